@@ -1,0 +1,110 @@
+# Needs Python 3.11 to 3.14, its pip and make; every target builds what it needs in .venv by itself.
+# Options go through ARGS: make demo ARGS="--sessions 60", make test ARGS="-k coverage".
+
+VENV := .venv
+BIN := $(VENV)/bin
+# Candidates; the first one that will do builds .venv. Or: make test PYTHON=/path/to/python3.12
+PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
+# The upper end is Dagster's; --python, with which pip fills an environment that has none, is 22.3's.
+USABLE := import pip, sys; sys.exit(not ((3, 11) <= sys.version_info[:2] <= (3, 14) \
+	and tuple(map(int, pip.__version__.split(".")[:2])) >= (22, 3)))
+# Never the Python of an activated .venv, which is about to be removed.
+FIND_PYTHON = PATH="$${PATH\#"$(CURDIR)/$(BIN):"}"; \
+	for python in $(PYTHON); do $$python -c '$(USABLE)' 2>/dev/null && break; python=; done; \
+	test -n "$$python" || { echo "No Python 3.11 to 3.14 with pip 22.3 or newer among: $(PYTHON)." \
+	"Install one (Debian: python3 and python3-pip), or name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+
+INSTALL := install -qq --no-deps --disable-pip-version-check --no-warn-script-location
+POSTGRES_15 := /usr/lib/postgresql/15/bin
+
+# Without bytecode every start of Dagster takes three times as long.
+unexport PYTHONDONTWRITEBYTECODE
+# The version is locked: pyright need not ask the network for a newer one.
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(VENV)/.project ## discover, load and verify against a simulated vendor; no key needed
+	@$(BIN)/universe demo $(ARGS)
+
+.PHONY: test
+test: dev ## the tests, on the embedded PostgreSQL; pip packages are all they need
+	@$(BIN)/python -m pytest -n 2 -m "not system" $(ARGS)
+
+.PHONY: test-system
+test-system: dev ## all tests on an ordinary PostgreSQL 15, and those that need Chromium
+	@missing=; \
+	test -x $(POSTGRES_15)/initdb || missing="$$missing postgresql-15"; \
+	command -v chromium >/dev/null || missing="$$missing chromium"; \
+	command -v chromedriver >/dev/null || missing="$$missing chromium-driver"; \
+	test -z "$$missing" || { echo "make test-system needs Debian packages that are not here:$$missing" >&2; exit 1; }
+	@$(BIN)/python -m pytest -n 2 --postgres-bin=$(POSTGRES_15) universe_pipeline_tests $(ARGS)
+
+.PHONY: check
+check: lint types imports test ## lint, types, import contracts and tests
+
+.PHONY: lint
+lint: dev ## ruff: rules and format
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+.PHONY: types
+types: dev ## pyright, strict
+	@$(BIN)/pyright
+
+.PHONY: imports
+imports: dev ## the import contracts of pyproject.toml
+	@$(BIN)/lint-imports
+
+.PHONY: format
+format: dev ## let ruff format and mend what it can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+.PHONY: lock
+lock: ## resolve the requirements files anew; ARGS=--upgrade moves every version
+	@$(FIND_PYTHON); $$python -m venv --without-pip .cache/lock && \
+	$$python -m pip --python .cache/lock/bin/python $(INSTALL) uv
+	@compile() { .cache/lock/bin/uv pip compile --no-config --quiet --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' "$$@"; }; \
+	printf '%s\n' pip setuptools | compile - -o requirements-build.txt $(ARGS) && \
+	compile pyproject.toml -o requirements.txt $(ARGS) && \
+	compile pyproject.toml --extra dev -c requirements.txt -o requirements-dev.txt $(ARGS)
+	@awk 'FNR == NR {locked[$$1]; next} /==/ {more = !($$1 in locked)} /^#/ || more' \
+		requirements.txt requirements-dev.txt >.cache/lock/dev && mv .cache/lock/dev requirements-dev.txt
+
+.PHONY: clean
+clean: ## remove everything that make and the tools left here
+	rm -rf $(VENV) .cache .hypothesis .import_linter_cache .pytest_cache .ruff_cache build dist *.egg-info
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+.PHONY: dev
+dev: $(VENV)/.project $(VENV)/.dev
+
+# A stamp is written last: a build that was interrupted starts over. Programs in .venv name its
+# folder: where the clone has moved, or the Python it was built with is gone, it is built anew.
+ifneq ($(shell test -x $(BIN)/python && cat $(VENV)/.runtime 2>/dev/null),$(CURDIR))
+.PHONY: $(VENV)/.runtime
+endif
+
+# The lock goes in by two halves at a time: pip alone keeps one core busy and waits for the network.
+$(VENV)/.runtime: requirements-build.txt requirements.txt
+	@$(FIND_PYTHON); \
+	echo "Building $(VENV) with $$python: once, about half a minute and 150 MB of downloads ..." >&2; \
+	rm -rf $(VENV) && $$python -m venv --without-pip $(VENV) && \
+	$$python -m pip --python $(BIN)/python $(INSTALL) --require-hashes -r requirements-build.txt
+	@awk '/==/ {half = !half} /^[^#]/ {print > ("$(VENV)/.half" half)}' requirements.txt
+	@printf '%s\n' $(VENV)/.half0 $(VENV)/.half1 | \
+		xargs -n 1 -P 2 $(BIN)/python -m pip $(INSTALL) --require-hashes -r
+	@pwd -P >$@
+
+$(VENV)/.project: pyproject.toml setup.py $(VENV)/.runtime
+	@$(BIN)/python -m pip $(INSTALL) --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
+	@$(BIN)/python -m pip $(INSTALL) --require-hashes -r requirements-dev.txt
+	@touch $@

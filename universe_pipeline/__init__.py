@@ -1,0 +1,14 @@
+"""The universe of US common stocks in PostgreSQL, loaded and kept right by Dagster.
+
+The house, from the outside in (imports point inward only, held by import-linter):
+
+    definitions     where Dagster starts
+    cli             the `universe` command
+    orchestration   all Dagster: assets, checks, resources, IO manager, in-process runs
+    wiring          plain adapters, built from the settings
+    simulator       a stand-in vendor on loopback for the demo and the tests
+    settings        the only reader of the environment
+    loading         the way of one session: fetch -> decode -> validate -> write
+    adapters        the outside world: polygon (the vendor), postgres (the store, the server)
+    domain          pure: sessions, bars, symbols, rules, errors
+"""

@@ -1,0 +1,1 @@
+"""The outside world. No Dagster here, and the adapters do not know each other."""

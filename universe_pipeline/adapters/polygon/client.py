@@ -1,0 +1,212 @@
+"""What can be asked of the vendor: at its pace, with retries, to the last page."""
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from itertools import chain
+from typing import Protocol, Self, TypeVar
+from urllib.parse import quote
+
+import httpx
+import polars as pl
+
+from universe_pipeline.adapters.polygon.bars import grouped_bars, range_bars
+from universe_pipeline.adapters.polygon.exchange import Exchange, Reply, endpoint_of
+from universe_pipeline.adapters.polygon.key import ApiKey
+from universe_pipeline.adapters.polygon.origins import destination
+from universe_pipeline.adapters.polygon.pacing import Pace, Unpaced
+from universe_pipeline.adapters.polygon.reference import ticker_page, ticker_types
+from universe_pipeline.adapters.polygon.refusals import TooEarlyError
+from universe_pipeline.adapters.polygon.retry import Patience, Tries
+from universe_pipeline.adapters.polygon.wording import visible
+from universe_pipeline.domain.bars import Answer, Bars, Failed, Nothing, NotYetPublished
+from universe_pipeline.domain.errors import (
+    FailureKind,
+    PermanentError,
+    RetryableError,
+    VendorError,
+)
+
+MOST_PAGES = 1_000
+"""Far more than any list has: all delisted tickers are some 30 pages."""
+
+_PATIENT = Patience()
+
+_Read = TypeVar("_Read")
+
+
+class _Page(Protocol):
+    @property
+    def frame(self) -> pl.DataFrame: ...
+    @property
+    def next_url(self) -> str | None: ...
+
+
+_AnyPage = TypeVar("_AnyPage", bound=_Page)
+
+
+class PolygonClient:
+    """The vendor's REST API; thread-safe. Close it, or use it as a context manager.
+
+    The key goes as a bearer header to the base URL's origin, and to the vendor's twin host where
+    a `next_url` leads there. It is in no URL, log line, error or repr.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str,
+        *,
+        pace: Pace | None = None,
+        patience: Patience = _PATIENT,
+        connections: int = 50,
+    ) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            base_url: the vendor's address, with or without a path; https, or http on loopback.
+            api_key: sent to that origin only.
+            pace: asked before every request, retries included; None = unpaced.
+            patience: time-outs and retries.
+            connections: most requests in flight.
+
+        Raises:
+            SettingsError: the key cannot be sent in a header.
+        """
+        self._base_url = httpx.URL(base_url.rstrip("/"))
+        self._key = ApiKey(api_key)
+        self._pace: Pace = pace or Unpaced()
+        self._patience = patience
+        self._closed = False
+        self._exchange = Exchange(self._base_url, self._key, patience, connections)
+
+    def __repr__(self) -> str:
+        return f"PolygonClient({str(self._base_url)!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections; requests in flight fail, and are not tried again."""
+        self._closed = True
+        self._exchange.close()
+
+    def grouped_daily(self, session: date) -> Answer:
+        """Ask for the raw bars of every ticker in one session (`BAR_SCHEMA`, as sent).
+
+        Symbols may repeat and values may be null: validation judges them.
+        """
+        url = self._url(f"/v2/aggs/grouped/locale/us/market/stocks/{session}?adjusted=false")
+        return _answer(lambda: self._ask(url, lambda reply: grouped_bars(reply, session)))
+
+    def symbol_daily(self, symbol: str, start: date, end: date) -> Answer:
+        """Ask for a symbol's raw bars from `start` to `end`, both included (`DATED_BAR_SCHEMA`)."""
+        path = f"/v2/aggs/ticker/{_in_path(symbol)}/range/1/day/{start}/{end}"
+        url = self._url(f"{path}?adjusted=false&sort=asc&limit=50000")
+
+        def bars() -> Bars | Nothing:
+            pages = list(self._pages(url, lambda reply: range_bars(reply, symbol, start, end)))
+            frame = pl.concat(page.frame for page in pages)
+            undecodable = tuple(chain.from_iterable(page.undecodable for page in pages))
+            return Bars(frame, undecodable) if frame.height or undecodable else Nothing()
+
+        return _answer(bars)
+
+    def tickers(self, *, active: bool) -> Iterator[pl.DataFrame]:
+        """Ask for the whole list of active or delisted stocks: a `SYMBOL_SCHEMA` frame a page.
+
+        Pages are asked for as the iteration goes. Symbols may repeat: `symbols.resolve` chooses.
+
+        Raises:
+            VendorError: a page cannot be had; what came before is no whole list.
+        """
+        listed = str(active).lower()
+        url = self._url(
+            f"/v3/reference/tickers?market=stocks&active={listed}&limit=1000&order=asc&sort=ticker"
+        )
+        for page in self._pages(url, lambda reply: ticker_page(reply, active=active)):
+            yield page.frame
+
+    def ticker_types(self) -> dict[str, str]:
+        """Ask for the type codes of stocks and what they stand for.
+
+        The cheapest request that needs a key that works.
+
+        Raises:
+            VendorError: they cannot be had.
+        """
+        return self._ask(
+            self._url("/v3/reference/tickers/types?asset_class=stocks&locale=us"), ticker_types
+        )
+
+    def _url(self, path_and_query: str) -> httpx.URL:
+        return httpx.URL(f"{self._base_url}{path_and_query}")
+
+    def _ask(self, url: httpx.URL, read: Callable[[Reply], _Read]) -> _Read:
+        """Ask until `read` accepts the reply or patience ends."""
+        tries = Tries(self._patience, self._pace)
+        while True:
+            tries.next()
+            try:
+                return read(self._exchange.fetch(url))
+            except VendorError as error:
+                _complete(error, self._key, tries.requests)
+                if self._closed or not isinstance(error, RetryableError):
+                    raise
+                tries.failed(error)
+
+    def _pages(self, url: httpx.URL, read: Callable[[Reply], _AnyPage]) -> Iterator[_AnyPage]:
+        seen = {url}
+        previous: pl.DataFrame | None = None
+        for _ in range(MOST_PAGES):
+            page = self._ask(url, read)
+            if page.frame.height and previous is not None and page.frame.equals(previous):
+                raise _endless(url, "two pages in a row have the same rows")
+            yield page
+            if not page.next_url:
+                return
+            previous, url = page.frame, self._following(url, page.next_url)
+            if url in seen:
+                raise _endless(url, "a page leads back to an earlier one")
+            seen.add(url)
+        raise _endless(url, f"more than {MOST_PAGES:,} pages")
+
+    def _following(self, url: httpx.URL, link: str) -> httpx.URL:
+        following = destination(self._base_url, link)
+        if following is None:
+            shown = self._key.hidden_in(visible(link.partition("?")[0]))
+            message = f"next_url leads to {shown}, which must not see the key"
+            raise PermanentError(FailureKind.FOREIGN_URL, endpoint_of(url), message)
+        return following
+
+
+def _answer(ask: Callable[[], Bars | Nothing]) -> Answer:
+    try:
+        return ask()
+    except TooEarlyError as early:
+        return NotYetPublished(early.message)
+    except VendorError as error:
+        # A kept error must not keep the reply as well, which hangs on its tracebacks.
+        error.__cause__ = error.__context__ = None
+        return Failed(error.with_traceback(None))
+
+
+def _complete(error: VendorError, key: ApiKey, requests: int) -> None:
+    """Add what only the client knows, and take out what nobody else may know."""
+    error.attempts = requests
+    error.endpoint = key.hidden_in(error.endpoint)
+    error.message = key.hidden_in(error.message)
+    error.args = (error.kind, error.endpoint, error.message)
+
+
+def _endless(url: httpx.URL, message: str) -> RetryableError:
+    return RetryableError(FailureKind.PAGING, endpoint_of(url), message)
+
+
+def _in_path(symbol: str) -> str:
+    """`symbol` as one segment of a path: case and dots as they are."""
+    quoted = quote(symbol, safe="", errors="replace")
+    # A segment of nothing but dots would be taken for a step up the path.
+    return quoted if quoted.strip(".") else quoted.replace(".", "%2E")

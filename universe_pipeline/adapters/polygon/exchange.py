@@ -1,0 +1,165 @@
+"""One request and its reply, in bounded time and memory; what the reply means is told elsewhere.
+
+A proxy that the environment names (HTTPS_PROXY, ALL_PROXY, NO_PROXY) is used, except to loopback.
+"""
+
+import logging
+import time
+import zlib
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from urllib.request import getproxies, proxy_bypass
+
+import httpx
+
+from universe_pipeline.adapters.polygon.body import read_answer, read_explanation
+from universe_pipeline.adapters.polygon.deadline import DeadlineTransport, deadline
+from universe_pipeline.adapters.polygon.key import ApiKey
+from universe_pipeline.adapters.polygon.retry import Patience
+from universe_pipeline.adapters.polygon.wording import visible
+from universe_pipeline.domain.addresses import is_loopback
+from universe_pipeline.domain.errors import (
+    FailureKind,
+    RetryableError,
+    SettingsError,
+    VendorError,
+)
+
+logger = logging.getLogger("universe_pipeline.polygon")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back, unpacked, whatever its status."""
+
+    url: httpx.URL
+    """What was asked."""
+    status: int
+    body: bytes | bytearray = field(repr=False)
+    headers: httpx.Headers = field(repr=False, default_factory=httpx.Headers)
+
+    @property
+    def endpoint(self) -> str:
+        """The path that was asked, without its query."""
+        return endpoint_of(self.url)
+
+
+def endpoint_of(url: httpx.URL) -> str:
+    """The path of `url` as it is sent, without its query."""
+    return url.raw_path.partition(b"?")[0].decode("ascii")
+
+
+class Exchange:
+    """The connections to one vendor; thread-safe."""
+
+    def __init__(
+        self, base_url: httpx.URL, key: ApiKey, patience: Patience, connections: int
+    ) -> None:
+        self._key, self._patience = key, patience
+        self._client = httpx.Client(
+            transport=DeadlineTransport(proxy=_proxy_to(base_url), connections=connections),
+            headers={
+                "Authorization": key.bearer,
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip",
+                "User-Agent": "universe-pipeline",
+            },
+            timeout=httpx.Timeout(patience.read, connect=patience.connect, pool=patience.request),
+            follow_redirects=False,
+        )
+        _quieten("httpx", "httpcore")
+
+    def fetch(self, url: httpx.URL) -> Reply:
+        """Ask once for `url`, which must be one that may see the key.
+
+        Raises:
+            RetryableError: no whole answer came (timeout, connection, cut_body), or one packed as
+                was not asked for (unexpected_shape).
+            PermanentError: the body is larger than any answer (too_large).
+        """
+        started, outcome = time.monotonic(), "interrupted"
+        try:
+            reply = self._exchange(url)
+            outcome = f"{reply.status}, {len(reply.body)} bytes"
+        except VendorError as error:
+            outcome = error.kind.value
+            raise
+        finally:
+            path = self._key.hidden_in(url.raw_path.decode("ascii"))
+            milliseconds = (time.monotonic() - started) * 1000
+            logger.debug("GET %s: %s in %.0f ms", path, outcome, milliseconds)
+        return reply
+
+    def _exchange(self, url: httpx.URL) -> Reply:
+        endpoint = endpoint_of(url)
+        with (
+            deadline(self._patience.request),
+            _transport_errors(endpoint) as progress,
+            self._client.stream("GET", url) as response,
+        ):
+            progress.reading_body = True
+            encoding = response.headers.get("Content-Encoding", "").lower()
+            if response.status_code == HTTPStatus.OK:
+                body = read_answer(response.iter_raw(), encoding, endpoint)
+            else:
+                body = read_explanation(response.iter_raw(), encoding)
+            return Reply(url, response.status_code, body, response.headers)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+
+
+@dataclass(slots=True)
+class _Progress:
+    reading_body: bool = False
+
+
+@contextmanager
+def _transport_errors(endpoint: str) -> Generator[_Progress, None, None]:
+    progress = _Progress()
+    # Raised from nothing: what the library says is in the message, where the key is hidden.
+    try:
+        yield progress
+    except httpx.TimeoutException as error:
+        message = f"no whole answer in time: {_named(error)}"
+        raise RetryableError(FailureKind.TIMEOUT, endpoint, message) from None
+    except (httpx.TransportError, zlib.error) as error:
+        kind, message = (
+            (FailureKind.CUT_BODY, f"the body is cut off or damaged: {_named(error)}")
+            if progress.reading_body
+            else (FailureKind.CONNECTION, f"the connection failed: {_named(error)}")
+        )
+        raise RetryableError(kind, endpoint, message) from None
+
+
+def _named(error: Exception) -> str:
+    return f"{visible(str(error))} ({type(error).__name__})"
+
+
+def _proxy_to(base_url: httpx.URL) -> str | None:
+    if is_loopback(base_url.host) or proxy_bypass(base_url.host):
+        return None
+    proxies = getproxies()
+    named = proxies.get(base_url.scheme) or proxies.get("all")
+    if named is None:
+        return None
+    proxy = named if "://" in named else f"http://{named}"
+    if not proxy.startswith(("http://", "https://")):
+        # Not shown: it may hold a password.
+        problem = (
+            f"the proxy that the environment names for {base_url.host} is no http:// or https:// "
+            "one: set HTTPS_PROXY to one that is, or NO_PROXY to that host"
+        )
+        raise SettingsError([problem])
+    return proxy
+
+
+def _quieten(*names: str) -> None:
+    for name in names:
+        library = logging.getLogger(name)
+        if library.level == logging.NOTSET:
+            # Their lines repeat ours; whoever chose a level keeps it.
+            library.setLevel(logging.WARNING)

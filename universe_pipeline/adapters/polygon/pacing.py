@@ -1,0 +1,35 @@
+"""When a request may be sent. The pace that processes share lives with the database."""
+
+import time
+from threading import Lock
+from typing import Protocol
+
+
+class Pace(Protocol):
+    """Tells every request when it may be sent; thread-safe."""
+
+    def wait(self) -> None:
+        """Return when one request may be sent."""
+        ...
+
+    def back_off(self, seconds: float) -> None:
+        """Let nobody send for `seconds`: the vendor said 429."""
+        ...
+
+
+class Unpaced:
+    """No pace: requests wait only while the vendor wants quiet."""
+
+    def __init__(self) -> None:
+        self._not_before = 0.0
+        self._lock = Lock()
+
+    def wait(self) -> None:
+        """Return when one request may be sent."""
+        while (pause := self._not_before - time.monotonic()) > 0:
+            time.sleep(pause)
+
+    def back_off(self, seconds: float) -> None:
+        """Let nobody send for `seconds`."""
+        with self._lock:
+            self._not_before = max(self._not_before, time.monotonic() + seconds)

@@ -1,0 +1,130 @@
+"""Reference answers -> frames of symbols, and the vendor's type codes."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+import polars as pl
+
+from universe_pipeline.adapters.polygon.envelope import (
+    REFUSED,
+    Envelope,
+    has_rows,
+    open_envelope,
+    require_count,
+    unusable,
+)
+from universe_pipeline.adapters.polygon.exchange import Reply
+from universe_pipeline.adapters.polygon.wording import visible
+from universe_pipeline.domain.errors import FailureKind
+from universe_pipeline.domain.symbols import SYMBOL_SCHEMA
+
+logger = logging.getLogger("universe_pipeline.polygon")
+
+
+class _Ticker(msgspec.Struct, gc=False):
+    ticker: str
+    name: str | None = None
+    type: str | None = None
+    primary_exchange: str | None = None
+    currency_name: str | None = None
+    cik: str | None = None
+    composite_figi: str | None = None
+    share_class_figi: str | None = None
+    active: bool | None = None
+    delisted_utc: str | None = None
+    last_updated_utc: str | None = None
+
+
+class _TickerType(msgspec.Struct, gc=False):
+    code: str
+    description: str = ""
+
+
+_Row = TypeVar("_Row", _Ticker, _TickerType)
+
+
+@dataclass(frozen=True, slots=True)
+class TickerPage:
+    """One page of a reference list."""
+
+    frame: pl.DataFrame
+    """`SYMBOL_SCHEMA`, in the answer's order."""
+    next_url: str | None
+
+
+def ticker_page(reply: Reply, *, active: bool) -> TickerPage:
+    """Decode one page of the list of `active` or delisted tickers.
+
+    Every field but the ticker may be absent. Times come with up to nanoseconds, which are cut off
+    to microseconds. A time that is none becomes null and is logged: it decides between duplicates,
+    no more.
+
+    Raises:
+        VendorError: the answer is none, or a row is not as documented. Then the page fails whole,
+            because a list that lacks a row says that a security is gone.
+    """
+    envelope = open_envelope(reply)
+    rows = _rows(reply, envelope, _Ticker)
+    if not all(row.ticker for row in rows):
+        raise unusable(reply, FailureKind.UNEXPECTED_SHAPE, "a row has an empty ticker")
+    delisted = _texts(row.delisted_utc for row in rows)
+    updated = _texts(row.last_updated_utc for row in rows)
+    frame = pl.DataFrame(
+        {
+            "symbol": _texts(row.ticker for row in rows),
+            "name": _texts(row.name or "" for row in rows),
+            "type": _texts(row.type for row in rows),
+            "primary_exchange": _texts(row.primary_exchange for row in rows),
+            "currency": _texts(row.currency_name for row in rows),
+            "cik": _texts(row.cik for row in rows),
+            "composite_figi": _texts(row.composite_figi for row in rows),
+            "share_class_figi": _texts(row.share_class_figi for row in rows),
+            "active": [active if row.active is None else row.active for row in rows],
+            "delisted_date": delisted.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False),
+            "last_updated_utc": updated.str.to_datetime(
+                "%+", time_unit="us", time_zone="UTC", strict=False
+            ),
+        },
+        SYMBOL_SCHEMA,
+    )
+    _tell_unread(frame, {"delisted_date": delisted, "last_updated_utc": updated})
+    return TickerPage(frame, envelope.next_url)
+
+
+def ticker_types(reply: Reply) -> dict[str, str]:
+    """Decode the vendor's type codes and what they stand for.
+
+    Raises:
+        VendorError: the answer is none, or not as documented.
+    """
+    rows = _rows(reply, open_envelope(reply), _TickerType)
+    return {row.code: row.description for row in rows}
+
+
+def _rows(reply: Reply, envelope: Envelope, kind: type[_Row]) -> list[_Row]:
+    if not has_rows(reply, envelope):
+        return []
+    try:
+        rows = msgspec.json.decode(envelope.results, type=list[kind])
+    except REFUSED as error:
+        message = f"a row is not as documented: {error}"
+        raise unusable(reply, FailureKind.UNEXPECTED_SHAPE, message) from error
+    require_count(reply, envelope, len(rows))
+    return rows
+
+
+def _texts(values: Iterable[str | None]) -> pl.Series:
+    return pl.Series(values=list(values), dtype=pl.String)
+
+
+def _tell_unread(frame: pl.DataFrame, sent: dict[str, pl.Series]) -> None:
+    for column, texts in sent.items():
+        unread = frame.filter(frame[column].is_null() & texts.is_not_null())
+        if unread.height:
+            symbols = visible(", ".join(unread["symbol"].head(3)))
+            logger.warning(
+                "%d tickers (%s …) have an unreadable %s", unread.height, symbols, column
+            )

@@ -1,0 +1,141 @@
+"""The rows of a bars answer, decoded strictly.
+
+All at once, which is quick. Only when that fails are they taken one by one, so that the rows that
+are no bars, and no others, are set aside as they came.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from math import isfinite
+from typing import Annotated, Any, Generic, TypeAlias, TypeVar, cast
+
+import msgspec
+
+from universe_pipeline.adapters.polygon.envelope import REFUSED, Envelope, too_large, unusable
+from universe_pipeline.adapters.polygon.exchange import Reply
+from universe_pipeline.domain.bars import RejectedRow
+from universe_pipeline.domain.errors import FailureKind
+from universe_pipeline.domain.quality import UNDECODABLE
+
+_MOST_COUNTABLE = 2.0**53
+"""Beyond this a float no longer counts by ones."""
+
+Count: TypeAlias = Annotated[
+    float, msgspec.Meta(multiple_of=1.0, ge=-_MOST_COUNTABLE, le=_MOST_COUNTABLE)
+]
+"""A whole number, which may come as 203.0."""
+
+
+class RangeRow(msgspec.Struct, gc=False):
+    """A row of a range answer. Numbers come as 65000, 13825995.0 and 1.6698648e+07 alike."""
+
+    t: float | None = None
+    o: float | None = None
+    h: float | None = None
+    l: float | None = None  # noqa: E741 - the vendor's key
+    c: float | None = None
+    v: float | None = None
+    vw: float | None = None
+    n: Count | None = None
+
+
+class GroupedRow(RangeRow, kw_only=True, gc=False):
+    """A row of a grouped answer."""
+
+    T: str
+
+
+Row = TypeVar("Row", bound=RangeRow)
+
+_LONGEST_SYMBOL = 32
+_LONGEST_PAYLOAD = 10_000
+_DEEPEST_PAYLOAD = 20
+_LONGEST_INTEGER = 18
+
+
+@dataclass(frozen=True, slots=True)
+class Rows(Generic[Row]):
+    """The rows of one answer, in its order."""
+
+    good: list[Row]
+    undecodable: tuple[RejectedRow, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.good) + len(self.undecodable)
+
+
+_MOST_ROWS = 100_000
+"""Twice what the longest range answer has."""
+
+
+def decode_rows(reply: Reply, envelope: Envelope, kind: type[Row], symbol: str | None) -> Rows[Row]:
+    """Decode the packed `results`, which must be there.
+
+    Args:
+        reply: what the envelope came in, for the error.
+        envelope: holds the rows.
+        kind: what a row has to be.
+        symbol: whose rows they are, where the rows do not say it themselves.
+
+    Raises:
+        RetryableError: `results` is no list (unexpected_shape).
+        PermanentError: it has more rows than any answer (too_large).
+    """
+    try:
+        return Rows(_decoder(list[kind]).decode(envelope.results))
+    except REFUSED:
+        return _one_by_one(_packed(reply, envelope), kind, symbol)
+
+
+def _packed(reply: Reply, envelope: Envelope) -> list[msgspec.Raw]:
+    try:
+        packed: list[msgspec.Raw] = _decoder(list[msgspec.Raw]).decode(envelope.results)
+    except REFUSED as error:
+        raise unusable(reply, FailureKind.UNEXPECTED_SHAPE, "`results` is no list") from error
+    if len(packed) > _MOST_ROWS:
+        raise too_large(reply, f"{len(packed):,} rows, as no answer has")
+    return packed
+
+
+def _one_by_one(packed: list[msgspec.Raw], kind: type[Row], symbol: str | None) -> Rows[Row]:
+    good: list[Row] = []
+    undecodable: list[RejectedRow] = []
+    for raw in packed:
+        try:
+            good.append(_decoder(kind).decode(raw))
+        except REFUSED:
+            sent = _as_sent(bytes(raw))
+            undecodable.append(RejectedRow(UNDECODABLE, symbol or _symbol_of(sent), sent))
+    return Rows(good, tuple(undecodable))
+
+
+@cache
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
+
+
+def _as_sent(raw: bytes) -> dict[str, Any]:
+    """The row in what JSON and a database can hold; other than an object, as its `value`."""
+    text = raw.decode("utf-8", "replace")
+    value: Any = text[:_LONGEST_PAYLOAD]
+    if len(text) <= _LONGEST_PAYLOAD and text.count("[") + text.count("{") <= _DEEPEST_PAYLOAD:
+        value = json.loads(text, parse_float=_finite_or_text, parse_int=_short_or_text)
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {"value": value}
+
+
+def _finite_or_text(number: str) -> float | str:
+    return float(number) if isfinite(float(number)) else number
+
+
+def _short_or_text(number: str) -> int | str:
+    return int(number) if len(number) <= _LONGEST_INTEGER else number
+
+
+def _symbol_of(sent: dict[str, Any]) -> str | None:
+    match sent.get("T"):
+        # U+FFFD stands for bytes that are no UTF-8.
+        case str(symbol) if 0 < len(symbol) <= _LONGEST_SYMBOL and "\ufffd" not in symbol:
+            return symbol
+        case _:
+            return None

@@ -1,0 +1,396 @@
+"""Writing bars: a session's answer, or a symbol's, in one transaction with its load's record.
+
+A session without stored rows gets a plain COPY. One that has some is compared with the new answer:
+only what differs is written, and the old values go to `bar_revisions`. Of two writers of one bar
+the later request wins, whatever order they arrive in. Writers of sessions exclude each other a
+session at a time; a writer of a symbol, which touches many sessions, excludes them all for its
+short transaction, so that no two of them can wait for each other in a circle.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import psycopg
+from psycopg import sql
+from psycopg.types.json import Json
+from psycopg.types.multirange import Multirange
+from psycopg.types.range import DateRange
+
+from universe_pipeline.adapters.postgres import copy_binary
+from universe_pipeline.adapters.postgres.calendar import quarter_of
+from universe_pipeline.adapters.postgres.text import storable, storable_json
+from universe_pipeline.domain.bars import RejectedRow
+
+SESSION_LOCKS = 0x756E6978  # first half of a lock's number; the second half is the session's day
+ALL_SESSIONS_LOCK = 0x756E6979
+
+COLLAPSE = 0.9
+"""An answer with less than this share of the stored rows replaces nothing."""
+
+COLUMNS = sql.SQL(", ").join(map(sql.Identifier, copy_binary.COLUMNS))
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedSession:
+    """One session's validated answer, ready to be written."""
+
+    session: date
+    rows: int
+    buffers: Sequence[bytes]
+    """The rows in COPY BINARY, without header and trailer."""
+    content_hash: str
+    rejected: Sequence[RejectedRow]
+    requested_at: datetime
+    settled: bool
+    """Old enough that the vendor no longer corrects it."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedSymbol:
+    """One symbol's validated answer over `sessions` (bar or none), ready to be written."""
+
+    symbol: str
+    sessions: Sequence[date]
+    asked: Sequence[tuple[date, date]]
+    """The sessions as unbroken runs: first session, day after the last."""
+    buffers: Sequence[bytes]
+    rejected: Sequence[RejectedRow]
+    requested_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """What writing an answer did. `collapsed` and `superseded` ones changed nothing."""
+
+    stored: int
+    """Bars that the answer gave and that stand in the table now."""
+    rejected: int = 0
+    revised: int = 0
+    """Bars whose old values went to `bar_revisions`: changed or removed."""
+    added: int = 0
+    collapsed: bool = False
+    """The answer held under 90 % of the rows that are stored."""
+    superseded: bool = False
+    """A later request has been stored in the meantime."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    stored: int
+    content_hash: str | None
+    fetched_at: datetime
+
+
+def write_session(
+    connection: psycopg.Connection, answer: EncodedSession, run_id: str | None
+) -> Write:
+    """Store one session's answer and its `session_loads` row in one transaction."""
+    with connection.transaction():
+        before = _lock_session(connection, answer.session)
+        if before is not None and before.stored and before.fetched_at > answer.requested_at:
+            return Write(before.stored, superseded=True)
+        if before is not None and answer.rows < COLLAPSE * before.stored:
+            return Write(before.stored, collapsed=True)
+        write = _write_session_bars(connection, answer, before, run_id)
+        _replace_rejected(connection, answer.session, answer, run_id)
+        _record_session(connection, answer, write, run_id)
+    return write
+
+
+def record_rejected(
+    connection: psycopg.Connection, answer: EncodedSession, run_id: str | None
+) -> None:
+    """Keep the rejected rows of an answer without a usable one, unless its session has bars."""
+    with connection.transaction():
+        before = _lock_session(connection, answer.session)
+        if before is None or not before.stored:
+            _replace_rejected(connection, answer.session, answer, run_id)
+
+
+def _lock_session(connection: psycopg.Connection, session: date) -> _Stored | None:
+    connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (ALL_SESSIONS_LOCK,))
+    connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (SESSION_LOCKS, session.toordinal()))
+    row = connection.execute(
+        "SELECT stored, content_hash, fetched_at FROM session_loads WHERE date = %s FOR UPDATE",
+        (session,),
+    ).fetchone()
+    return None if row is None else _Stored(*row)
+
+
+def _write_session_bars(
+    connection: psycopg.Connection,
+    answer: EncodedSession,
+    before: _Stored | None,
+    run_id: str | None,
+) -> Write:
+    rejected = len(answer.rejected)
+    if before is not None and before.content_hash == answer.content_hash:
+        return Write(answer.rows, rejected)
+    if not _holds_bars(connection, answer.session):
+        copy_in(connection, quarter_of(answer.session)[0], answer.buffers)
+        return Write(answer.rows, rejected, added=answer.rows)
+    _stage(connection, answer.buffers)
+    overtaken = connection.execute(_DROP_OVERTAKEN, (answer.requested_at,)).rowcount
+    scope = _Scope(sql.SQL("b.date = %(day)s"), {"day": answer.session})
+    revised, added = _merge(connection, scope, "grouped", run_id)
+    return Write(answer.rows - overtaken, rejected, revised, added)
+
+
+def write_symbol(
+    connection: psycopg.Connection, answer: EncodedSymbol, run_id: str | None
+) -> Write:
+    """Store one symbol's answer and its `symbol_loads` row in one transaction.
+
+    Sessions of which a later grouped request is stored keep that one's bar.
+    """
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (ALL_SESSIONS_LOCK,))
+        _stage(connection, answer.buffers)
+        given = {"symbol": answer.symbol, "days": _not_overtaken(connection, answer)}
+        connection.execute("DELETE FROM incoming WHERE date <> ALL (%(days)s)", given)
+        scope = _Scope(sql.SQL("b.symbol = %(symbol)s AND b.date = ANY (%(days)s)"), given)
+        revised, added = _merge(connection, scope, "symbol", run_id)
+        count = connection.execute("SELECT count(*) FROM incoming").fetchone()
+        _recount_sessions(connection, answer.sessions)
+        connection.execute(_FORGET_REJECTED_OF_SYMBOL, (answer.symbol, list(answer.sessions)))
+        for row in answer.rejected:
+            day = row.day or answer.sessions[0]
+            _insert_rejected(connection, day, row, answer.requested_at, run_id, "symbol")
+        _record_symbol(connection, answer)
+    return Write(count[0] if count else 0, len(answer.rejected), revised, added)
+
+
+_DROP_OVERTAKEN = """
+    DELETE FROM incoming i USING symbol_loads a, daily_bars b
+    WHERE a.symbol = i.symbol AND a.loaded @> i.date AND a.fetched_at > %s
+      AND b.date = i.date AND b.symbol = i.symbol AND b.source = 'symbol'
+    """
+
+_OVERTAKEN_DAYS = """
+    SELECT l.date FROM session_loads l JOIN daily_bars b ON b.date = l.date
+    WHERE l.date = ANY (%(days)s) AND l.fetched_at > %(at)s
+      AND b.symbol = %(symbol)s AND b.source = 'grouped'
+    UNION
+    SELECT day FROM unnest(%(days)s::date[]) AS asked (day) JOIN symbol_loads a ON a.loaded @> day
+    WHERE a.symbol = %(symbol)s AND a.fetched_at > %(at)s
+    """
+
+_FORGET_REJECTED_OF_SYMBOL = (
+    "DELETE FROM rejected_bars WHERE symbol = %s AND date = ANY (%s) AND source = 'symbol'"
+)
+
+
+def _not_overtaken(connection: psycopg.Connection, answer: EncodedSymbol) -> list[date]:
+    """The sessions of the answer that no later request, of either kind, has been stored for."""
+    days = list(answer.sessions)
+    given = {"days": days, "symbol": answer.symbol, "at": answer.requested_at}
+    overtaken = {row[0] for row in connection.execute(_OVERTAKEN_DAYS, given)}
+    return [day for day in days if day not in overtaken]
+
+
+def copy_in(connection: psycopg.Connection, table: str, buffers: Iterable[bytes]) -> None:
+    """COPY encoded rows into a table with the columns of `daily_bars`."""
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
+        sql.Identifier(table), COLUMNS
+    )
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(copy_binary.HEADER)
+        for buffer in buffers:
+            copy.write(buffer)
+        copy.write(copy_binary.TRAILER)
+
+
+def _holds_bars(connection: psycopg.Connection, session: date) -> bool:
+    query = "SELECT EXISTS (SELECT FROM daily_bars WHERE date = %s)"
+    found = connection.execute(query, (session,)).fetchone()
+    return bool(found and found[0])
+
+
+def _stage(connection: psycopg.Connection, buffers: Iterable[bytes]) -> None:
+    connection.execute("CREATE TEMPORARY TABLE incoming (LIKE daily_bars) ON COMMIT DROP")
+    copy_in(connection, "incoming", buffers)
+    connection.execute("ANALYZE incoming")
+
+
+_REVISE = sql.SQL(
+    """
+    INSERT INTO bar_revisions (symbol, date, open, high, low, close, volume, vwap, transactions,
+                               source, believed_from, replaced_at, run_id)
+    SELECT b.symbol, b.date, b.open, b.high, b.low, b.close, b.volume, b.vwap, b.transactions,
+           b.source,
+           coalesce(
+               greatest(
+                   (SELECT max(r.replaced_at) FROM bar_revisions r
+                    WHERE r.symbol = b.symbol AND r.date = b.date),
+                   (SELECT a.added_at FROM bar_additions a
+                    WHERE a.symbol = b.symbol AND a.date = b.date)),
+               (SELECT l.first_fetched_at FROM session_loads l WHERE l.date = b.date),
+               %(now)s),
+           %(now)s, %(run_id)s
+    FROM daily_bars b
+    LEFT JOIN incoming i ON i.date = b.date AND i.symbol = b.symbol
+    WHERE {scope}
+      AND CASE WHEN i.symbol IS NULL THEN b.source = %(source)s
+               ELSE (b.open, b.high, b.low, b.close, b.volume, b.vwap, b.transactions)
+                    IS DISTINCT FROM
+                    (i.open, i.high, i.low, i.close, i.volume, i.vwap, i.transactions) END
+    """
+)
+
+_REMOVE = sql.SQL(
+    """
+    DELETE FROM daily_bars b
+    WHERE {scope} AND b.source = %(source)s
+      AND NOT EXISTS (SELECT FROM incoming i WHERE i.date = b.date AND i.symbol = b.symbol)
+    """
+)
+
+_NOTE_ADDITIONS = """
+    INSERT INTO bar_additions (date, symbol, added_at)
+    SELECT i.date, i.symbol, %(now)s FROM incoming i
+    WHERE NOT EXISTS (SELECT FROM daily_bars b WHERE b.date = i.date AND b.symbol = i.symbol)
+    ON CONFLICT (date, symbol) DO UPDATE SET added_at = excluded.added_at
+    """
+
+_UPSERT = """
+    INSERT INTO daily_bars AS b
+    SELECT * FROM incoming
+    ON CONFLICT (date, symbol) DO UPDATE SET
+        open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
+        volume = excluded.volume, vwap = excluded.vwap, transactions = excluded.transactions,
+        source = excluded.source
+    WHERE (b.open, b.high, b.low, b.close, b.volume, b.vwap, b.transactions, b.source)
+          IS DISTINCT FROM
+          (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume,
+           excluded.vwap, excluded.transactions, excluded.source)
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """The bars `b` that an answer speaks for: a condition, and the parameters in it."""
+
+    condition: sql.Composable
+    given: Mapping[str, object]
+
+
+def _merge(
+    connection: psycopg.Connection, scope: _Scope, source: str, run_id: str | None
+) -> tuple[int, int]:
+    """Make the bars of `scope` those of `incoming`; the bars revised and added.
+
+    Removed are only bars of the same source: that the per-symbol endpoint knows a bar which a
+    grouped answer lacks is no reason to drop it, nor the other way round.
+    """
+    # Not now(), the transaction's begin: a writer that had to wait would be replaced before it.
+    clock = connection.execute("SELECT clock_timestamp()").fetchone()
+    given = {**scope.given, "now": clock and clock[0], "run_id": run_id, "source": source}
+    revised = connection.execute(_REVISE.format(scope=scope.condition), given).rowcount
+    connection.execute(_REMOVE.format(scope=scope.condition), given)
+    added = connection.execute(_NOTE_ADDITIONS, given).rowcount
+    connection.execute(_UPSERT)
+    return revised, added
+
+
+def _replace_rejected(
+    connection: psycopg.Connection, session: date, answer: EncodedSession, run_id: str | None
+) -> None:
+    connection.execute(
+        "DELETE FROM rejected_bars WHERE date = %s AND source = 'grouped'", (session,)
+    )
+    for row in answer.rejected:
+        _insert_rejected(connection, session, row, answer.requested_at, run_id, "grouped")
+
+
+def _insert_rejected(
+    connection: psycopg.Connection,
+    day: date,
+    row: RejectedRow,
+    at: datetime,
+    run_id: str | None,
+    source: str,
+) -> None:
+    symbol = None if row.symbol is None else storable(row.symbol)
+    connection.execute(
+        "INSERT INTO rejected_bars (date, symbol, rule, payload, fetched_at, run_id, source)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+        (day, symbol, row.rule, Json(storable_json(row.payload)), at, run_id, source),
+    )
+
+
+def _record_session(
+    connection: psycopg.Connection, answer: EncodedSession, write: Write, run_id: str | None
+) -> None:
+    """Final is what is old enough, or what two fetches on different days agreed on."""
+    connection.execute(
+        """
+        INSERT INTO session_loads AS l
+            (date, status, received, stored, rejected, revised, content_hash, final, source,
+             fetched_at, run_id, first_fetched_at)
+        VALUES (%(date)s, 'loaded', %(stored)s + %(rejected)s, %(stored)s, %(rejected)s,
+                %(revised)s, %(hash)s, %(settled)s, 'grouped', %(at)s, %(run_id)s, %(at)s)
+        ON CONFLICT (date) DO UPDATE SET
+            status = 'loaded', received = excluded.received, stored = excluded.stored,
+            rejected = excluded.rejected, revised = excluded.revised, source = excluded.source,
+            final = l.final OR excluded.final OR coalesce(
+                l.content_hash = excluded.content_hash
+                AND (l.fetched_at AT TIME ZONE 'UTC')::date
+                    <> (excluded.fetched_at AT TIME ZONE 'UTC')::date, false),
+            covered = l.covered AND l.status = 'loaded'
+                AND coalesce(l.content_hash = excluded.content_hash, false),
+            content_hash = excluded.content_hash, fetched_at = excluded.fetched_at,
+            run_id = excluded.run_id, empty_on = '{}',
+            first_fetched_at = coalesce(l.first_fetched_at, excluded.first_fetched_at)
+        """,
+        {
+            "date": answer.session,
+            "stored": write.stored,
+            "rejected": write.rejected,
+            "revised": write.revised,
+            "hash": answer.content_hash if write.stored == answer.rows else None,
+            "settled": answer.settled,
+            "at": answer.requested_at,
+            "run_id": run_id,
+        },
+    )
+    connection.execute(
+        "UPDATE data_fetch_errors SET resolved_at = now()"
+        " WHERE date = %s AND symbol IS NULL AND resolved_at IS NULL",
+        (answer.session,),
+    )
+
+
+def _recount_sessions(connection: psycopg.Connection, days: Sequence[date]) -> None:
+    """Bars of these sessions may have changed hands: count the grouped ones, forget the hash."""
+    connection.execute(
+        """
+        UPDATE session_loads l
+        SET content_hash = NULL, stored = c.stored, received = c.stored + l.rejected
+        FROM (
+            SELECT date, count(*) FILTER (WHERE source = 'grouped') AS stored
+            FROM daily_bars WHERE date = ANY (%(days)s) GROUP BY date
+        ) c
+        WHERE l.date = c.date AND l.stored <> c.stored
+        """,
+        {"days": list(days)},
+    )
+
+
+def _record_symbol(connection: psycopg.Connection, answer: EncodedSymbol) -> None:
+    asked = Multirange([DateRange(start, end) for start, end in answer.asked])
+    connection.execute(
+        """
+        INSERT INTO symbol_loads AS l (symbol, loaded, fetched_at, covered)
+        VALUES (%(symbol)s, %(asked)s, %(at)s, false)
+        ON CONFLICT (symbol) DO UPDATE SET
+            loaded = l.loaded + excluded.loaded, covered = false,
+            fetched_at = greatest(l.fetched_at, excluded.fetched_at)
+        """,
+        {"symbol": answer.symbol, "asked": asked, "at": answer.requested_at},
+    )
+    connection.execute(
+        "UPDATE data_fetch_errors SET resolved_at = now()"
+        " WHERE symbol = %s AND resolved_at IS NULL",
+        (answer.symbol,),
+    )

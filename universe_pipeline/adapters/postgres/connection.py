@@ -1,0 +1,91 @@
+"""Connections to the database, and addresses that may be shown to people."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from universe_pipeline.domain.errors import DatabaseUnreachableError
+
+Connection = psycopg.Connection
+"""What every function of the store takes; importers need not know the driver."""
+
+CONNECT_SECONDS = 10
+
+
+def shown(url: str) -> str:
+    """The address of a database without its password: `user@host:port/name`."""
+    if not _is_readable(url):
+        return "UNIVERSE_DATABASE_URL (not a readable postgresql:// address)"
+    parts = conninfo_to_dict(url)
+    host = parts.get("host") or "localhost"
+    port = f":{parts['port']}" if parts.get("port") else ""
+    return f"{parts.get('user') or ''}@{host}{port}/{parts.get('dbname') or ''}"
+
+
+def with_search_path(url: str, schema: str) -> str:
+    """`url` with `schema` as the only one that unqualified names are looked up in."""
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    query["options"] = f"{query.get('options', '')} -csearch_path={schema}".strip()
+    return urlunsplit(parts._replace(query=urlencode(query, quote_via=quote)))
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """One PostgreSQL database by its URL; every call to `connect` is a connection of its own."""
+
+    url: str = field(repr=False)
+    application: str = "universe"
+
+    @property
+    def address(self) -> str:
+        """Where it is, without the password."""
+        return shown(self.url)
+
+    def open(self) -> psycopg.Connection:
+        """A new connection in autocommit mode; transactions are explicit.
+
+        Raises:
+            DatabaseUnreachableError: nobody answers, or the login is refused.
+        """
+        if not _is_readable(self.url):
+            raise DatabaseUnreachableError(
+                self.address,
+                "it cannot be read; in a password, @ is written %40, / %2F, : %3A and % %25",
+            )
+        try:
+            return psycopg.connect(
+                self.url,
+                autocommit=True,
+                connect_timeout=CONNECT_SECONDS,
+                application_name=self.application,
+            )
+        except psycopg.OperationalError as refused:
+            raise DatabaseUnreachableError(self.address, _first_line(refused)) from None
+
+    @contextmanager
+    def connect(self) -> Generator[psycopg.Connection]:
+        """A new connection, closed at the end of the block."""
+        connection = self.open()
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
+def _is_readable(url: str) -> bool:
+    """Whether the parts are where they seem to be: otherwise a password may pass for a host."""
+    try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        return False
+    parts = urlsplit(url)
+    return parts.netloc.count("@") <= 1 and "@" not in parts.path
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,212 @@
+"""The embedded server's folder: what lies where, its locks, its address. Standard library only.
+
+Who is alive is said by three flocks, which the kernel releases on any death; no pid is trusted:
+
+    users.lock       shared by every attached process; the supervisor may stop the server only
+                     while it holds this one exclusively
+    supervisor.lock  held by the supervisor: its starter takes it and hands it down
+    server.lock      inherited by every process of the server, so free only when all are gone
+"""
+
+import contextlib
+import fcntl
+import os
+import re
+import stat
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import takewhile
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import quote
+
+from universe_pipeline.domain.errors import EmbeddedServerError
+
+NAME = "universe"
+"""The database and its only role."""
+
+PORT = 5432
+"""Only names the socket. It stands in the URL, because a PGPORT in the environment would win."""
+
+LONGEST_SOCKET = 103
+"""Bytes of a unix socket's path: 107 on Linux, 103 on macOS."""
+
+PREFIX = re.compile(r"^\S+ \S+ UTC \[\d+\] ")
+FATAL = re.compile(r"FATAL:|PANIC:|[Ee]rror:")
+NOISE = re.compile("the database system is|terminating connection")
+"""What a client hears that knocks too early, and what orphans say."""
+EXPLANATION = re.compile(r"(initdb: )?(DETAIL|HINT|detail|hint):")
+
+SHARED, EXCLUSIVE = fcntl.LOCK_SH, fcntl.LOCK_EX
+
+USED, STOP = b"u", b"s"
+"""What a supervisor is told: somebody was here, if only for a moment; stop if nobody is."""
+
+
+def try_lock(lock: int, mode: int) -> bool:
+    """Take the flock of the open file `lock` now, or say False."""
+    try:
+        fcntl.flock(lock, mode | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def unlock(lock: int) -> None:
+    """Release the flock of the open file `lock`."""
+    fcntl.flock(lock, fcntl.LOCK_UN)
+
+
+def unusable(home: Path, broken: OSError) -> EmbeddedServerError:
+    """What to tell the user when the operating system refuses `home`."""
+    blocked = isinstance(broken, FileExistsError | NotADirectoryError)
+    why = "a file is in the way" if blocked else broken.strerror or str(broken)
+    place = f" ({broken.filename})" if broken.filename else ""
+    return EmbeddedServerError(
+        f"the embedded PostgreSQL cannot use {home}: {why}{place}; "
+        "set UNIVERSE_HOME to a folder that you can write"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFolder:
+    """`path` is UNIVERSE_HOME/postgres with all symbolic links resolved."""
+
+    path: Path
+
+    @classmethod
+    def below(cls, home: Path) -> "ServerFolder":
+        """The server's folder of that home; nothing is created."""
+        return cls(Path(os.path.realpath(home)) / "postgres")
+
+    @property
+    def home(self) -> Path:
+        """The folder that the user chose."""
+        return self.path.parent
+
+    @property
+    def data(self) -> Path:
+        """PostgreSQL's data directory; exists only when complete."""
+        return self.path / "data"
+
+    @property
+    def log(self) -> Path:
+        """What the supervisor and the server say."""
+        return self.path / "log" / "server.log"
+
+    @property
+    def users_lock(self) -> Path:
+        """Shared by every attached process."""
+        return self.path / "users.lock"
+
+    @property
+    def supervisor_lock(self) -> Path:
+        """Held by the supervisor."""
+        return self.path / "supervisor.lock"
+
+    @property
+    def server_lock(self) -> Path:
+        """Inherited by every process of the server."""
+        return self.path / "server.lock"
+
+    @property
+    def requests(self) -> Path:
+        """A FIFO that the supervisor reads as soon as no orphan of a killed server is alive."""
+        return self.path / "stop"
+
+    @property
+    def socket(self) -> Path:
+        """The folder of the server's socket: its own for each incarnation of this folder.
+
+        A server whose folder was deleted removes its socket when it ends, by path. Named after
+        the inode that all its processes hold open, this is never the socket of a successor.
+        """
+        inode = self.server_lock.stat().st_ino
+        inside = self.path / f"socket-{inode}"
+        fits = len(os.fsencode(inside / f".s.PGSQL.{PORT}")) <= LONGEST_SOCKET
+        # Both have a meaning in lists of hosts or of socket folders.
+        if fits and not set(str(inside)) & {",", '"'}:
+            return inside
+        digest = sha256(os.fsencode(self.path) + b"\0%d" % inode).hexdigest()[:16]
+        # One place for all processes, whatever their TMPDIR; see `require_owner`.
+        return Path("/tmp") / f"universe_pipeline-{digest}"  # noqa: S108 - as said above
+
+    @property
+    def url(self) -> str:
+        """The database's URL, as libpq and SQLAlchemy understand it."""
+        return f"postgresql://{NAME}@:{PORT}/{NAME}?host={quote(os.fsencode(self.socket))}"
+
+    def create(self) -> None:
+        """Make the folder. An account that runs the server for root must be able to pass it."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        if not self.path.is_dir():
+            self.path.mkdir(exist_ok=True)
+            self.path.chmod(0o711)
+        self.log.parent.mkdir(mode=0o700, exist_ok=True)
+
+    def open_lock(self, path: Path) -> int:
+        """A new open file of that lock: flocks belong to open files, not to processes."""
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+
+    def names(self, path: Path, lock: int) -> bool:
+        """Whether `path` still is the open file `lock`, not deleted and not made anew."""
+        try:
+            found = path.stat()
+        except OSError:
+            return False
+        return os.path.samestat(found, os.fstat(lock))
+
+    def tell_supervisor(self, request: bytes) -> bool:
+        """Tell it USED or STOP; whether there is a supervisor that reads `requests`.
+
+        Without one the server is gone, or on its way out though it may still answer.
+        """
+        try:
+            requests = os.open(self.requests, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            return False
+        with contextlib.suppress(OSError), os.fdopen(requests, "wb", buffering=0) as opened:
+            opened.write(request)
+        return True
+
+    def open_log(self) -> BinaryIO:
+        """The log, for appending; others may not read it, since it can show rows."""
+        return os.fdopen(os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
+
+    def log_since(self, position: int) -> str:
+        """The log from that byte on; empty when there is none."""
+        try:
+            with self.log.open("rb") as log:
+                log.seek(position)
+                return log.read().decode(errors="replace")
+        except OSError:
+            return ""
+
+    def log_size(self) -> int:
+        """Bytes in the log."""
+        return self.log.stat().st_size if self.log.exists() else 0
+
+
+def require_owner(socket: Path, *owners: int) -> None:
+    """Refuse a socket folder that somebody else put there, which /tmp allows to everybody.
+
+    Raises:
+        EmbeddedServerError: it is not a folder of one of the `owners` (user ids).
+    """
+    found = socket.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in owners:
+        raise EmbeddedServerError(
+            f"{socket} belongs to somebody else (uid {found.st_uid}), so the embedded PostgreSQL "
+            "cannot put its socket there: have it removed, or set UNIVERSE_HOME to a shorter path"
+        )
+
+
+def complaint(log: str) -> str:
+    """Why the server did not start, out of its log, as one line."""
+    said = (line.strip() for line in log.splitlines() if not NOISE.search(line))
+    lines = [PREFIX.sub("", line) for line in said if line]
+    fatal = [number for number, line in enumerate(lines) if FATAL.search(line)]
+    if not fatal:
+        return lines[-1] if lines else "nothing was said"
+    more = takewhile(EXPLANATION.match, lines[fatal[-1] + 1 :])
+    return "; ".join((lines[fatal[-1]], *more))

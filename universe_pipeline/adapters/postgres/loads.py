@@ -1,0 +1,149 @@
+"""`session_loads`: in which state every session is, and what a range still needs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import psycopg
+
+COMMITTED = ("loaded", "empty", "quarantined")
+"""States that are committed and materialized; a range load skips them."""
+
+EMPTY_CONFIRMATIONS = 3
+"""A session counts as empty after so many empty answers on different days."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionState:
+    """A row of `session_loads`."""
+
+    session: date
+    status: str
+    received: int
+    stored: int
+    rejected: int
+    revised: int
+    final: bool
+    fetched_at: datetime
+
+
+def states(connection: psycopg.Connection, sessions: Sequence[date]) -> dict[date, SessionState]:
+    """What is known of `sessions`; one that was never asked for is absent."""
+    rows = connection.execute(
+        "SELECT date, status, received, stored, rejected, revised, final, fetched_at"
+        " FROM session_loads WHERE date = ANY (%s)",
+        (list(sessions),),
+    )
+    return {row[0]: SessionState(*row) for row in rows}
+
+
+def all_committed(connection: psycopg.Connection) -> list[SessionState]:
+    """Every committed session, in order."""
+    rows = connection.execute(
+        "SELECT date, status, received, stored, rejected, revised, final, fetched_at"
+        " FROM session_loads WHERE status = ANY (%s) ORDER BY date",
+        (list(COMMITTED),),
+    )
+    return [SessionState(*row) for row in rows]
+
+
+def committed(
+    connection: psycopg.Connection, sessions: Sequence[date], since: datetime | None = None
+) -> set[date]:
+    """Those of `sessions` that are committed (and were fetched after `since`)."""
+    rows = connection.execute(
+        "SELECT date FROM session_loads WHERE date = ANY (%s) AND status = ANY (%s)"
+        " AND (%s::timestamptz IS NULL OR fetched_at >= %s)",
+        (list(sessions), list(COMMITTED), since, since),
+    )
+    return {row[0] for row in rows}
+
+
+def record_unstored(
+    connection: psycopg.Connection,
+    session: date,
+    status: str,
+    requested_at: datetime,
+    run_id: str | None,
+) -> None:
+    """Note that a session is `failed` or `pending`; one whose rows are stored stays as it is."""
+    connection.execute(
+        """
+        INSERT INTO session_loads AS l (date, status, fetched_at, run_id, covered)
+        VALUES (%(session)s, %(status)s, %(at)s, %(run_id)s, true)
+        ON CONFLICT (date) DO UPDATE SET
+            status = excluded.status, fetched_at = excluded.fetched_at, run_id = excluded.run_id
+        WHERE l.status IN ('failed', 'pending') AND l.fetched_at <= excluded.fetched_at
+        """,
+        {"session": session, "status": status, "at": requested_at, "run_id": run_id},
+    )
+
+
+def record_empty_answer(
+    connection: psycopg.Connection, session: date, requested_at: datetime, run_id: str | None
+) -> bool:
+    """Note an answer with no row on a session; whether that confirms the session as empty.
+
+    Stored rows stay: an empty answer replaces nothing.
+    """
+    with connection.transaction():
+        record_unstored(connection, session, "failed", requested_at, run_id)
+        row = connection.execute(
+            """
+            UPDATE session_loads SET
+                empty_on = ARRAY(SELECT DISTINCT unnest(empty_on || %(day)s::date) ORDER BY 1)
+            WHERE date = %(session)s AND status IN ('failed', 'empty')
+            RETURNING cardinality(empty_on)
+            """,
+            {"session": session, "day": requested_at.date()},
+        ).fetchone()
+        confirmed = row is not None and row[0] >= EMPTY_CONFIRMATIONS
+        if confirmed:
+            connection.execute(
+                "UPDATE session_loads SET status = 'empty' WHERE date = %s", (session,)
+            )
+            connection.execute(
+                "UPDATE data_fetch_errors SET resolved_at = now()"
+                " WHERE date = %s AND symbol IS NULL AND resolved_at IS NULL",
+                (session,),
+            )
+    return confirmed
+
+
+def given_up(connection: psycopg.Connection, sessions: Sequence[date]) -> set[date]:
+    """Those of `sessions` whose open failure is permanent: only `retry` asks for them again."""
+    rows = connection.execute(
+        "SELECT DISTINCT date FROM data_fetch_errors"
+        " WHERE date = ANY (%s) AND symbol IS NULL AND resolved_at IS NULL AND NOT retryable",
+        (list(sessions),),
+    )
+    return {row[0] for row in rows}
+
+
+def revisitable(connection: psycopg.Connection, sessions: Sequence[date]) -> list[date]:
+    """Those of `sessions` that are loaded and not final, in order."""
+    rows = connection.execute(
+        "SELECT date FROM session_loads"
+        " WHERE date = ANY (%s) AND status = 'loaded' AND NOT final ORDER BY date",
+        (list(sessions),),
+    )
+    return [row[0] for row in rows]
+
+
+def sessions_unasked(
+    connection: psycopg.Connection, symbol: str, sessions: Sequence[date]
+) -> list[date]:
+    """Those of `sessions` that neither endpoint has been asked for on behalf of `symbol`."""
+    rows = connection.execute(
+        """
+        SELECT day FROM unnest(%(sessions)s::date[]) AS asked (day)
+        WHERE NOT EXISTS (
+            SELECT FROM symbol_loads a WHERE a.symbol = %(symbol)s AND a.loaded @> day)
+          AND NOT EXISTS (
+            SELECT FROM session_loads l
+            WHERE l.date = day AND l.status IN ('loaded', 'quarantined'))
+        ORDER BY day
+        """,
+        {"symbol": symbol, "sessions": list(sessions)},
+    )
+    return [row[0] for row in rows]

@@ -1,0 +1,118 @@
+"""Bars out of the database, and the questions that checks ask about them."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import polars as pl
+import psycopg
+
+from universe_pipeline.domain.bars import DATED_BAR_SCHEMA
+
+
+def session_bars(connection: psycopg.Connection, sessions: Sequence[date]) -> pl.DataFrame:
+    """All bars of `sessions`, ordered by date and symbol: `DATED_BAR_SCHEMA`."""
+    rows = connection.execute(
+        "SELECT date, symbol, open, high, low, close, volume, vwap, transactions"
+        " FROM daily_bars WHERE date = ANY (%s) ORDER BY date, symbol",
+        (list(sessions),),
+    ).fetchall()
+    return pl.DataFrame(rows, schema=DATED_BAR_SCHEMA, orient="row")
+
+
+def sample(connection: psycopg.Connection, session: date, rows: int) -> pl.DataFrame:
+    """The session's bars with the largest turnover."""
+    found = connection.execute(
+        "SELECT date, symbol, open, high, low, close, volume, vwap, transactions"
+        " FROM daily_bars WHERE date = %s ORDER BY close * volume DESC LIMIT %s",
+        (session, rows),
+    ).fetchall()
+    return pl.DataFrame(found, schema=DATED_BAR_SCHEMA, orient="row").drop("date")
+
+
+def inconsistent_bars(
+    connection: psycopg.Connection, sessions: Sequence[date]
+) -> list[tuple[date, str]]:
+    """Bars of `sessions` whose high is below, or low above, one of the other prices."""
+    return connection.execute(
+        """
+        SELECT date, symbol FROM daily_bars
+        WHERE date = ANY (%s)
+          AND NOT (high >= greatest(open, close, low) AND low <= least(open, close) AND low > 0)
+        ORDER BY date, symbol
+        """,
+        (list(sessions),),
+    ).fetchall()
+
+
+def bars_on(connection: psycopg.Connection, days: Sequence[date]) -> list[tuple[date, int]]:
+    """How many bars stand on each of `days` that has any."""
+    return connection.execute(
+        "SELECT date, count(*) FROM daily_bars WHERE date = ANY (%s) GROUP BY date ORDER BY date",
+        (list(days),),
+    ).fetchall()
+
+
+def repeated_symbols(connection: psycopg.Connection) -> list[tuple[str, int]]:
+    """Symbols that stand more than once in the reference list."""
+    return connection.execute(
+        "SELECT symbol, count(*) FROM symbols GROUP BY symbol HAVING count(*) > 1 ORDER BY symbol"
+    ).fetchall()
+
+
+def miscounted_sessions(
+    connection: psycopg.Connection, sessions: Sequence[date]
+) -> list[tuple[date, int, int]]:
+    """Loaded sessions whose bars are not as many as their load stored: date, recorded, found."""
+    return connection.execute(
+        """
+        SELECT l.date, l.stored, count(b.symbol)::int
+        FROM session_loads l
+        LEFT JOIN daily_bars b ON b.date = l.date AND b.source = 'grouped'
+        WHERE l.date = ANY (%s) AND l.status IN ('loaded', 'quarantined')
+        GROUP BY l.date, l.stored HAVING l.stored <> count(b.symbol)
+        ORDER BY l.date
+        """,
+        (list(sessions),),
+    ).fetchall()
+
+
+def uncovered_loads(connection: psycopg.Connection, sessions: Sequence[date]) -> list[date]:
+    """Committed sessions that `data_coverage` does not know yet."""
+    rows = connection.execute(
+        "SELECT date FROM session_loads WHERE date = ANY (%s) AND NOT covered ORDER BY date",
+        (list(sessions),),
+    )
+    return [row[0] for row in rows]
+
+
+def bar_counts(
+    connection: psycopg.Connection, symbols: Sequence[str], start: date, end: date
+) -> dict[str, int]:
+    """How many bars each of `symbols` has from `start` to `end`; one without any is absent."""
+    rows = connection.execute(
+        "SELECT symbol, count(*) FROM daily_bars"
+        " WHERE symbol = ANY (%s) AND date BETWEEN %s AND %s GROUP BY symbol",
+        (list(symbols), start, end),
+    )
+    return dict(rows.fetchall())
+
+
+def symbol_bars(
+    connection: psycopg.Connection, symbol: str, sessions: Sequence[date]
+) -> pl.DataFrame:
+    """A symbol's bars on `sessions`, ordered by date: `DATED_BAR_SCHEMA`."""
+    rows = connection.execute(
+        "SELECT date, symbol, open, high, low, close, volume, vwap, transactions"
+        " FROM daily_bars WHERE symbol = %s AND date = ANY (%s) ORDER BY date",
+        (symbol, list(sessions)),
+    ).fetchall()
+    return pl.DataFrame(rows, schema=DATED_BAR_SCHEMA, orient="row")
+
+
+def covered_symbols(connection: psycopg.Connection) -> list[str]:
+    """Symbols of the universe's types that have bars, in order."""
+    rows = connection.execute(
+        "SELECT symbol FROM data_coverage JOIN symbols USING (symbol)"
+        " JOIN universe_types USING (type) ORDER BY symbol"
+    )
+    return [row[0] for row in rows]

@@ -1,0 +1,204 @@
+"""The small detached process that owns the embedded server, and stops it when nobody needs it.
+
+`python -m universe_pipeline.adapters.postgres.supervisor`, started by `embedded.attach` only. It
+restarts nothing: when the server ends, so does it, and the next `attach` starts another.
+Standard library only until the server is starting, so that it starts quickly.
+"""
+
+import argparse
+import contextlib
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from universe_pipeline.adapters.postgres.embedded_account import account_for
+from universe_pipeline.adapters.postgres.embedded_binaries import reachable_binaries
+from universe_pipeline.adapters.postgres.embedded_cluster import Cluster
+from universe_pipeline.adapters.postgres.embedded_folder import (
+    EXCLUSIVE,
+    STOP,
+    USED,
+    ServerFolder,
+    complaint,
+    try_lock,
+    unlock,
+    unusable,
+)
+from universe_pipeline.domain.errors import EmbeddedServerError
+
+ORPHAN_SECONDS = 60.0
+"""How long processes of a killed server may take to end."""
+
+TICK_SECONDS = 1.0
+LOG_BYTES = 8 * 2**20
+ENDINGS = ((signal.SIGINT, 120.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, None))
+"""Fast shutdown, immediate shutdown (recovery follows), the kernel's: with seconds to wait."""
+
+
+class Supervisor:
+    """Watches the server of `folder`; stops it after `linger` seconds without any user."""
+
+    def __init__(self, folder: ServerFolder, linger: float) -> None:
+        self.folder, self.linger = folder, linger
+        self.tick = min(TICK_SECONDS, max(linger, 0.05))
+        self.server = _outlive_orphans(folder)
+        self.users = folder.open_lock(folder.users_lock)
+        # From here on, whoever answers is our server: see `ServerFolder.tell_supervisor`.
+        self.requests = _open_requests(folder.requests)
+        self.socket = folder.socket
+        self.last_use = time.monotonic()
+
+    def start(self, binaries: Path) -> "subprocess.Popen[bytes]":
+        """Start the server, out of `binaries` or, where they cannot be reached, a copy."""
+        account = account_for(self.folder)
+        reachable = reachable_binaries(binaries, account, self.folder)
+        return Cluster(self.folder, account, reachable, self.server).start()
+
+    def watch(self, postgres: "subprocess.Popen[bytes]") -> str:
+        """Wait until the server has ended; the reason why we ended it, or nothing."""
+        # With psycopg, which takes a while; but now, as the venv may be replaced while we run.
+        from universe_pipeline.adapters.postgres.embedded_clients import has_clients
+
+        signals = _signals_as_bytes()
+        reason = ""
+        while postgres.poll() is None and not reason:
+            ready, _, _ = select.select([signals, self.requests], [], [], self.tick)
+            ended = signals in ready and set(os.read(signals, 64)) - {signal.SIGCHLD}
+            told = os.read(self.requests, 4096) if self.requests in ready else b""
+            reason = "told by a signal" if ended else self._reason_to_stop(told, has_clients)
+            self._bound_log()
+        if reason:
+            say(f"stopping the server: {reason}")
+            self._end(postgres)
+        shutil.rmtree(self.socket, ignore_errors=True)
+        return reason
+
+    def _reason_to_stop(self, told: bytes, has_clients: Callable[[str], bool]) -> str:
+        """Why the server should stop; if nobody uses it, users.lock stays ours until we exit."""
+        if not self._has_folder():
+            return "its folder was deleted or moved"
+        if not try_lock(self.users, EXCLUSIVE):
+            self.last_use = time.monotonic()
+            return ""
+        if STOP in told:
+            return "asked to"
+        if USED in told or has_clients(self.folder.url):
+            self.last_use = time.monotonic()
+        if time.monotonic() - self.last_use >= self.linger:
+            return f"unused for {self.linger:.0f} s"
+        unlock(self.users)
+        return ""
+
+    def _has_folder(self) -> bool:
+        locks = {self.folder.server_lock: self.server, self.folder.users_lock: self.users}
+        return all(self.folder.names(path, lock) for path, lock in locks.items())
+
+    def _end(self, postgres: "subprocess.Popen[bytes]") -> None:
+        # A fast shutdown writes pg_control by its absolute path, which in place of a deleted
+        # folder is a successor's. An immediate one writes nothing.
+        endings = ENDINGS if self._has_folder() else ENDINGS[1:]
+        for number, patience in endings:
+            postgres.send_signal(number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                postgres.wait(patience)
+                return
+
+    def _bound_log(self) -> None:
+        """Keep the log from growing: its writers append, so that it can be cut under them."""
+        # Neither a full disk nor a folder that is just being deleted ends the server here.
+        with contextlib.suppress(OSError):
+            if self.folder.log_size() > LOG_BYTES:
+                shutil.copyfile(self.folder.log, self.folder.log.with_suffix(".log.1"))
+                os.truncate(self.folder.log, 0)
+
+
+def _outlive_orphans(folder: ServerFolder) -> int:
+    """Take server.lock, waiting for the processes of a killed server to end."""
+    lock = folder.open_lock(folder.server_lock)
+    deadline = time.monotonic() + ORPHAN_SECONDS
+    while not try_lock(lock, EXCLUSIVE):
+        if time.monotonic() > deadline:
+            raise EmbeddedServerError(
+                f"processes of an earlier server still work on {folder.data}: "
+                f"find them by `fuser -v {folder.server_lock}`, and end them"
+            )
+        time.sleep(0.02)
+    return lock
+
+
+def _open_requests(path: Path) -> int:
+    path.unlink(missing_ok=True)
+    os.mkfifo(path, 0o600)
+    # Also open for writing, or it would be at its end whenever nobody asks.
+    return os.open(path, os.O_RDWR | os.O_NONBLOCK)
+
+
+def _signals_as_bytes() -> int:
+    """An open file in which SIGTERM, SIGINT and SIGCHLD arrive as bytes, so that none is missed."""
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+        signal.signal(number, _already_noted)
+    return reader
+
+
+def _already_noted(_number: int, _frame: FrameType | None) -> None:
+    """The byte says it; but an ignored signal would leave none."""
+
+
+def say(line: str) -> None:
+    """Write to the server's log."""
+    now = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
+    with contextlib.suppress(OSError):  # The disk may be full.
+        sys.stderr.write(f"{now} supervisor: {line}\n")
+        sys.stderr.flush()
+
+
+def supervise(folder: ServerFolder, binaries: Path, linger: float) -> str:
+    """Run the server to its end; why it ended as one line, or nothing if we or a kill ended it."""
+    position = folder.log_size()
+    try:
+        supervisor = Supervisor(folder, linger)
+        postgres = supervisor.start(binaries)
+        if supervisor.watch(postgres) or postgres.returncode < 0:
+            return ""
+    except EmbeddedServerError as failed:
+        return str(failed)
+    except OSError as broken:
+        return str(unusable(folder.home, broken))
+    return (
+        f"the embedded PostgreSQL in {folder.path} ended: "
+        f"{complaint(folder.log_since(position))}; see {folder.log}"
+    )
+
+
+def main() -> None:
+    """Leave the starter, then supervise until the server has ended."""
+    parser = argparse.ArgumentParser(prog="supervisor", description=__doc__)
+    parser.add_argument("folder", type=Path, help="UNIVERSE_HOME/postgres, resolved")
+    parser.add_argument("--binaries", type=Path, required=True, help="PostgreSQL's bin folder")
+    parser.add_argument("--linger", type=float, required=True, help="seconds to run unused")
+    parser.add_argument("--reports", type=int, required=True, help="open file: why it failed")
+    given = parser.parse_args()
+    # The starter waits for its child, and this one is nobody's: it never becomes a zombie.
+    if os.fork() > 0:
+        os._exit(0)
+    os.chdir("/")
+    failure = supervise(ServerFolder(given.folder), given.binaries, given.linger)
+    if failure:
+        say(failure)
+        with contextlib.suppress(BrokenPipeError):
+            os.write(given.reports, failure.encode())
+
+
+if __name__ == "__main__":
+    main()

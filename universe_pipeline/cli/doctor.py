@@ -1,0 +1,145 @@
+"""`doctor`: is everything there that a load needs, and what would a full one take?"""
+
+import shutil
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Literal
+
+from universe_pipeline import wiring
+from universe_pipeline.adapters.postgres import schema
+from universe_pipeline.adapters.postgres.connection import Database
+from universe_pipeline.adapters.postgres.figures import server_version
+from universe_pipeline.cli.exits import DONE, FAILED
+from universe_pipeline.cli.terminal import note, result
+from universe_pipeline.domain.bars import Bars, Failed
+from universe_pipeline.domain.errors import AccessError, UniverseError, VendorError
+from universe_pipeline.domain.sessions import FIRST_SESSION, newest_closed, sessions_between
+from universe_pipeline.settings import NO_KEY, settings
+
+BYTES_A_SESSION = 2.0e6
+"""Measured: 20 years of bars with their indexes take about 11 GB."""
+
+PLAN_YEARS = (2, 5, 10)
+"""How far back the vendor's plans reach; the largest has everything since 2003-09-10."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the examination."""
+
+    verdict: Literal["ok", "warn", "fail"]
+    what: str
+    text: str
+
+
+def examine() -> int:
+    """Print one line for everything that was looked at; 1 if anything fails."""
+    findings: list[Finding] = []
+    for finding in _examination():
+        findings.append(finding)
+        result(f"{finding.verdict:5}{finding.what:10}{finding.text}")
+    return FAILED if any(finding.verdict == "fail" for finding in findings) else DONE
+
+
+def _examination() -> Iterator[Finding]:
+    database = yield from _database()
+    yield _disk()
+    yield _pace()
+    yield _full_load()
+    if settings().polygon_api_key is None:
+        yield Finding("fail", "key", NO_KEY)
+    elif database is not None:
+        yield from _vendor(database)
+
+
+def _database() -> Generator[Finding, None, Database | None]:
+    try:
+        database = wiring.open_database(settings())
+    except UniverseError as error:
+        yield Finding("fail", "database", str(error))
+        return None
+    with database.connect() as connection:
+        kind = "own server" if settings().database_url else "embedded"
+        version = server_version(connection)
+        yield Finding("ok", "database", f"PostgreSQL {version}, {kind}, {database.address}")
+        yield Finding("ok", "schema", f"up to date at {schema.current_version(connection)}")
+    return database
+
+
+def _disk() -> Finding:
+    folder: Path = settings().universe_home
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    needed = _sessions_in_all() * BYTES_A_SESSION
+    verdict = "ok" if free > needed else "warn"
+    return Finding(verdict, "disk", f"{free / 1e9:,.0f} GB free at {folder}")
+
+
+def _pace() -> Finding:
+    limit = settings().polygon_rate_limit
+    text = f"{limit} requests a minute, all processes together" if limit else "unpaced"
+    return Finding("ok", "pace", text)
+
+
+def _full_load() -> Finding:
+    sessions = _sessions_in_all()
+    takes = wiring.Expected(sessions, settings().polygon_rate_limit)
+    hours = (
+        f"about {takes.minutes / 60:,.1f} hours" if takes.per_minute else "as fast as it answers"
+    )
+    size = sessions * BYTES_A_SESSION / 1e9
+    start = settings().universe_start_date
+    return Finding(
+        "ok", "full load", f"{sessions:,} sessions since {start}: {hours}, {size:,.0f} GB"
+    )
+
+
+def _sessions_in_all() -> int:
+    return len(sessions_between(settings().universe_start_date, newest_closed(wiring.now())))
+
+
+def _vendor(database: Database) -> Iterator[Finding]:
+    newest = newest_closed(wiring.now())
+    limit = settings().polygon_rate_limit
+    if limit and limit < len(PLAN_YEARS) + 2:
+        note("asking the vendor, which may take a minute at this pace …")
+    with wiring.open_client(settings(), database) as client:
+        try:
+            types = client.ticker_types()
+        except VendorError as error:
+            yield Finding("fail", "key", error.message)
+            return
+        yield Finding("ok", "key", f"accepted by {settings().polygon_base_url}")
+        unknown = [code for code in settings().universe_types if code not in types]
+        if unknown:
+            yield Finding(
+                "warn", "types", f"UNIVERSE_TYPES has unknown codes: {', '.join(unknown)}"
+            )
+        yield _reach(newest, lambda day: _reaches(client.grouped_daily(day)))
+
+
+def _reaches(answer: object) -> bool:
+    match answer:
+        case Failed(AccessError() as error):
+            raise error
+        case Failed():
+            return False
+        case _:
+            return isinstance(answer, Bars)
+
+
+def _reach(newest: date, reaches: Callable[[date], bool]) -> Finding:
+    """The longest span of the vendor's plans that a session is answered for."""
+    try:
+        if reaches(FIRST_SESSION):
+            return Finding("ok", "plan", f"reaches back to {FIRST_SESSION}, the beginning")
+        for years in reversed(PLAN_YEARS):
+            day = sessions_between(newest - timedelta(days=365 * years - 7), newest)[0]
+            if reaches(day):
+                return Finding("warn", "plan", f"reaches back {years} years (to about {day})")
+    except AccessError as error:
+        return Finding("fail", "plan", f"daily bars are not part of it: {error.message}")
+    return Finding("warn", "plan", f"reaches back less than {PLAN_YEARS[0]} years")

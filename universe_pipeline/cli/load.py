@@ -1,0 +1,263 @@
+"""`discover`, `historical` and `daily`: what is missing is planned, and run through Dagster."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import date
+
+from universe_pipeline import wiring
+from universe_pipeline.adapters.postgres import jobs, loads
+from universe_pipeline.adapters.postgres.connection import Connection, Database
+from universe_pipeline.adapters.postgres.coverage import cover
+from universe_pipeline.adapters.postgres.failures import OpenFailure, failures_of_run
+from universe_pipeline.adapters.postgres.symbols import Snapshot, newest_snapshot
+from universe_pipeline.cli.exits import DONE, FAILED
+from universe_pipeline.cli.status import write_checkpoint
+from universe_pipeline.cli.terminal import note, progress_bars, result
+from universe_pipeline.domain.errors import FailureKind, RangeError
+from universe_pipeline.domain.sessions import (
+    closed_range,
+    newest_closed,
+    require_closed_session,
+    sessions_before,
+)
+from universe_pipeline.loading.universe import is_fresh
+from universe_pipeline.orchestration.runs import Ended, open_runs
+from universe_pipeline.settings import settings, use_settings
+
+ACCESS_KINDS = (FailureKind.UNAUTHORIZED, FailureKind.NOT_ENTITLED)
+"""What concerns a whole job, not the session or list that happened to be asked for."""
+
+
+def tune(*, batch_size: int | None, concurrency: int | None) -> None:
+    """Let the options of one command stand in for the settings of the same meaning."""
+    given = {"universe_batch_size": batch_size, "universe_concurrency": concurrency}
+    changed = {name: value for name, value in given.items() if value is not None}
+    use_settings(settings().model_copy(update=changed))
+
+
+def discover_universe(*, force: bool) -> int:
+    """Discover unless the universe is fresh."""
+    settings().require_api_key()
+    database = open_for_loading()
+    with database.connect() as connection:
+        known = newest_snapshot(connection)
+    if known is not None and is_fresh(known) and not force:
+        result(f"the universe is fresh: {_describe(known)}; --force-refresh asks again")
+        return DONE
+    ended = _discover(database, force=force)
+    with database.connect() as connection:
+        snapshot = newest_snapshot(connection)
+    if snapshot is not None and ended.success:
+        result(f"discovered {_describe(snapshot)}")
+    return tell_failures(database, ended)
+
+
+def _discover(database: Database, *, force: bool) -> Ended:
+    newest = newest_closed(wiring.now())
+    with progress_bars(), open_runs(settings(), database) as runs:
+        return runs.run(
+            "universe_discovery",
+            [newest],
+            name="universe_discovery",
+            config={"symbols": {"force_refresh": force}},
+        )
+
+
+def discover_if_stale(database: Database) -> int:
+    """Discover unless the universe is fresh, for commands whose own run does not."""
+    with database.connect() as connection:
+        known = newest_snapshot(connection)
+    return DONE if is_fresh(known) else tell_failures(database, _discover(database, force=False))
+
+
+def _describe(snapshot: Snapshot) -> str:
+    counted = sum(snapshot.by_type.get(code, 0) for code in settings().universe_types)
+    types = ",".join(settings().universe_types)
+    return (
+        f"{snapshot.symbols:,} symbols, {snapshot.active:,} active, {counted:,} of type {types}, "
+        f"as of {snapshot.taken_at:%Y-%m-%d %H:%M} UTC"
+    )
+
+
+def historical_range(start: date, end: date | None, *, reload: bool) -> int:
+    """Load the sessions of a range that are not loaded yet, or all of them again."""
+    sessions = sessions_asked(start, end)
+    settings().require_api_key()
+    database = open_for_loading()
+    name = f"historical_load_{start}_{last_day(end)}"
+    return go_on(database, Plan("historical", name, sessions), reload=reload)
+
+
+def sessions_asked(start: date, end: date | None) -> list[date]:
+    """The closed sessions of a range that are partitions.
+
+    Raises:
+        RangeError: there is none.
+    """
+    first = settings().universe_start_date
+    found = [day for day in closed_range(start, end, wiring.now()) if day >= first]
+    if not found:
+        raise RangeError(f"the range ends before UNIVERSE_START_DATE, {first}: set that earlier")
+    return found
+
+
+def last_day(end: date | None) -> date:
+    """The end of a range as job names have it: a later day means the newest closed session."""
+    newest = newest_closed(wiring.now())
+    return newest if end is None else min(end, newest)
+
+
+def go_on(database: Database, plan: "Plan", *, reload: bool = False) -> int:
+    """Load the sessions of a job that it has not loaded yet, or all of them."""
+    with database.connect() as connection:
+        since = jobs.fresh_since(connection, plan.name)
+        there = loads.committed(connection, plan.sessions, since)
+    return carry_out(database, plan, [day for day in plan.sessions if reload or day not in there])
+
+
+def daily_update(day: date | None) -> int:
+    """Load one session (the newest closed one) and fetch the trailing ones again."""
+    now = wiring.now()
+    session = newest_closed(now) if day is None else require_closed_session(day, now)
+    sessions_asked(session, session)
+    settings().require_api_key()
+    database = open_for_loading()
+    trailing = sessions_before(session, settings().universe_revisit_sessions)
+    with database.connect() as connection:
+        revisit = loads.revisitable(connection, trailing)
+        wanted = [*revisit, *({session} - loads.committed(connection, [session]))]
+    plan = Plan("daily", f"daily_update_{session}", [session])
+    return carry_out(database, plan, wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A load job by its kind and name, and the sessions that it is about."""
+
+    kind: str
+    name: str
+    sessions: Sequence[date]
+
+    @property
+    def dagster_job(self) -> str:
+        """The asset job that does it."""
+        return "daily_update" if self.kind == "daily" else "historical_load"
+
+
+def carry_out(database: Database, plan: Plan, wanted: Sequence[date]) -> int:
+    """Fetch the sessions `wanted`, loaded or not, in one run."""
+    with ExitStack() as stack:
+        if not stack.enter_context(jobs.held(database, plan.name)):
+            note(f"{plan.name} is running in another process")
+            return FAILED
+        connection = stack.enter_context(database.connect())
+        jobs.begin_job(connection, plan.name, plan.kind, (plan.sessions[0], plan.sessions[-1]))
+        status = "interrupted"
+        try:
+            code = _carry_out(database, connection, plan, wanted)
+            status = _status(connection, plan, code)
+        finally:
+            cover(connection)  # a run that ended early did not come to its coverage
+            jobs.end_job(connection, plan.name, status)
+            write_checkpoint(connection)
+    return code
+
+
+def _carry_out(
+    database: Database,
+    connection: Connection,
+    plan: Plan,
+    wanted: Sequence[date],
+) -> int:
+    if not wanted:
+        with open_runs(settings(), database):
+            pass  # no run, but a killed one may have left Dagster behind the database
+        result(f"{plan.name}: all {len(plan.sessions)} sessions are loaded, nothing to fetch")
+        return discover_if_stale(database)
+    _announce(wanted)
+    config = {"daily_bars": {"fetch": [day.isoformat() for day in wanted]}}
+    with progress_bars(), open_runs(settings(), database) as runs:
+        ended = runs.run(plan.dagster_job, wanted, name=plan.name, config=config)
+    _summarise(connection, plan, wanted)
+    if ended.verdicts:
+        result(
+            f"checks: {sum(one.passed for one in ended.verdicts)} of {len(ended.verdicts)} passed"
+        )
+    return tell_failures(database, ended)
+
+
+def _announce(wanted: Sequence[date]) -> None:
+    days = f"{wanted[0]} to {wanted[-1]}" if len(wanted) > 1 else f"{wanted[0]}"
+    note(f"{len(wanted)} sessions to fetch ({days}), {at_pace(len(wanted))}")
+
+
+def at_pace(requests: int) -> str:
+    """The pace that is set, and how long `requests` take at it."""
+    pace = wiring.Expected(requests, settings().polygon_rate_limit)
+    takes = f", about {pace.minutes:,.0f} min" if pace.minutes >= 1 else ""
+    return f"{pace.per_minute} requests a minute{takes}" if pace.per_minute else "unpaced"
+
+
+def _status(connection: Connection, plan: Plan, code: int) -> str:
+    """How the job stands: one with a session that is not out yet is no failure, and not done."""
+    if code != DONE:
+        return "failed"
+    known = loads.states(connection, plan.sessions)
+    waits = any(state.status == "pending" for state in known.values())
+    return "interrupted" if waits else "completed"
+
+
+def _summarise(connection: Connection, plan: Plan, wanted: Sequence[date]) -> None:
+    states = loads.states(connection, wanted)
+    loaded = [state for state in states.values() if state.status in loads.COMMITTED]
+    bars = sum(state.stored for state in loaded)
+    revised = sum(state.revised for state in loaded)
+    rejected = sum(state.rejected for state in loaded)
+    result(
+        f"{plan.name}: {len(loaded)} of {len(wanted)} sessions loaded, {bars:,} bars, "
+        f"{revised:,} revised, {rejected:,} rejected"
+    )
+    for session, state in sorted(states.items()):
+        if state.status == "pending":
+            result(f"{session}: not published yet; it is asked for again later")
+
+
+def tell_failures(database: Database, ended: Ended) -> int:
+    """Say what failed, each thing once; whether anything did decides the exit code.
+
+    Raises:
+        KeyboardInterrupt: the run was interrupted.
+    """
+    if ended.interrupted:
+        raise KeyboardInterrupt
+    with database.connect() as connection:
+        failures = failures_of_run(connection, ended.run_id)
+    by_message: dict[str, list[OpenFailure]] = {}
+    for failure in failures:
+        by_message.setdefault(failure.message, []).append(failure)
+    for alike in by_message.values():
+        note(_failure_line(alike))
+    for message in ended.messages if not failures else ():
+        note(message)
+    explained = {"daily_bars_cover_every_session"} if failures else set[str]()
+    for check in ended.failed_checks:
+        if check not in explained:
+            note(f"check failed: {check}")
+    return DONE if ended.success and not failures and not ended.failed_checks else FAILED
+
+
+def _failure_line(alike: Sequence[OpenFailure]) -> str:
+    first = alike[0]
+    if first.kind in ACCESS_KINDS:
+        return f"{first.message} [{first.kind}]"
+    what = first.symbol or first.day or "reference lists"
+    more = f" and {len(alike) - 1} more" if len(alike) > 1 else ""
+    return f"{what}{more}: {first.message} [{first.kind}]"
+
+
+def open_for_loading() -> Database:
+    """The database at this release's schema, claimed for the vendor that is set."""
+    database = wiring.open_database(settings())
+    wiring.prepare_for_loading(settings(), database)
+    return database

@@ -1,0 +1,94 @@
+"""`resume`, `clear-checkpoint` and `retry`: going on after failures and interruptions."""
+
+from universe_pipeline import wiring
+from universe_pipeline.adapters.postgres import jobs
+from universe_pipeline.adapters.postgres.connection import Database
+from universe_pipeline.adapters.postgres.failures import OpenFailure, open_failures
+from universe_pipeline.adapters.postgres.jobs import Job
+from universe_pipeline.cli.exits import DONE
+from universe_pipeline.cli.load import (
+    Plan,
+    carry_out,
+    discover_universe,
+    go_on,
+    open_for_loading,
+)
+from universe_pipeline.cli.symbol_loads import repair, run_symbols
+from universe_pipeline.cli.terminal import note, result
+from universe_pipeline.domain.errors import UsageError
+from universe_pipeline.domain.sessions import closed_range
+from universe_pipeline.settings import settings
+
+UNFINISHED = ("failed", "interrupted", "stuck")
+
+
+def resume(name: str | None) -> int:
+    """Go on with every unfinished job, or with the one of that name."""
+    settings().require_api_key()
+    database = open_for_loading()
+    with database.connect() as connection:
+        known = jobs.jobs(connection)
+    if name is not None and name not in {job.name for job in known}:
+        raise _unknown(name, known)
+    chosen = [job for job in known if name in (None, job.name) and job.status in UNFINISHED]
+    if not chosen:
+        result("no interrupted or failed job to go on with")
+    return max((_go_on(database, job) for job in chosen), default=DONE)
+
+
+def _go_on(database: Database, job: Job) -> int:
+    note(f"going on with {job.name}")
+    sessions = closed_range(job.start, job.end, wiring.now())
+    if job.symbols is not None:
+        again = job.name.startswith("symbol_repair")
+        return run_symbols(database, job.symbols, sessions, job.name, again=again)
+    return go_on(database, Plan(job.kind, job.name, sessions))
+
+
+def clear_checkpoint(name: str) -> int:
+    """Let the job's next run fetch every session of its range again."""
+    with wiring.open_database(settings()).connect() as connection:
+        if not jobs.clear_checkpoint(connection, name):
+            raise _unknown(name, jobs.jobs(connection))
+    result(f"{name}: its next run fetches every session again; bars stay readable meanwhile")
+    return DONE
+
+
+def _unknown(name: str, known: list[Job]) -> UsageError:
+    names = ", ".join(job.name for job in known) or "none yet"
+    return UsageError(f"there is no job {name}; the jobs are: {names}")
+
+
+def retry() -> int:
+    """Fetch again whatever has an open row in `data_fetch_errors`."""
+    settings().require_api_key()
+    database = open_for_loading()
+    with database.connect() as connection:
+        failures = open_failures(connection)
+    if not failures:
+        result("no open errors")
+        return DONE
+    return max(
+        _retry_lists(failures), _retry_sessions(database, failures), _retry_symbols(failures)
+    )
+
+
+def _retry_lists(failures: list[OpenFailure]) -> int:
+    failed = any(failure.day is None and failure.symbol is None for failure in failures)
+    return discover_universe(force=True) if failed else DONE
+
+
+def _retry_sessions(database: Database, failures: list[OpenFailure]) -> int:
+    days = sorted({one.day for one in failures if one.day is not None and one.symbol is None})
+    if not days:
+        return DONE
+    plan = Plan("retry", f"error_retry_{days[0]}_{days[-1]}", days)
+    return carry_out(database, plan, days)
+
+
+def _retry_symbols(failures: list[OpenFailure]) -> int:
+    symbols = sorted({one.symbol for one in failures if one.symbol is not None})
+    days = [one.day for one in failures if one.symbol is not None and one.day is not None]
+    if not symbols:
+        return DONE
+    return repair(symbols, min(days), wiring.now().date())

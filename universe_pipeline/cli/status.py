@@ -1,0 +1,158 @@
+"""`status` and `errors`: what is loaded, what is open; and the checkpoint document."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rich.table import Table
+
+from universe_pipeline import wiring
+from universe_pipeline.adapters.postgres import jobs
+from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.adapters.postgres.failures import OpenFailure, open_failures
+from universe_pipeline.adapters.postgres.figures import Figures, figures
+from universe_pipeline.adapters.postgres.jobs import Job
+from universe_pipeline.cli.exits import DONE
+from universe_pipeline.cli.terminal import result, table
+from universe_pipeline.settings import settings
+
+CHECKPOINT = "universe_loader_checkpoint.json"
+
+
+def show(*, as_json: bool) -> int:
+    """Print the state of everything."""
+    with wiring.open_database(settings()).connect() as connection:
+        known, numbers = jobs.jobs(connection), figures(connection)
+        write_checkpoint(connection)
+    if as_json:
+        result(json.dumps(_document(known, numbers), indent=2))
+        return DONE
+    if known:
+        table(_job_table(known))
+    for line in _lines(numbers):
+        result(line)
+    return DONE
+
+
+def show_errors(*, as_json: bool) -> int:
+    """Print every open failure."""
+    with wiring.open_database(settings()).connect() as connection:
+        failures = open_failures(connection)
+    if as_json:
+        result(
+            json.dumps({"errors": [_failure_document(failure) for failure in failures]}, indent=2)
+        )
+    elif failures:
+        table(_failure_table(failures))
+    else:
+        result("no open errors")
+    return DONE
+
+
+def write_checkpoint(connection: Connection) -> None:
+    """Write the jobs to UNIVERSE_HOME, whole or not at all; the database stays the truth."""
+    home = settings().universe_home
+    home.mkdir(parents=True, exist_ok=True)
+    partial = home / f".{CHECKPOINT}.partial"
+    partial.write_text(json.dumps(_jobs_document(jobs.jobs(connection)), indent=2))
+    partial.replace(home / CHECKPOINT)
+
+
+def _jobs_document(known: Sequence[Job]) -> dict[str, Any]:
+    return {
+        job.name: {
+            "total_dates": job.total_dates,
+            "processed_dates": [day.isoformat() for day in job.processed_dates],
+            "total_bars": job.total_bars,
+            "last_processed_date": job.processed_dates[-1].isoformat()
+            if job.processed_dates
+            else None,
+            "status": job.status,
+            "last_updated": job.last_updated.isoformat(),
+        }
+        for job in known
+    }
+
+
+def _document(known: Sequence[Job], numbers: Figures) -> dict[str, Any]:
+    first, last = numbers.first_session, numbers.last_session
+    return {
+        "jobs": _jobs_document(known),
+        "sessions": {
+            **numbers.sessions,
+            "first": first and first.isoformat(),
+            "last": last and last.isoformat(),
+        },
+        "symbols": {
+            "total": numbers.symbols,
+            "active": numbers.active_symbols,
+            "universe": numbers.universe_symbols,
+            "types": list(settings().universe_types),
+        },
+        "coverage": {
+            "bars": numbers.bars,
+            "symbols": numbers.covered_symbols,
+            "universe_symbols": numbers.universe_covered,
+            "missing": numbers.missing_bars,
+            "rejected": numbers.rejected,
+        },
+        "errors": {"open": numbers.open_failures},
+        "pace": {"requests_per_minute": settings().polygon_rate_limit},
+    }
+
+
+def _failure_document(failure: OpenFailure) -> dict[str, Any]:
+    return {
+        "occurred_at": failure.occurred_at.isoformat(),
+        "endpoint": failure.endpoint,
+        "symbol": failure.symbol,
+        "date": failure.day and failure.day.isoformat(),
+        "kind": failure.kind,
+        "http_status": failure.http_status,
+        "message": failure.message,
+        "attempts": failure.attempts,
+        "retryable": failure.retryable,
+    }
+
+
+def _job_table(known: Sequence[Job]) -> Table:
+    rows = Table("job", "status", "sessions", "bars", "last updated", box=None, pad_edge=False)
+    for job in known:
+        rows.add_row(
+            job.name,
+            job.status,
+            f"{len(job.processed_dates)} of {job.total_dates}",
+            f"{job.total_bars:,}",
+            f"{job.last_updated:%Y-%m-%d %H:%M:%S}",
+        )
+    return rows
+
+
+def _failure_table(failures: Sequence[OpenFailure]) -> Table:
+    rows = Table("when", "what", "kind", "attempts", "message", box=None, pad_edge=False)
+    for failure in failures:
+        rows.add_row(
+            f"{failure.occurred_at:%Y-%m-%d %H:%M}",
+            failure.symbol or str(failure.day or "reference lists"),
+            failure.kind,
+            str(failure.attempts),
+            failure.message,
+        )
+    return rows
+
+
+def _lines(numbers: Figures) -> list[str]:
+    states = ", ".join(f"{count:,} {state}" for state, count in sorted(numbers.sessions.items()))
+    span = f" ({numbers.first_session} to {numbers.last_session})" if numbers.first_session else ""
+    types, limit = ",".join(settings().universe_types), settings().polygon_rate_limit
+    bars = f"{numbers.bars:,} of {numbers.covered_symbols:,} symbols"
+    symbols = f"{numbers.symbols:,} known, {numbers.active_symbols:,} active"
+    universe = f"{numbers.universe_symbols:,} of type {types}"
+    return [
+        f"sessions  {states or 'none asked for yet'}{span}",
+        f"bars      {bars}, {numbers.rejected:,} rows rejected",
+        f"symbols   {symbols}; {universe}, {numbers.universe_covered:,} of them with bars",
+        f"errors    {numbers.open_failures:,} open",
+        f"pace      {f'{limit} requests a minute, all processes together' if limit else 'unpaced'}",
+        f"database  {numbers.database_bytes / 1e6:,.0f} MB",
+    ]

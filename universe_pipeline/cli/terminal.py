@@ -1,0 +1,71 @@
+"""What people see on a terminal: progress and notes on stderr, results on stdout."""
+
+import logging
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from universe_pipeline.loading.progress import Step, listening
+from universe_pipeline.settings import settings
+
+WIDE = 240
+"""Columns of a table that goes to a file or a pipe, so that nothing is cut."""
+
+
+def note(text: str) -> None:
+    """Say something to the person on stderr."""
+    Console(stderr=True, highlight=False).print(text, soft_wrap=True, markup=False)
+
+
+def result(text: str) -> None:
+    """Print a result to stdout."""
+    sys.stdout.write(f"{text}\n")
+
+
+def table(rows: Table) -> None:
+    """Print a table to stdout."""
+    Console(highlight=False, width=None if sys.stdout.isatty() else WIDE).print(rows)
+
+
+def set_up_logging() -> None:
+    """Our own log on stderr at LOG_LEVEL; libraries speak up only from warnings on."""
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    logging.getLogger("universe_pipeline").setLevel(settings().log_level)
+
+
+@contextmanager
+def progress_bars() -> Generator[None]:
+    """Draw a bar for everything that reports its steps in the block."""
+    bars: dict[str, TaskID] = {}
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    console = Console(stderr=True, highlight=False)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+
+        def draw(step: Step) -> None:
+            if step.what not in bars:
+                bars[step.what] = progress.add_task(step.what, total=step.total, note="")
+            progress.update(bars[step.what], completed=step.done, total=step.total, note=step.note)
+
+        with listening(draw):
+            yield

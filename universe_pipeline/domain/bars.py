@@ -1,0 +1,85 @@
+"""Daily bars as traded: the shape of a session's frame and the answers it comes from."""
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, TypeAlias
+
+import polars as pl
+
+from universe_pipeline.domain.errors import VendorError
+
+BAR_SCHEMA = pl.Schema(
+    {
+        "symbol": pl.String(),
+        "open": pl.Float64(),
+        "high": pl.Float64(),
+        "low": pl.Float64(),
+        "close": pl.Float64(),
+        "volume": pl.Float64(),
+        "vwap": pl.Float64(),
+        "transactions": pl.Int64(),
+    }
+)
+"""One session's bars: prices in USD a share, volume in shares (fractional since 2026-02-23)."""
+
+DATED_BAR_SCHEMA = pl.Schema({"date": pl.Date(), **BAR_SCHEMA})
+"""One symbol's bars over several sessions; `date` is the New York session date."""
+
+VENDOR_NAMES = {
+    "T": "symbol",
+    "o": "open",
+    "h": "high",
+    "l": "low",
+    "c": "close",
+    "v": "volume",
+    "vw": "vwap",
+    "n": "transactions",
+}
+"""The vendor's keys of a grouped row and what they are called here."""
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A row of an answer that is not stored as a bar, and the name of the rule it broke."""
+
+    rule: str
+    symbol: str | None
+    payload: dict[str, Any]
+    """The vendor's row as it came."""
+    day: date | None = None
+    """The session it is of, where the answer holds several and the row tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """A usable answer: the rows that decode (`BAR_SCHEMA`, or `DATED_BAR_SCHEMA` for a symbol).
+
+    Nulls and nonsense values may be inside; `quality.validate` tells them apart.
+    """
+
+    frame: pl.DataFrame
+    undecodable: tuple[RejectedRow, ...] = field(default=())
+    """Rows whose values do not even have the documented types."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """A well-formed answer that holds no row: right on a closed day, proof of nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotYetPublished:
+    """The vendor says that the session's data is not out yet: ask again later."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """No usable answer after all retries; `error` knows whether asking again is useful."""
+
+    error: VendorError
+
+
+Answer: TypeAlias = Bars | Nothing | NotYetPublished | Failed
+"""What one request for bars ends in."""

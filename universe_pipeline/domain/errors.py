@@ -1,0 +1,208 @@
+"""Every deliberate error of the product.
+
+    UniverseError
+    ├── UsageError                    the caller can mend it (exit code 2)
+    │   ├── SettingsError             one or more settings have unusable values
+    │   ├── NotASessionError          the day is no NYSE session
+    │   ├── SessionNotClosedError     the session has not closed yet
+    │   └── RangeError                the range is reversed or holds no session
+    ├── DatabaseError                 the database cannot do its part
+    │   ├── DatabaseUnreachableError  nobody answers at the address
+    │   ├── EmbeddedServerError       the embedded PostgreSQL cannot run here
+    │   ├── SchemaTooNewError         a newer release migrated this database
+    │   └── WrongVendorError          the database was filled from another vendor
+    └── VendorError                   the vendor's answer cannot be used
+        ├── RetryableError            asking again later may help
+        │   └── CollapsedError        far fewer rows than are already stored
+        └── PermanentError            asking again is useless until somebody acts
+            └── AccessError           the key or the plan forbids it: stops a whole job
+
+A VendorError knows its `kind`, one of `FailureKind`, which is what `data_fetch_errors.kind` holds.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from enum import StrEnum
+
+
+class FailureKind(StrEnum):
+    """The closed list of ways in which a request can fail: `data_fetch_errors.kind`."""
+
+    TIMEOUT = "timeout"
+    """The vendor did not answer in time."""
+    CONNECTION = "connection"
+    """The connection was refused, reset or could not be made."""
+    CUT_BODY = "cut_body"
+    """The body ended before its announced end, or its compression is broken."""
+    RATE_LIMITED = "rate_limited"
+    """HTTP 429 to the end of our patience."""
+    SERVER_ERROR = "server_error"
+    """HTTP 5xx."""
+    NOT_JSON = "not_json"
+    """HTTP 200 with something that is no JSON, such as a proxy's HTML page."""
+    MALFORMED_JSON = "malformed_json"
+    """HTTP 200 with JSON that does not parse."""
+    ERROR_STATUS = "error_status"
+    """HTTP 200 whose `status` is neither OK nor DELAYED."""
+    UNEXPECTED_SHAPE = "unexpected_shape"
+    """JSON that is not the documented document, or an unexpected HTTP status."""
+    COUNT_MISMATCH = "count_mismatch"
+    """`resultsCount` differs from the rows of the answer."""
+    WRONG_ADJUSTMENT = "wrong_adjustment"
+    """Adjusted bars where raw ones were asked for."""
+    WRONG_SESSION = "wrong_session"
+    """Bars whose time is not of the session that was asked for."""
+    EMPTY = "empty"
+    """No row on a day that is a session."""
+    COLLAPSED = "collapsed"
+    """Under 90 % of the rows that are already stored."""
+    PAGING = "paging"
+    """Pages that repeat or never end."""
+    TOO_LARGE = "too_large"
+    """A body larger than any answer can be."""
+    UNAUTHORIZED = "unauthorized"
+    """HTTP 401: no key, or one that the vendor does not know."""
+    NOT_ENTITLED = "not_entitled"
+    """HTTP 403: the plan does not include this data."""
+    OUTSIDE_PLAN = "outside_plan"
+    """HTTP 403: the plan does not reach back that far."""
+    BAD_REQUEST = "bad_request"
+    """HTTP 400 or another 4xx."""
+    NOT_FOUND = "not_found"
+    """HTTP 404."""
+    FOREIGN_URL = "foreign_url"
+    """A redirect or `next_url` to a host that must not see the key."""
+
+
+class UniverseError(Exception):
+    """Base of every deliberate error; its text is written for the person who reads it."""
+
+
+class UsageError(UniverseError):
+    """The caller asked for something impossible and can mend it."""
+
+
+class SettingsError(UsageError):
+    """Some settings have unusable values: all of them at once, a line each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class NotASessionError(UsageError):
+    """`day` is no NYSE session; `before` and `after` are the sessions around it."""
+
+    def __init__(self, day: date, before: date, after: date) -> None:
+        self.day, self.before, self.after = day, before, after
+        super().__init__(
+            f"{day} is no NYSE session (weekend or holiday); "
+            f"the sessions around it are {before} and {after}"
+        )
+
+
+class SessionNotClosedError(UsageError):
+    """`session` closes at `closes_at`, which has not come yet."""
+
+    def __init__(self, session: date, closes_at: datetime, newest: date) -> None:
+        self.session, self.closes_at, self.newest = session, closes_at, newest
+        super().__init__(
+            f"the session {session} has not closed (it closes at {closes_at:%Y-%m-%d %H:%M %Z}); "
+            f"the newest closed one is {newest}"
+        )
+
+
+class RangeError(UsageError):
+    """A range of days that is reversed, outside the calendar, or without a session."""
+
+
+class DatabaseError(UniverseError):
+    """The database cannot do its part."""
+
+
+class DatabaseUnreachableError(DatabaseError):
+    """Nobody answers at `address` (which never holds a password)."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        self.address, self.reason = address, reason
+        super().__init__(
+            f"cannot reach the database at {address}: {reason}. Start it, or correct "
+            "UNIVERSE_DATABASE_URL (unset, it means the embedded PostgreSQL)"
+        )
+
+
+class EmbeddedServerError(DatabaseError):
+    """The embedded PostgreSQL cannot run here; the text says why and what to do."""
+
+
+class SchemaTooNewError(DatabaseError):
+    """The database was migrated by a newer release than this one."""
+
+    def __init__(self, found: str) -> None:
+        self.found = found
+        super().__init__(
+            f"the database was migrated by a newer release (schema {found}); "
+            "install that release or a newer one"
+        )
+
+
+class WrongVendorError(DatabaseError):
+    """The database was filled from `stored`, and the settings now name `asked`."""
+
+    def __init__(self, stored: str, asked: str) -> None:
+        self.stored, self.asked = stored, asked
+        super().__init__(
+            f"this database was filled from {stored}, but POLYGON_BASE_URL names {asked}: use "
+            "another database, or set UNIVERSE_ACCEPT_VENDOR=1 if both are the same data"
+        )
+
+
+class VendorError(UniverseError):
+    """The vendor's answer cannot be used.
+
+    Attributes:
+        kind: the way in which it failed.
+        endpoint: the path that was asked, without its query (never holds the key).
+        http_status: the HTTP status, where there was one.
+        message: what the vendor or the transport said.
+        attempts: requests made, retries included.
+    """
+
+    retryable: bool
+
+    def __init__(
+        self,
+        kind: FailureKind,
+        endpoint: str,
+        message: str,
+        *,
+        http_status: int | None = None,
+        attempts: int = 1,
+    ) -> None:
+        self.kind, self.endpoint, self.message = kind, endpoint, message
+        self.http_status, self.attempts = http_status, attempts
+        super().__init__(kind, endpoint, message)
+
+    def __str__(self) -> str:
+        status = f", HTTP {self.http_status}" if self.http_status is not None else ""
+        return f"{self.endpoint}: {self.message} ({self.kind.value}{status})"
+
+
+class RetryableError(VendorError):
+    """Asking again later may help."""
+
+    retryable = True
+
+
+class CollapsedError(RetryableError):
+    """An answer with far fewer rows than are already stored replaces nothing."""
+
+
+class PermanentError(VendorError):
+    """Asking again is useless until somebody acts."""
+
+    retryable = False
+
+
+class AccessError(PermanentError):
+    """The key or the plan forbids it (401, 403 not entitled): a whole job stops on it."""

@@ -1,0 +1,126 @@
+"""Rules that a row of the vendor's answer must keep to be stored, and what became of each row.
+
+Only rules of severity "block" reject. What real data does is never rejected: a vwap outside
+[low, high] (6.5 % of one real session, since vwap takes odd lots and extended hours), rows without
+vwap and transactions, zero volume, fractional volume, exchange test tickers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from universe_pipeline.domain.bars import VENDOR_NAMES, RejectedRow
+
+PRICES = ("open", "high", "low", "close")
+
+
+@dataclass(frozen=True, slots=True)
+class RowRule:
+    """A rule by the name that `rejected_bars.rule` holds; `broken` is true for rows breaking it."""
+
+    name: str
+    meaning: str
+    broken: pl.Expr
+
+
+UNDECODABLE = "undecodable"
+"""The row's values do not have the documented types (given by the decoder)."""
+
+DUPLICATE = "duplicate"
+"""The symbol stands more than once in the answer."""
+
+OFF_SESSION = "off_session"
+"""The bar's day is none of the sessions that were asked for (per-symbol answers only)."""
+
+_FORBIDDEN_IN_SYMBOL = r"[\s\p{C}]"
+_LONGEST_SYMBOL = 32
+
+ROW_RULES = (
+    RowRule(
+        "symbol_form",
+        "the symbol is 1 to 32 characters without white space or control characters",
+        pl.col("symbol").is_null()
+        | (pl.col("symbol").str.len_chars() == 0)
+        | (pl.col("symbol").str.len_chars() > _LONGEST_SYMBOL)
+        | pl.col("symbol").str.contains(_FORBIDDEN_IN_SYMBOL),
+    ),
+    RowRule(
+        "price_positive",
+        "open, high, low and close are present, finite and above zero",
+        pl.any_horizontal(
+            pl.col(price).is_null() | ~pl.col(price).is_finite() | (pl.col(price) <= 0)
+            for price in PRICES
+        ),
+    ),
+    RowRule(
+        "ohlc_order",
+        "high is at least, and low at most, open and close",
+        (pl.col("high") < pl.max_horizontal("open", "close", "low"))
+        | (pl.col("low") > pl.min_horizontal("open", "close")),
+    ),
+    RowRule(
+        "volume_finite",
+        "volume is present and finite",
+        pl.col("volume").is_null() | ~pl.col("volume").is_finite(),
+    ),
+)
+"""Tried in this order; a row is rejected under the first one that it breaks."""
+
+ROW_RULE_NAMES = (UNDECODABLE, DUPLICATE, OFF_SESSION, *(rule.name for rule in ROW_RULES))
+"""The closed list of values of `rejected_bars.rule`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """Every row of an answer: `accepted` (same schema as given) or rejected with its rule."""
+
+    accepted: pl.DataFrame
+    rejected: tuple[RejectedRow, ...]
+
+
+def validate(bars: pl.DataFrame, keys: tuple[str, ...] = ("symbol",)) -> Validated:
+    """Tell rows that can be stored from those that break a row rule.
+
+    Args:
+        bars: `BAR_SCHEMA`, or `DATED_BAR_SCHEMA` with keys ("date",).
+        keys: what must be unique. Of identical duplicates one is accepted and the others are
+            rejected as `duplicate`; of differing ones all are rejected, since nobody can say
+            which is right.
+    """
+    judged = bars.with_columns(_rule=_first_broken_rule(bars, keys))
+    return Validated(
+        accepted=judged.filter(pl.col("_rule").is_null()).drop("_rule"),
+        rejected=tuple(
+            RejectedRow(row.pop("_rule"), row["symbol"], _as_sent(row), row.get("date"))
+            for row in judged.filter(pl.col("_rule").is_not_null()).iter_rows(named=True)
+        ),
+    )
+
+
+def on_sessions(bars: pl.DataFrame, sessions: Sequence[date]) -> Validated:
+    """Tell bars (`DATED_BAR_SCHEMA`) of `sessions` from those of other days."""
+    asked = pl.col("date").is_in(list(sessions))
+    return Validated(
+        accepted=bars.filter(asked),
+        rejected=tuple(
+            RejectedRow(OFF_SESSION, row["symbol"], _as_sent(row), row["date"])
+            for row in bars.filter(~asked).iter_rows(named=True)
+        ),
+    )
+
+
+def _first_broken_rule(bars: pl.DataFrame, keys: tuple[str, ...]) -> pl.Expr:
+    repeated = pl.struct(keys).is_duplicated()
+    differs = pl.struct(bars.columns).n_unique().over(keys) > 1
+    duplicate = repeated & (differs | ~pl.struct(keys).is_first_distinct())
+    verdicts = [pl.when(rule.broken).then(pl.lit(rule.name)) for rule in ROW_RULES]
+    return pl.coalesce(*verdicts, pl.when(duplicate).then(pl.lit(DUPLICATE)))
+
+
+def _as_sent(row: dict[str, Any]) -> dict[str, Any]:
+    """The row under the vendor's names, without the keys that it left out."""
+    named = {vendor: row[ours] for vendor, ours in VENDOR_NAMES.items() if ours in row}
+    return {vendor: value for vendor, value in named.items() if value is not None}

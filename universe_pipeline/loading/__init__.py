@@ -1,0 +1,1 @@
+"""The ways in, each fetch -> decode -> validate -> write: sessions, symbols, the universe."""

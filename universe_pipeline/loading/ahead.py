@@ -1,0 +1,29 @@
+"""Doing work a little ahead of the one who takes its results, in order."""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Given = TypeVar("Given")
+Result = TypeVar("Result")
+
+
+def ahead(
+    work: Callable[[Given], Result], given: Iterable[Given], in_flight: int
+) -> Generator[Result]:
+    """Do `work` for each of `given` in threads, at most `in_flight` ahead; results in order.
+
+    Whoever stops taking results stops the work: what has not begun is never begun.
+    """
+    waiting: deque[Future[Result]] = deque()
+    pool = ThreadPoolExecutor(in_flight, thread_name_prefix="fetch")
+    try:
+        for one in given:
+            if len(waiting) == in_flight:
+                yield waiting.popleft().result()
+            waiting.append(pool.submit(work, one))
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

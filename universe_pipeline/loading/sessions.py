@@ -1,0 +1,176 @@
+"""Sessions: the grouped answers of a range, each written in a transaction of its own.
+
+Requests run ahead of the writer in a few threads; the writer takes the answers in order, one
+transaction each. Nothing is raised for a session that fails: it is recorded, and told.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from hashlib import blake2b
+
+import polars as pl
+
+from universe_pipeline.adapters.polygon.client import PolygonClient
+from universe_pipeline.adapters.postgres import bars, copy_binary, failures, loads
+from universe_pipeline.adapters.postgres.bars import EncodedSession, Write
+from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.domain import quality
+from universe_pipeline.domain.bars import Bars, Failed, Nothing, NotYetPublished
+from universe_pipeline.domain.errors import (
+    AccessError,
+    CollapsedError,
+    FailureKind,
+    RetryableError,
+    VendorError,
+)
+from universe_pipeline.domain.sessions import newest_closed, sessions_between
+from universe_pipeline.loading.ahead import ahead
+
+SAMPLE_ROWS = 5
+READ_AHEAD = 6
+"""Sessions in flight ahead of the writer: real latency needs 4 to 8, and memory grows with them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """One session's answer on its way to the writer."""
+
+    session: date
+    requested_at: datetime
+    answer: "EncodedSession | Nothing | NotYetPublished | Failed"
+    sample: pl.DataFrame | None = None
+    """The bars with the largest turnover, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one session in this load.
+
+    `state` is `loaded`, `empty`, `pending` or `failed`; `write` is there when an answer was stored
+    (also an identical one), `error` when the request failed. A failed re-fetch of a session that
+    is loaded is `loaded` with an error.
+    """
+
+    session: date
+    state: str
+    seconds: float
+    write: Write | None = None
+    error: VendorError | None = None
+    sample: pl.DataFrame | None = None
+
+    @property
+    def committed(self) -> bool:
+        """Whether the session's rows (or its confirmed emptiness) stand in the database."""
+        return self.state in loads.COMMITTED
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How answers are encoded: the trailing sessions that are not final, rows in one buffer."""
+
+    revisit: int = 3
+    batch_rows: int | None = None
+    in_flight: int = field(default=READ_AHEAD)
+
+
+def fetch_sessions(
+    client: PolygonClient, sessions: Sequence[date], encoding: Encoding
+) -> Iterator[Fetched]:
+    """Ask for `sessions`, a few at once, and give their answers in order.
+
+    After an answer that the key or plan forbids, no further session is asked for.
+    """
+    fetched = ahead(lambda day: _fetch(client, day, encoding), sessions, encoding.in_flight)
+    with closing(fetched):
+        for one in fetched:
+            yield one
+            if isinstance(one.answer, Failed) and isinstance(one.answer.error, AccessError):
+                return
+
+
+def _fetch(client: PolygonClient, session: date, encoding: Encoding) -> Fetched:
+    requested_at = datetime.now(UTC)
+    answer = client.grouped_daily(session)
+    if not isinstance(answer, Bars):
+        return Fetched(session, requested_at, answer)
+    encoded, accepted = encode_session(answer, session, requested_at, encoding)
+    sample = accepted.sort(pl.col("close") * pl.col("volume"), descending=True).head(SAMPLE_ROWS)
+    return Fetched(session, requested_at, encoded, sample)
+
+
+def encode_session(
+    answer: Bars, session: date, requested_at: datetime, encoding: Encoding
+) -> tuple[EncodedSession, pl.DataFrame]:
+    """Validate and encode one session's rows; also the accepted ones as a frame."""
+    validated = quality.validate(answer.frame)
+    accepted = validated.accepted
+    rows = encoding.batch_rows or max(1, len(accepted))
+    buffers = [
+        b"".join(copy_binary.encode(piece, "grouped", session))
+        for piece in accepted.sort("symbol").iter_slices(rows)
+    ]
+    encoded = EncodedSession(
+        session=session,
+        rows=len(accepted),
+        buffers=buffers,
+        content_hash=content_hash(accepted),
+        rejected=(*answer.undecodable, *validated.rejected),
+        requested_at=requested_at,
+        settled=_is_settled(session, requested_at, encoding.revisit),
+    )
+    return encoded, accepted
+
+
+def content_hash(accepted: pl.DataFrame) -> str:
+    """A fingerprint of a session's bars that is the same however they were ordered or batched."""
+    digest = blake2b(digest_size=16)
+    for buffer in copy_binary.encode(accepted, "grouped", date(2000, 1, 1)):
+        digest.update(buffer)
+    return digest.hexdigest()
+
+
+def _is_settled(session: date, at: datetime, revisit: int) -> bool:
+    return len(sessions_between(session, newest_closed(at))) - 1 > revisit
+
+
+def store(connection: Connection, fetched: Fetched, run_id: str | None) -> Outcome:
+    """Write one answer and say what became of its session."""
+    session, at = fetched.session, fetched.requested_at
+    write: Write | None = None
+    error: VendorError | None = None
+    match fetched.answer:
+        case EncodedSession(rows=0, rejected=rejected) as answer:
+            loads.record_unstored(connection, session, "failed", at, run_id)
+            bars.record_rejected(connection, answer, run_id)
+            message = f"none of the {len(rejected)} rows is usable"
+            error = RetryableError(FailureKind.EMPTY, f"grouped {session}", message)
+        case EncodedSession() as answer:
+            write = bars.write_session(connection, answer, run_id)
+            error = _collapse(answer, write)
+        case Nothing():
+            if not loads.record_empty_answer(connection, session, at, run_id):
+                error = RetryableError(
+                    FailureKind.EMPTY, f"grouped {session}", "no row on a session"
+                )
+        case NotYetPublished():
+            loads.record_unstored(connection, session, "pending", at, run_id)
+        case Failed(failure):
+            loads.record_unstored(connection, session, "failed", at, run_id)
+            error = failure
+    if error is not None:
+        failures.record_failure(connection, error, day=session, run_id=run_id)
+    state = loads.states(connection, [session])[session].status
+    seconds = (datetime.now(UTC) - at).total_seconds()
+    return Outcome(session, state, seconds, write, error, fetched.sample)
+
+
+def _collapse(answer: EncodedSession, write: Write) -> VendorError | None:
+    if not write.collapsed:
+        return None
+    return CollapsedError(
+        FailureKind.COLLAPSED,
+        f"grouped {answer.session}",
+        f"the answer holds {answer.rows} usable rows where {write.stored} are stored",
+    )

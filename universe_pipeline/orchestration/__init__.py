@@ -1,0 +1,8 @@
+"""All Dagster: assets, checks, jobs, resources, the IO manager, and runs from the command line."""
+
+import warnings
+
+from dagster import BetaWarning
+
+# The product is built on it; everybody who starts Dagster would read of it.
+warnings.filterwarnings("ignore", "Parameter `backfill_policy`", BetaWarning)

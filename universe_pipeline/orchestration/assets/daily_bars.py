@@ -1,0 +1,152 @@
+"""`daily_bars`: one grouped answer per session, every ticker, as traded."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+
+import dagster as dg
+import polars as pl
+
+from universe_pipeline import wiring
+from universe_pipeline.adapters.postgres import calendar, loads
+from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.adapters.postgres.loads import SessionState
+from universe_pipeline.adapters.postgres.reading import sample
+from universe_pipeline.domain.sessions import newest_closed
+from universe_pipeline.loading.progress import Step, report
+from universe_pipeline.loading.sessions import SAMPLE_ROWS, Outcome, fetch_sessions, store
+from universe_pipeline.orchestration.interrupts import in_hand, interrupted
+from universe_pipeline.orchestration.io_manager import Committed, PartitionWriter
+from universe_pipeline.orchestration.metadata import Metadata, bar_sample, table
+from universe_pipeline.orchestration.partitions import RANGES, SESSIONS, as_sessions, span
+from universe_pipeline.orchestration.resources import PolygonResource, PostgresResource
+
+DESCRIPTION = """\
+Daily bars as traded (not adjusted), one row a session and symbol, for every ticker of the
+vendor's answer: common stocks, funds, preferreds, warrants, delisted names, test tickers.
+
+A partition is one NYSE session, fetched with one request. Sessions that are loaded already are
+not fetched again, unless the run is configured with `reload: true`; then what differs is written
+and the old values go to `bar_revisions`.
+"""
+
+
+class Load(dg.Config):
+    """Run configuration of `daily_bars`."""
+
+    reload: bool = False
+    """Fetch every session again, also those that are loaded."""
+    fetch: list[str] | None = None
+    """Fetch exactly these sessions (YYYY-MM-DD), loaded or not; none = those not loaded yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLoads:
+    """The sessions of one run, on their way into `daily_bars`."""
+
+    context: dg.AssetExecutionContext
+    sessions: Sequence[date]
+    fetch: Sequence[str] | None
+    reload: bool
+    polygon: PolygonResource
+    postgres: PostgresResource
+
+    def write(self, connection: Connection) -> Iterator[Committed]:
+        """Commit session by session; what failed or is not out yet is left out, and told."""
+        closed = self._closed()
+        known = loads.states(connection, closed)
+        wanted = [session for session in closed if self._is_wanted(session, known)]
+        skipped = [day for day in closed if day not in wanted and _is_committed(day, known)]
+        self.context.log.info(
+            "%s: %s to fetch, %s loaded already", span(self.sessions), len(wanted), len(skipped)
+        )
+        for session in skipped:
+            yield self._present(connection, known[session])
+        calendar.make_quarters(connection, wanted)
+        yield from self._fetch(connection, wanted)
+
+    def _closed(self) -> list[date]:
+        newest = newest_closed(wiring.now())
+        for session in self.sessions:
+            if session > newest:
+                self.context.log.warning("session %s has not closed yet: not asked for", session)
+        return [session for session in self.sessions if session <= newest]
+
+    def _is_wanted(self, session: date, known: dict[date, SessionState]) -> bool:
+        if self.fetch is not None:
+            return session.isoformat() in self.fetch
+        return self.reload or not _is_committed(session, known)
+
+    def _fetch(self, connection: Connection, wanted: Sequence[date]) -> Iterator[Committed]:
+        if not wanted:
+            return
+        settings, run_id = self.postgres.settings, self.context.run.run_id
+        with self.polygon.client(self.postgres.database) as client:
+            fetched = fetch_sessions(client, wanted, wiring.encoding(settings))
+            for done, answer in enumerate(fetched, start=1):
+                outcome, stopping = in_hand(partial(store, connection, answer, run_id))
+                self._tell(outcome)
+                report(Step("sessions", done, len(wanted), str(outcome.session)))
+                if outcome.committed:
+                    yield Committed(outcome.session.isoformat(), _metadata(outcome))
+                if stopping:
+                    raise interrupted()
+
+    def _tell(self, outcome: Outcome) -> None:
+        if outcome.error is not None:
+            self.context.log.error("session %s failed: %s", outcome.session, outcome.error)
+        elif outcome.state == "pending":
+            self.context.log.warning("session %s is not published yet", outcome.session)
+
+    def _present(self, connection: Connection, state: SessionState) -> Committed:
+        shown = sample(connection, state.session, SAMPLE_ROWS)
+        return Committed(
+            state.session.isoformat(),
+            {
+                "dagster/row_count": state.stored,
+                "received": state.received,
+                "rejected": state.rejected,
+                "revised": state.revised,
+                "fetched": False,
+                "sample": bar_sample(shown),
+            },
+        )
+
+
+def _is_committed(session: date, known: dict[date, SessionState]) -> bool:
+    return session in known and known[session].status in loads.COMMITTED
+
+
+def _metadata(outcome: Outcome) -> Metadata:
+    write = outcome.write
+    shown = outcome.sample if outcome.sample is not None else pl.DataFrame()
+    return {
+        "dagster/row_count": write.stored if write else 0,
+        "received": write.stored + write.rejected if write else 0,
+        "rejected": write.rejected if write else 0,
+        "revised": write.revised if write else 0,
+        "fetched": True,
+        "seconds": round(outcome.seconds, 3),
+        "sample": bar_sample(shown),
+    }
+
+
+@dg.asset(
+    partitions_def=SESSIONS,
+    backfill_policy=RANGES,
+    io_manager_key="postgres_io",
+    group_name="universe",
+    kinds={"postgres", "polars"},
+    description=DESCRIPTION,
+    metadata=table("daily_bars"),
+)
+def daily_bars(
+    context: dg.AssetExecutionContext,
+    config: Load,
+    polygon: PolygonResource,
+    postgres: PostgresResource,
+) -> PartitionWriter:
+    """Load the sessions of the run; the work is done by `postgres_io`."""
+    sessions = as_sessions(context.partition_keys)
+    return SessionLoads(context, sessions, config.fetch, config.reload, polygon, postgres)

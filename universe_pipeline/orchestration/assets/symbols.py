@@ -1,0 +1,96 @@
+"""`symbols`: every security that the vendor knows, active and delisted."""
+
+from typing import Any
+
+import dagster as dg
+
+from universe_pipeline.adapters.postgres.symbols import Snapshot, listed_counts
+from universe_pipeline.domain.errors import VendorError
+from universe_pipeline.loading.progress import Step, report
+from universe_pipeline.loading.universe import Discovery, discover
+from universe_pipeline.orchestration.failures import stop
+from universe_pipeline.orchestration.partitions import RANGES, SESSIONS, as_sessions
+from universe_pipeline.orchestration.resources import PolygonResource, PostgresResource
+
+DESCRIPTION = """\
+Every security of the vendor's reference lists, active and delisted, one row a symbol.
+
+It is discovered once a day by whatever runs first, staged, and swapped whole in one transaction.
+A partition records which snapshot a session's run used. It has the same partitions as the other
+tables so that one backfill selects all three; the rows themselves are not kept per session.
+"""
+
+
+class Discover(dg.Config):
+    """Run configuration of `symbols`."""
+
+    force_refresh: bool = False
+    """Ask the vendor even when the universe is younger than 24 hours."""
+
+
+@dg.asset(
+    partitions_def=SESSIONS,
+    backfill_policy=RANGES,
+    op_tags={"dagster/priority": "1"},  # a run discovers before it loads
+    group_name="universe",
+    kinds={"postgres", "polars"},
+    description=DESCRIPTION,
+)
+def symbols(
+    context: dg.AssetExecutionContext,
+    config: Discover,
+    polygon: PolygonResource,
+    postgres: PostgresResource,
+) -> dg.MaterializeResult[Any]:
+    """Discover the universe unless it is fresh."""
+    found = _discover(context, config, polygon, postgres)
+    sessions = as_sessions(context.partition_keys)
+    with postgres.database.connect() as connection:
+        listed = listed_counts(connection, sessions)
+    for session in sessions:
+        context.add_asset_metadata(
+            {"listed_securities": listed.get(session, 0)},
+            asset_key=context.asset_key,
+            partition_key=session.isoformat(),
+        )
+    return dg.MaterializeResult(metadata=_metadata(found))
+
+
+def _discover(
+    context: dg.AssetExecutionContext,
+    config: Discover,
+    polygon: PolygonResource,
+    postgres: PostgresResource,
+) -> Discovery:
+    database = postgres.database
+    rows = 0
+
+    def on_page(page_rows: int) -> None:
+        nonlocal rows
+        rows += page_rows
+        report(Step("symbols", rows, None))
+
+    with polygon.client(database) as client, database.connect() as connection:
+        try:
+            return discover(
+                client,
+                connection,
+                force=config.force_refresh,
+                run_id=context.run.run_id,
+                on_page=on_page,
+            )
+        except VendorError as error:
+            raise stop(f"the universe could not be discovered: {error}", error) from None
+
+
+def _metadata(found: Discovery) -> dict[str, Any]:
+    snapshot: Snapshot = found.snapshot
+    return {
+        "snapshot_taken_at": dg.MetadataValue.timestamp(snapshot.taken_at),
+        "reused": found.reused,
+        "dagster/row_count": snapshot.symbols,
+        "active": snapshot.active,
+        "by_type": snapshot.by_type,
+        "by_exchange": snapshot.by_exchange,
+        "superseded_rows": found.superseded,
+    }

@@ -1,0 +1,33 @@
+"""The code location's contents: assets, checks and jobs, wired to the real adapters."""
+
+from functools import lru_cache
+
+import dagster as dg
+
+from universe_pipeline.orchestration.assets.daily_bars import daily_bars
+from universe_pipeline.orchestration.assets.data_coverage import data_coverage
+from universe_pipeline.orchestration.assets.symbols import symbols
+from universe_pipeline.orchestration.checks import CHECKS
+from universe_pipeline.orchestration.io_manager import PostgresIOManager
+from universe_pipeline.orchestration.jobs import JOBS
+from universe_pipeline.orchestration.resources import PolygonResource, PostgresResource
+from universe_pipeline.orchestration.schedules import SCHEDULES
+
+
+@lru_cache(maxsize=1)
+def definitions() -> dg.Definitions:
+    """Everything, for the code location and for runs from the command line alike."""
+    postgres = PostgresResource()
+    return dg.Definitions(
+        assets=[symbols, daily_bars, data_coverage],
+        asset_checks=CHECKS,
+        jobs=JOBS,
+        schedules=SCHEDULES,
+        resources={
+            "polygon": PolygonResource(),
+            "postgres": postgres,
+            "postgres_io": PostgresIOManager(postgres=postgres),
+        },
+        # One process a run: a range streams through it, and steps share its connections.
+        executor=dg.in_process_executor,
+    )

@@ -1,0 +1,146 @@
+"""Asset checks: each is named as the sentence that is true when it passes.
+
+In a ranged run one evaluation speaks for all sessions of the run and lists the offending ones.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from universe_pipeline import wiring
+from universe_pipeline.adapters.postgres import loads, reading
+from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.adapters.postgres.failures import failures_of_run
+from universe_pipeline.domain.sessions import closed_days, newest_closed
+from universe_pipeline.orchestration.assets.daily_bars import daily_bars
+from universe_pipeline.orchestration.assets.data_coverage import data_coverage
+from universe_pipeline.orchestration.assets.symbols import symbols
+from universe_pipeline.orchestration.failures import stop
+from universe_pipeline.orchestration.partitions import as_sessions, sessions_of, span
+from universe_pipeline.orchestration.resources import PostgresResource
+
+SHOWN = 50
+"""Offenders listed in a check's metadata; the count is always complete."""
+
+_BARS = {
+    "daily_bars_cover_every_session": "Every session of the run is loaded.",
+    "daily_bars_have_consistent_ohlc": "High is the highest and low the lowest price of every bar.",
+    "daily_bars_fall_on_sessions": "No bar lies on a day on which the NYSE was closed.",
+    "daily_bars_match_their_load": "Every session holds as many bars as its load stored.",
+}
+
+
+@dg.multi_asset_check(
+    specs=[
+        dg.AssetCheckSpec(name, asset=daily_bars, description=meaning)
+        for name, meaning in _BARS.items()
+    ]
+)
+def daily_bars_checks(
+    context: dg.AssetCheckExecutionContext, postgres: PostgresResource
+) -> Iterator[dg.AssetCheckResult]:
+    """Judge the sessions of the run; sessions that failed make the run itself fail at the end."""
+    with postgres.database.connect() as connection:
+        sessions = _sessions(context, connection)
+        lacking = _lacking(connection, _asked_for(context, sessions))
+        yield _verdict(
+            "daily_bars_cover_every_session",
+            [f"{session}: {state}" for session, state in lacking],
+            severity=_severity(lacking),
+        )
+        yield _verdict(
+            "daily_bars_have_consistent_ohlc",
+            [f"{day} {symbol}" for day, symbol in reading.inconsistent_bars(connection, sessions)],
+        )
+        closed = closed_days(sessions[0], sessions[-1]) if sessions else ()
+        yield _verdict(
+            "daily_bars_fall_on_sessions",
+            [f"{day}: {count} bars" for day, count in reading.bars_on(connection, closed)],
+        )
+        miscounted = reading.miscounted_sessions(connection, sessions)
+        yield _verdict(
+            "daily_bars_match_their_load",
+            [f"{day}: {found} bars, {stored} stored" for day, stored, found in miscounted],
+        )
+        _fail_for_failed(context, connection, lacking)
+
+
+def _sessions(context: dg.AssetCheckExecutionContext, connection: Connection) -> list[date]:
+    """The sessions of the run; of a run without partitions, such as "execute check", all loaded."""
+    sessions = sessions_of(context.run.tags)
+    return sessions or [state.session for state in loads.all_committed(connection)]
+
+
+def _asked_for(context: dg.AssetCheckExecutionContext, sessions: list[date]) -> list[date]:
+    """The sessions that the run was to fetch: those its configuration names, otherwise all."""
+    configuration: Any = context.run.run_config
+    fetch = configuration.get("ops", {}).get("daily_bars", {}).get("config", {}).get("fetch")
+    return sessions if fetch is None else as_sessions(fetch)
+
+
+def _lacking(connection: Connection, sessions: Sequence[date]) -> list[tuple[date, str]]:
+    """Sessions that are not loaded, with the state that they are in instead."""
+    known = loads.states(connection, sessions)
+    newest = newest_closed(wiring.now())
+    lacking: list[tuple[date, str]] = []
+    for session in sessions:
+        if session not in known:
+            lacking.append((session, "not closed" if session > newest else "not asked for"))
+        elif known[session].status not in ("loaded", "empty"):
+            lacking.append((session, known[session].status))
+    return lacking
+
+
+def _severity(lacking: Sequence[tuple[date, str]]) -> dg.AssetCheckSeverity:
+    """Only a session that was asked for and cannot be used is an error."""
+    broken = any(state in ("failed", "quarantined") for _, state in lacking)
+    return dg.AssetCheckSeverity.ERROR if broken or not lacking else dg.AssetCheckSeverity.WARN
+
+
+def _fail_for_failed(
+    context: dg.AssetCheckExecutionContext,
+    connection: Connection,
+    lacking: Sequence[tuple[date, str]],
+) -> None:
+    """A run with failed sessions must not end green: its other sessions are loaded and marked."""
+    failed = [day for day, state in lacking if state == "failed"]
+    reasons = failures_of_run(connection, context.run.run_id)
+    if failed:
+        because = f": {reasons[0].message}" if reasons else ""
+        raise stop(f"{span(failed)} could not be loaded{because}")
+
+
+@dg.asset_check(asset=symbols)
+def symbols_are_unique(postgres: PostgresResource) -> dg.AssetCheckResult:
+    """No symbol stands twice in the reference list."""
+    with postgres.database.connect() as connection:
+        repeated = reading.repeated_symbols(connection)
+    return _verdict(None, [f"{symbol}: {count} times" for symbol, count in repeated])
+
+
+@dg.asset_check(asset=data_coverage)
+def data_coverage_knows_every_load(
+    context: dg.AssetCheckExecutionContext, postgres: PostgresResource
+) -> dg.AssetCheckResult:
+    """Every committed session of the run is part of the coverage."""
+    with postgres.database.connect() as connection:
+        unknown = reading.uncovered_loads(connection, _sessions(context, connection))
+    return _verdict(None, [str(session) for session in unknown])
+
+
+def _verdict(
+    name: str | None,
+    offenders: Sequence[str],
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
+) -> dg.AssetCheckResult:
+    metadata: dict[str, Any] = {"offenders": len(offenders)}
+    if offenders:
+        metadata["list"] = dg.MetadataValue.md("\n".join(f"- {text}" for text in offenders[:SHOWN]))
+    return dg.AssetCheckResult(
+        check_name=name, passed=not offenders, severity=severity, metadata=metadata
+    )
+
+
+CHECKS = [daily_bars_checks, symbols_are_unique, data_coverage_knows_every_load]

@@ -1,0 +1,42 @@
+"""The Dagster instance that the command line, `universe up` and plain `dagster dev` share."""
+
+import os
+from pathlib import Path
+
+import dagster as dg
+
+from universe_pipeline.settings import Settings
+
+INSTANCE_FILE = """\
+# Written by universe_pipeline; edit freely, it is not written again.
+storage:
+  custom:
+    module: universe_pipeline.orchestration.storage
+    class: UniverseStorage
+    config: {}
+
+telemetry:
+  enabled: false
+
+# Killed runs would hold their place in a pool for ever otherwise.
+run_monitoring:
+  enabled: true
+  free_slots_after_run_end_seconds: 300
+"""
+
+
+def prepare_home(settings: Settings) -> Path:
+    """Make Dagster's folder and its instance file, and name the folder to Dagster."""
+    home = settings.effective_dagster_home
+    home.mkdir(parents=True, exist_ok=True)
+    file = home / "dagster.yaml"
+    if not file.exists():
+        file.write_text(INSTANCE_FILE)
+    os.environ["DAGSTER_HOME"] = str(home)  # Dagster knows no other way to be told
+    return home
+
+
+def open_instance(settings: Settings) -> dg.DagsterInstance:
+    """The instance; its storage starts or joins the database."""
+    prepare_home(settings)
+    return dg.DagsterInstance.get()

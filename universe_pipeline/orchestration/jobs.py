@@ -1,0 +1,37 @@
+"""Jobs: selections of the assets under the names that people and schedules use."""
+
+import dagster as dg
+
+from universe_pipeline.orchestration.assets.symbols import symbols
+from universe_pipeline.orchestration.symbol_repair import symbol_repair
+
+JOB_TAG = "universe/job"
+"""Names, on every run, the load job that it works for, as `universe status` shows it."""
+
+SESSION_ASSETS = dg.AssetSelection.assets("symbols", "daily_bars", "data_coverage")
+
+universe_discovery = dg.define_asset_job(
+    "universe_discovery",
+    selection=dg.AssetSelection.assets(symbols),
+    description="Discover the universe of symbols.",
+)
+
+historical_load = dg.define_asset_job(
+    "historical_load",
+    selection=SESSION_ASSETS,
+    description="Load a range of sessions: what `universe historical` runs.",
+)
+
+daily_update = dg.define_asset_job(
+    "daily_update",
+    selection=SESSION_ASSETS,
+    description="Load the newest closed session and fetch the trailing ones again.",
+)
+
+verification = dg.define_asset_job(
+    "verification",
+    selection=dg.AssetSelection.checks_for_assets("symbols", "daily_bars", "data_coverage"),
+    description="Run every check over all that is loaded; loads nothing.",
+)
+
+JOBS = [universe_discovery, historical_load, daily_update, symbol_repair, verification]

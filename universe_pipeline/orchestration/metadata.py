@@ -1,0 +1,40 @@
+"""What people see of a table in Dagster's UI: columns, samples."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from universe_pipeline.domain.tables import COLUMNS
+
+Metadata = Mapping[str, Any]
+
+
+def table(name: str) -> dict[str, Any]:
+    """A table's name and columns, as Dagster's catalogue shows them."""
+    columns = [dg.TableColumn(column.name, column.type, column.meaning) for column in COLUMNS[name]]
+    return {
+        "dagster/table_name": f"public.{name}",
+        "dagster/column_schema": dg.TableSchema(columns),
+    }
+
+
+def bar_sample(bars: pl.DataFrame) -> dg.MarkdownMetadataValue:
+    """A few bars as a Markdown table."""
+    if bars.is_empty():
+        return dg.MetadataValue.md("no bars")
+    lines = [
+        "| " + " | ".join(bars.columns) + " |",
+        "|" + " --- |" * len(bars.columns),
+        *("| " + " | ".join(_cell(value) for value in row) + " |" for row in bars.iter_rows()),
+    ]
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:,.4f}".rstrip("0").rstrip(".")
+    return str(value).replace("|", "\\|")

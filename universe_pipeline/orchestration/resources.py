@@ -1,0 +1,38 @@
+"""Dagster resources: plain adapters built from the settings when a run first needs them.
+
+They hold no configuration of their own, so that no secret can get into Dagster's.
+"""
+
+from contextlib import AbstractContextManager
+from functools import cached_property
+
+import dagster as dg
+
+from universe_pipeline import wiring
+from universe_pipeline.adapters.polygon.client import PolygonClient
+from universe_pipeline.adapters.postgres.connection import Database
+from universe_pipeline.settings import Settings, settings
+
+
+class PostgresResource(dg.ConfigurableResource["PostgresResource"]):
+    """The database: `connect()` gives a connection of its own."""
+
+    @cached_property
+    def database(self) -> Database:
+        """The database at this release's schema, ready to be loaded into."""
+        database = wiring.open_database(self.settings)
+        wiring.prepare_for_loading(self.settings, database)
+        return database
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of this process."""
+        return settings()
+
+
+class PolygonResource(dg.ConfigurableResource["PolygonResource"]):
+    """The vendor: `client(database)` is paced together with every process on that database."""
+
+    def client(self, database: Database) -> AbstractContextManager[PolygonClient]:
+        """A new client for the block."""
+        return wiring.open_client(settings(), database)

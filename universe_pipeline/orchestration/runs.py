@@ -1,0 +1,175 @@
+"""Runs inside the calling process, recorded so that the UI shows them as any other run."""
+
+import logging
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import dagster as dg
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run
+from dagster._core.remote_origin import (
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.storage.tags import REPOSITORY_LABEL_TAG
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+
+from universe_pipeline.adapters.postgres.connection import Database
+from universe_pipeline.orchestration.catalogue import definitions
+from universe_pipeline.orchestration.instance import open_instance
+from universe_pipeline.orchestration.interrupts import INTERRUPTED
+from universe_pipeline.orchestration.jobs import JOB_TAG
+from universe_pipeline.orchestration.partitions import tags_of
+from universe_pipeline.orchestration.reconciliation import reconcile
+from universe_pipeline.settings import Settings
+
+LOCATION = "universe_pipeline"
+MODULE = "universe_pipeline.definitions"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a check said."""
+
+    asset: str
+    check: str
+    passed: bool
+    severity: str
+    """ERROR or WARN: what a failure of the check means."""
+    offenders: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run ended."""
+
+    run_id: str
+    success: bool
+    messages: tuple[str, ...]
+    """What the failed steps said, without repetition."""
+    verdicts: tuple[Verdict, ...]
+    interrupted: bool
+
+    @property
+    def failed_checks(self) -> tuple[str, ...]:
+        """Names of the checks that failed as errors; a warning is no failure."""
+        failed = (one for one in self.verdicts if not one.passed and one.severity == "ERROR")
+        return tuple(one.check for one in failed)
+
+
+class Runs:
+    """Runs jobs over sessions, recorded in one Dagster instance."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self._instance = instance
+
+    def run(
+        self,
+        job: str,
+        sessions: Sequence[date],
+        *,
+        name: str,
+        config: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Ended:
+        """Run a job over the sessions from the first to the last of `sessions`.
+
+        Args:
+            job: one of the code location's jobs.
+            sessions: in order; none for a job without partitions.
+            name: the load job that the run works for; a tag of the run.
+            config: run configuration by asset or op.
+        """
+        definition, origin = definitions().resolve_job_def(job), _origin(job)
+        label = origin.repository_origin.get_label()
+        run = self._instance.create_run_for_job(
+            definition,
+            run_config=_run_config(config or {}),
+            tags={**tags_of(sessions), JOB_TAG: name, REPOSITORY_LABEL_TAG: label},
+            remote_job_origin=origin,
+        )
+        result = execute_run(InMemoryJob(definition), run, self._instance)
+        return Ended(
+            run_id=run.run_id,
+            success=result.success,
+            messages=_messages(result),
+            verdicts=_verdicts(result),
+            interrupted=any(INTERRUPTED in said for said in _errors(result)),
+        )
+
+
+@contextmanager
+def open_runs(settings: Settings, database: Database) -> Generator[Runs]:
+    """Runs on the instance that `settings` name, brought to agree with `database` first."""
+    quieten_dagster()
+    with open_instance(settings) as instance:
+        reconcile(instance, database)
+        yield Runs(instance)
+
+
+def _run_config(config: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        "ops": {asset: {"config": dict(given)} for asset, given in config.items()},
+        # The command line shows progress and results; the whole log is in Dagster's storage.
+        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+    }
+
+
+def _origin(job: str) -> RemoteJobOrigin:
+    """Names the code location of workspace.yaml, so that the UI attributes the run to it."""
+    location = ManagedGrpcPythonEnvCodeLocationOrigin(
+        LoadableTargetOrigin(module_name=MODULE), location_name=LOCATION
+    )
+    return RemoteRepositoryOrigin(location, "__repository__").get_job_origin(job)
+
+
+def _messages(result: Any) -> tuple[str, ...]:
+    """What the failed steps said, without repetition: our own words, or the root of an error.
+
+    Where no step failed, what kept the run from coming to its steps.
+    """
+    said = dict.fromkeys(
+        failure.user_failure_data.description or ""
+        if failure.user_failure_data
+        else _root(failure.error).message.strip()
+        for failure in _failures(result)
+    )
+    return tuple(said) or _before_steps(result)
+
+
+def _before_steps(result: Any) -> tuple[str, ...]:
+    failures = [event.job_failure_data.error for event in result.all_events if event.is_job_failure]
+    return tuple(_root(error).message.strip() for error in failures if error is not None)
+
+
+def _errors(result: Any) -> list[str]:
+    return [_root(failure.error).cls_name for failure in _failures(result)]
+
+
+def _failures(result: Any) -> list[Any]:
+    return [event.step_failure_data for event in result.all_events if event.is_step_failure]
+
+
+def _root(error: Any) -> Any:
+    return error if error.cause is None else _root(error.cause)
+
+
+def _verdicts(result: Any) -> tuple[Verdict, ...]:
+    return tuple(
+        Verdict(
+            asset=evaluation.asset_key.to_user_string(),
+            check=evaluation.check_name,
+            passed=evaluation.passed,
+            severity=evaluation.severity.value,
+            offenders=int(evaluation.metadata["offenders"].value),
+        )
+        for evaluation in result.get_asset_check_evaluations()
+    )
+
+
+def quieten_dagster() -> None:
+    """Keep Dagster's own loggers off the terminal; what matters is said by the commands."""
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)

@@ -1,0 +1,95 @@
+"""When things run by themselves: the daily update after the close, and the weekly verification.
+
+An own schedule instead of Dagster's helper: that one never asks for a failed session again, and
+after an outage replays only the last tick.
+"""
+
+from datetime import date
+
+import dagster as dg
+
+from universe_pipeline import wiring
+from universe_pipeline.adapters.postgres import loads
+from universe_pipeline.adapters.postgres.connection import Database
+from universe_pipeline.domain.errors import UniverseError
+from universe_pipeline.domain.sessions import NEW_YORK, newest_closed, sessions_before
+from universe_pipeline.orchestration.jobs import JOB_TAG, daily_update, verification
+from universe_pipeline.orchestration.partitions import SESSIONS, as_sessions, span, tags_of
+from universe_pipeline.settings import NO_KEY, Settings, settings
+
+LOOK_BACK = 10
+"""Closed sessions that every tick looks at: an outage of two weeks is made good by itself."""
+
+AFTER_CLOSE = "0 17 * * 1-5"
+AGAIN = ("30 20 * * 1-5", "30 22 * * 1-5", "0 8 * * 2-6")
+"""Later that evening and next morning: plans publish a session between its close and midnight."""
+
+IN_PROGRESS = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
+
+
+@dg.schedule(
+    job=daily_update,
+    cron_schedule=[AFTER_CLOSE, *AGAIN],
+    execution_timezone=NEW_YORK,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every closed session that is not loaded, and once a day the trailing ones again.",
+)
+def daily_update_after_close(
+    context: dg.ScheduleEvaluationContext,
+) -> dg.RunRequest | dg.SkipReason:
+    """Ask for what is missing among the last closed sessions."""
+    if settings().polygon_api_key is None:
+        return dg.SkipReason(NO_KEY)
+    running = dg.RunsFilter(job_name=daily_update.name, statuses=IN_PROGRESS)
+    if context.instance.get_run_records(running, limit=1):
+        return dg.SkipReason("a daily update is still running")
+    try:
+        database = wiring.open_database(settings())
+    except UniverseError as error:
+        return dg.SkipReason(str(error))
+    at = context.scheduled_execution_time.astimezone(wiring.new_york())
+    return _request(database, settings(), at.date(), revisit=(at.hour, at.minute) == (17, 0))
+
+
+def _request(
+    database: Database, chosen: Settings, today: date, *, revisit: bool
+) -> dg.RunRequest | dg.SkipReason:
+    newest = newest_closed(wiring.now())
+    if newest != today and revisit:
+        return dg.SkipReason(f"{today} is no session, or has not closed")
+    recent = [*sessions_before(newest, LOOK_BACK - 1), newest]
+    available = set(as_sessions(SESSIONS.get_partition_keys()))
+    trailing = sessions_before(newest, chosen.universe_revisit_sessions)
+    with database.connect() as connection:
+        missing = set(recent) & available - loads.committed(connection, recent)
+        missing -= loads.given_up(connection, recent)
+        again = set(loads.revisitable(connection, trailing)) if revisit else set[date]()
+    wanted = sorted(missing | again)
+    if not wanted:
+        return dg.SkipReason(f"every session up to {newest} is loaded")
+    fetch = [day.isoformat() for day in wanted]
+    return dg.RunRequest(
+        run_key=f"{','.join(fetch)}@{wiring.now():%Y-%m-%dT%H}",
+        tags={**tags_of(wanted), JOB_TAG: f"daily_update_{newest}", "universe/asks": span(wanted)},
+        run_config={"ops": {"daily_bars": {"config": {"fetch": fetch}}}},
+    )
+
+
+@dg.schedule(
+    job=verification,
+    cron_schedule="0 9 * * 6",
+    execution_timezone=NEW_YORK,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every check over everything that is loaded.",
+)
+def weekly_verification(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Verify on Saturday morning."""
+    return dg.RunRequest(run_key=f"{context.scheduled_execution_time:%Y-%m-%d}")
+
+
+SCHEDULES = [daily_update_after_close, weekly_verification]

@@ -1,0 +1,93 @@
+"""Dagster's services as one process group: webserver, daemon and code location on loopback."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import dagster as dg
+from dagster._core.storage.tags import GRPC_INFO_TAG
+
+from universe_pipeline.domain.errors import UniverseError
+
+WORKSPACE = """\
+load_from:
+  - python_module:
+      module_name: universe_pipeline.definitions
+      location_name: universe_pipeline
+"""
+
+HOST = "127.0.0.1"
+READY_SECONDS = 120
+GRACE_SECONDS = 10
+"""For a run in flight to finish its session; what is still there then is killed."""
+
+
+class ServicesError(UniverseError):
+    """Dagster's services did not come up, or one of them ended."""
+
+
+@contextmanager
+def dagster_services(
+    home: Path, port: int, environment: Mapping[str, str], log: Path
+) -> Generator[subprocess.Popen[bytes]]:
+    """Run the services for the block; at its end every process of theirs is gone."""
+    workspace = home / "workspace.yaml"
+    workspace.write_text(WORKSPACE)
+    command = ["dagster", "dev", "-w", str(workspace), "-h", HOST, "-p", str(port)]
+    with log.open("ab") as output:
+        services = subprocess.Popen(  # noqa: S603  # our own interpreter
+            [sys.executable, "-m", *command],
+            env={**environment, "DAGSTER_HOME": str(home)},
+            cwd=home,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        yield services
+    finally:
+        _end_group(services)
+
+
+def _end_group(services: subprocess.Popen[bytes]) -> None:
+    """Interrupt every process of the group, so that runs finish their session; then kill."""
+    _signal_group(services.pid, signal.SIGTERM)
+    deadline = time.monotonic() + GRACE_SECONDS
+    while _group_lives(services) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    _signal_group(services.pid, signal.SIGKILL)
+    services.wait()
+
+
+def _group_lives(services: subprocess.Popen[bytes]) -> bool:
+    services.poll()  # a child that has ended counts as living until somebody has asked
+    return _signal_group(services.pid, 0)
+
+
+def _signal_group(group: int, number: int) -> bool:
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def report_interrupted_runs(instance: dg.DagsterInstance, since: datetime) -> int:
+    """Mark runs as failed that the services launched and that ended with them; how many.
+
+    Runs of the command line, which carry no address of a code server, are none of these.
+    """
+    unfinished = dg.RunsFilter(
+        statuses=[dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED], created_after=since
+    )
+    runs = [run for run in instance.get_runs(unfinished) if GRPC_INFO_TAG in run.tags]
+    for run in runs:
+        instance.report_run_failed(run, "the services were stopped while this run was in progress")
+    return len(runs)

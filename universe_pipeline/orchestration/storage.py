@@ -1,0 +1,50 @@
+"""Dagster's own storage: schema `dagster` of the same database, found through the settings.
+
+`dagster.yaml` names this class instead of an address, so that it holds no secret, and so that every
+process of Dagster (webserver, daemon, code server, run) finds the database, or starts the embedded
+one, exactly as the command line does.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Any, Self
+
+from dagster import Field, IntSource
+from dagster._serdes import ConfigurableClassData
+from dagster_postgres import DagsterPostgresStorage
+
+from universe_pipeline import wiring
+from universe_pipeline.adapters.postgres.connection import with_search_path
+from universe_pipeline.settings import settings
+
+EVENT_BATCH = "1000"
+
+
+class UniverseStorage(DagsterPostgresStorage):
+    """`DagsterPostgresStorage` at the database that the settings name."""
+
+    @classmethod
+    def config_type(cls) -> Mapping[str, Any]:
+        """No address: see above."""
+        return {"statement_timeout_ms": Field(IntSource, is_required=False, default_value=0)}
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> Self:
+        """Start or join the database, and keep one pooled connection for each kind of storage.
+
+        One event costs 17 to 21 ms over new connections, 11.5 pooled, and under 1 in batches.
+        """
+        os.environ.setdefault(
+            "DAGSTER_EVENT_BATCH_SIZE", EVENT_BATCH
+        )  # Dagster reads it only there
+        database = wiring.open_database(settings())
+        storage = cls(with_search_path(database.url, "dagster"), inst_data=inst_data)
+        for part in (storage.event_log_storage, storage.run_storage, storage.schedule_storage):
+            part.optimize_for_webserver(
+                statement_timeout=config_value["statement_timeout_ms"],
+                pool_recycle=3600,
+                max_overflow=20,
+            )
+        return storage

@@ -1,0 +1,237 @@
+"""The only reader of the environment and of a `.env` in the working folder (environment wins)."""
+
+import os
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from universe_pipeline.domain.addresses import is_loopback
+from universe_pipeline.domain.errors import SettingsError
+from universe_pipeline.domain.sessions import FIRST_SESSION
+
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+
+NO_KEY = (
+    "POLYGON_API_KEY is not set: put the vendor's API key there (or into a .env file here), "
+    "or try `universe demo`, which needs none"
+)
+
+
+def _default_home() -> Path:
+    if os.geteuid() == 0:
+        # The embedded server drops root's rights, and could not live below /root.
+        return Path("/var/lib/universe_pipeline")
+    return Path.home() / ".universe_pipeline"
+
+
+def _blank_is_unset(value: object) -> object:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def _upper(value: object) -> object:
+    return value.strip().upper() if isinstance(value, str) else value
+
+
+def _words(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(word.strip() for word in value.split(",") if word.strip())
+
+
+class Settings(BaseSettings):
+    """Everything the user can set, by the names that README.md lists.
+
+    Read them by `load_settings`, which reports every wrong one at once.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    polygon_api_key: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("POLYGON_API_KEY", "MASSIVE_API_KEY"),
+        description="the vendor's API key; sent as a bearer header only",
+    )
+    polygon_base_url: str = Field(
+        default="https://api.massive.com",
+        description="the vendor's address: https://…, or http://… on loopback",
+    )
+    polygon_rate_limit: int = Field(
+        default=5,
+        ge=0,
+        le=100_000,
+        description="requests a minute over all processes that share the database; 0 = unpaced",
+    )
+    universe_concurrency: int = Field(
+        default=50, ge=1, le=1_000, description="most requests in flight in one process"
+    )
+    universe_batch_size: int | None = Field(
+        default=None, ge=1, description="most rows in one encoded buffer; unset = a session"
+    )
+    universe_database_url: Annotated[SecretStr | None, BeforeValidator(_blank_is_unset)] = Field(
+        default=None,
+        description="postgresql://… of an own server (15 or newer); unset = embedded PostgreSQL",
+    )
+    universe_home: Path = Field(
+        default_factory=_default_home,
+        description="folder of the embedded server's data, logs and the checkpoint document",
+    )
+    dagster_home: Path | None = Field(
+        default=None, description="Dagster's own folder; unset = UNIVERSE_HOME/dagster"
+    )
+    universe_start_date: date = Field(
+        default=FIRST_SESSION, description=f"first session partition, from {FIRST_SESSION} on"
+    )
+    universe_types: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
+        default=("CS",), min_length=1, description="vendor type codes of the universe, like CS,ADRC"
+    )
+    universe_sessions_per_run: int | None = Field(
+        default=None, ge=1, description="most sessions in one run of a backfill; unset = all"
+    )
+    universe_revisit_sessions: int = Field(
+        default=3, ge=0, le=60, description="trailing sessions that a daily update fetches again"
+    )
+    universe_accept_vendor: bool = Field(
+        default=False, description="1 = accept a database that another vendor filled"
+    )
+    log_level: Annotated[LogLevel, BeforeValidator(_upper)] = Field(
+        default="INFO", description="DEBUG, INFO, WARNING, ERROR or CRITICAL"
+    )
+
+    @field_validator("polygon_base_url")
+    @classmethod
+    def _https_or_loopback(cls, value: str) -> str:
+        parts = urlsplit(value.strip())
+        if not parts.hostname or parts.scheme not in ("http", "https"):
+            raise ValueError("not an http(s) address")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError("only scheme, host, port and path belong there")
+        if parts.scheme == "http" and not is_loopback(parts.hostname):
+            raise ValueError("plain http is for loopback only: use https")
+        return value.strip().rstrip("/")
+
+    @field_validator("universe_database_url")
+    @classmethod
+    def _postgres_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        scheme, found, rest = value.get_secret_value().strip().partition("://")
+        if not found or scheme not in ("postgresql", "postgres"):
+            raise ValueError("not a postgresql:// address")
+        return SecretStr(f"postgresql://{rest}")
+
+    @field_validator("universe_start_date")
+    @classmethod
+    def _vendor_has_bars(cls, value: date) -> date:
+        if not FIRST_SESSION <= value <= datetime.now(UTC).date():
+            raise ValueError(f"the vendor's bars reach from {FIRST_SESSION} to today")
+        return value
+
+    @field_validator("universe_home", "dagster_home")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser().absolute()
+
+    @property
+    def database_url(self) -> str | None:
+        """The own server's URL with its password, or None for the embedded PostgreSQL."""
+        secret = self.universe_database_url
+        return None if secret is None else secret.get_secret_value()
+
+    @property
+    def effective_dagster_home(self) -> Path:
+        """Where Dagster's instance file lives."""
+        return self.dagster_home or self.universe_home / "dagster"
+
+    def require_api_key(self) -> str:
+        """The vendor's key.
+
+        Raises:
+            SettingsError: there is none.
+        """
+        if self.polygon_api_key is None:
+            raise SettingsError([NO_KEY])
+        return self.polygon_api_key.get_secret_value()
+
+
+SECRETS = frozenset({"polygon_api_key", "universe_database_url"})
+
+
+def load_settings() -> Settings:
+    """Read the settings.
+
+    Raises:
+        SettingsError: one line for every wrong variable: its name, what was given (never a
+            secret) and what is accepted.
+    """
+    try:
+        return Settings()
+    except ValidationError as invalid:
+        given = _given_values()
+        problems: list[str] = []
+        for error in invalid.errors(include_url=False, include_context=False):
+            variable = str(error["loc"][0]).upper()
+            field = Settings.model_fields.get(variable.lower())
+            accepted = field.description if field is not None else ""
+            value = "(hidden)" if variable.lower() in SECRETS else repr(given.get(variable, ""))
+            why = error["msg"].removeprefix("Value error, ")
+            problems.append(f"{variable}={value} is not usable: {why}. Accepted: {accepted}")
+        raise SettingsError(problems) from None
+
+
+def _given_values() -> dict[str, str]:
+    from dotenv import dotenv_values
+
+    found = {name.upper(): value or "" for name, value in dotenv_values(".env").items()}
+    return found | {name.upper(): value for name, value in os.environ.items()}
+
+
+_in_use: list[Settings] = []
+
+
+def settings() -> Settings:
+    """The settings of this process: read once, unless `use_settings` has set others.
+
+    Raises:
+        SettingsError: some are wrong.
+    """
+    if not _in_use:
+        _in_use.append(load_settings())
+    return _in_use[0]
+
+
+def environment_of(chosen: Settings) -> dict[str, str]:
+    """The environment variables that make another process have the settings `chosen`."""
+    given: dict[str, str] = {}
+    for name, value in chosen:
+        variable = name.upper()
+        if isinstance(value, SecretStr):
+            given[variable] = value.get_secret_value()
+        elif name == "universe_types":
+            given[variable] = ",".join(chosen.universe_types)
+        elif isinstance(value, bool):
+            given[variable] = str(int(value))
+        else:
+            given[variable] = "" if value is None else str(value)
+    return given
+
+
+def use_settings(chosen: Settings) -> None:
+    """Let `chosen` be the settings of this process: options of a command, the demo's own."""
+    _in_use[:] = [chosen]

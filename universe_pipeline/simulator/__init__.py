@@ -1,0 +1,32 @@
+"""A stand-in for the vendor: real HTTP/1.1 on loopback, in the vendor's documented shapes.
+
+The demo and the tests talk to it with the real client, in-process or as a process of its own:
+
+    with SimulatedVendor(symbols=300) as vendor:                    # server.py
+        vendor.faults.add("429", endpoint="grouped", times=2, retry_after=1)
+        ... requests to vendor.base_url, with any key ...
+        assert vendor.count("grouped") == 3
+
+    python -m universe_pipeline.simulator --port 8080 --symbols 14000
+
+It answers `/v3/reference/tickers`, `/v3/reference/tickers/types`, the grouped daily bars of a
+session and the daily range of a ticker. All that it says is invented and follows from the URL, the
+number of symbols and the clock alone; only tickers and names of some well-known securities are
+borrowed. Stricter than the vendor: a query parameter it does not know is
+refused with 400, because the vendor would silently answer another question.
+
+    listings, population    who was ever listed, well-known and invented
+    world                   the reference lists of a day
+    noise, prices, market   the bars, computed for any day without walking there
+    reference, aggregates   the endpoints
+    faults, effects         what goes wrong on request
+    wire, server            HTTP
+
+Faults on request, for other processes (never logged or counted, and they need no key):
+
+    POST   /_simulator/faults    a JSON list like [{"kind": "500", "times": 2}], of objects with
+                                 the fields of `faults.Fault`; 400 with the reason otherwise
+    DELETE /_simulator/faults    back to health
+    GET    /_simulator/requests  {"tickers": 28, "grouped": 252, ...}: requests by endpoint,
+                                 "unknown" for paths that are none of the vendor's
+"""

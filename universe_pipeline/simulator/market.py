@@ -1,0 +1,93 @@
+"""The bars of a session or of a ticker, over the listings that have them."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import date, datetime, time
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from universe_pipeline.domain.sessions import NEW_YORK, all_sessions
+from universe_pipeline.simulator.listings import Fate, Listing
+from universe_pipeline.simulator.noise import seed_of
+from universe_pipeline.simulator.prices import Days, Traits, has_bar, quotes
+
+_NEW_YORK = ZoneInfo(NEW_YORK)
+_REGULAR_CLOSE = time(16)
+
+
+def milliseconds(day: date, clock: time = time.min) -> int:
+    """Unix milliseconds of a wall clock time in New York."""
+    return round(datetime.combine(day, clock, _NEW_YORK).timestamp() * 1000)
+
+
+class Market:
+    """All bars of all listings.
+
+    A frame of bars has the vendor's columns: `T` (the ticker), `v` (shares), `vw`, `o`, `c`, `h`,
+    `l` (USD), `t` (Unix milliseconds), `n`, `otc`; `vw` and `n` are null where nothing traded.
+    """
+
+    def __init__(self, listings: Iterable[Listing]) -> None:
+        # The vendor's order means nothing: a scattered one keeps anybody from relying on it.
+        traded = sorted(
+            (listing for listing in listings if listing.traded),
+            key=lambda listing: seed_of(listing.path),
+        )
+        self._traits = Traits.of(traded)
+        self._ticker = pl.Series("T", [listing.ticker for listing in traded])
+        self._first = np.array([listing.first for listing in traded])
+        self._end = np.array([listing.end for listing in traded])
+        self._otc = np.array([listing.fate is Fate.OTC for listing in traded])
+        self._places: defaultdict[str, list[int]] = defaultdict(list)
+        for place, listing in enumerate(traded):
+            self._places[listing.ticker].append(place)
+        self._days = np.array([session.toordinal() for session in all_sessions()])
+        self._before = np.concatenate([self._days[:1] - 1, self._days[:-1]])
+        self._midnights = np.array([milliseconds(session) for session in all_sessions()])
+
+    def session(self, session: date, *, include_otc: bool = False) -> pl.DataFrame:
+        """Every bar of `session` (an NYSE session), stamped 16:00 New York."""
+        day = np.array([session.toordinal()])
+        listed = (self._first <= day) & (day < self._end) & (include_otc | ~self._otc)
+        places = np.flatnonzero(listed & has_bar(self._traits, day))
+        stamp = np.array([milliseconds(session, _REGULAR_CLOSE)])
+        return self._bars(places, day, self._before[np.searchsorted(self._days, day)], stamp)
+
+    def ticker(self, ticker: str, start: date, end: date) -> pl.DataFrame:
+        """The bars of `ticker` from `start` to `end`, in order, stamped 00:00 New York.
+
+        Bars belong to the ticker, whichever securities had it.
+        """
+        within = (start.toordinal() <= self._days) & (self._days <= end.toordinal())
+        pairs = [(np.empty(0, np.intp), np.empty(0, np.intp))]
+        for place in self._places.get(ticker, ()):
+            listed = within & (self._first[place] <= self._days) & (self._days < self._end[place])
+            when = np.flatnonzero(listed)
+            pairs.append((np.full(len(when), place), when))
+        places, when = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+        present = has_bar(self._traits.at(places), self._days[when])
+        places, when = places[present], when[present]
+        bars = self._bars(places, self._days[when], self._before[when], self._midnights[when])
+        return bars.sort("t")
+
+    def _bars(
+        self, places: npt.NDArray[np.intp], day: Days, before: Days, stamp: npt.NDArray[np.int64]
+    ) -> pl.DataFrame:
+        found = quotes(self._traits.at(places), day, before)
+        return pl.DataFrame(
+            {
+                "T": self._ticker.gather(places),
+                "v": found.volume,
+                "vw": found.vwap,
+                "o": found.open,
+                "c": found.close,
+                "h": found.high,
+                "l": found.low,
+                "t": np.broadcast_to(stamp, places.shape),
+                "n": found.transactions,
+                "otc": self._otc[places],
+            }
+        ).with_columns(pl.col("vw").fill_nan(None), pl.col("n").fill_nan(None).cast(pl.Int64))

@@ -1,0 +1,201 @@
+"""What a security trades at: any session's numbers, computed from its traits and the day alone.
+
+A price is the security's own level times slow swings times a day's noise, so that no day needs the
+days before it. A split could be planted as a step of the level on its execution date, in `_level`,
+which every price comes from.
+
+Arrays of securities and of days broadcast: many securities on one day, or one over many days. The
+same security on the same day has the same numbers either way.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from universe_pipeline.simulator.listings import Listing
+from universe_pipeline.simulator.noise import Floats, Seeds, growth, seed_of, seeds, uniform, wave
+
+Days = npt.NDArray[np.int64]
+"""Proleptic ordinals."""
+
+FRACTIONAL_SINCE = date(2026, 2, 23).toordinal()
+"""From this session on the consolidated tape reports fractions of a share."""
+
+_TICKS = 10_000.0
+"""Ticks in a dollar: prices have at most four decimals."""
+_CENT = 100.0
+
+_THIN_TYPES = frozenset({"PFD", "WARRANT", "UNIT", "RIGHT", "SP", "ADRP"})
+
+_Spread: TypeAlias = tuple[Sequence[float], Sequence[float]]
+"""Shares of the cases, and the values up to which they reach; straight lines between."""
+
+_PRICE_SPREAD: _Spread = (
+    (0, 0.08, 0.3, 0.5, 0.7, 0.9, 0.99, 1),
+    (0.4, 3, 10, 20, 35, 100, 400, 2_000),
+)
+_SHARES_SPREAD: _Spread = ((0, 0.2, 0.5, 0.75, 0.95, 1), (800, 20e3, 150e3, 700e3, 5e6, 4e7))
+_RESTLESSNESS: _Spread = ((0, 0.5, 0.9, 1), (0.004, 0.02, 0.05, 0.12))
+_BUSY_DAYS: _Spread = ((0, 0.1, 0.5, 0.9, 0.99, 1), (0.35, 0.6, 1, 1.7, 3.5, 8))
+_SWINGS = ((0.40, 4001.0), (0.18, 857.0), (0.07, 163.0))
+"""Amplitude (as a rate of growth) and period in days of the slow swings of a price."""
+
+_OUTSIDE_VWAP = 0.065
+"""The share of vwaps outside [low, high], since they take odd lots and extended hours, which OHLC
+does not: 6.5 % of a real session."""
+_OUTSIDE_ABOVE = 0.5
+_OFF_CENTS = 0.125
+_WHOLE_SHARES = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What stays the same about securities, as arrays of equal length."""
+
+    seed: Seeds
+    price: Floats
+    shares: Floats
+    restlessness: Floats
+    """How far a day's noise moves the price, as a share of it."""
+    swing: Floats
+    """1, or 0 where the price never moves."""
+    presence: Floats
+    """The share of sessions with a bar."""
+    idleness: Floats
+    """The share of bars that are carried over without a trade."""
+
+    @classmethod
+    def of(cls, listings: Sequence[Listing]) -> "Traits":
+        """The traits of `listings`; those with the same path have the same prices."""
+        seed = seeds(np.array([seed_of(each.path) >> 1 for each in listings]))
+        frozen = np.array([each.frozen for each in listings])
+        liquid = np.array([each.price is not None for each in listings])
+        thin_type = np.array([each.type in _THIN_TYPES for each in listings])
+        thin = ~liquid & (uniform(seed, 4) < np.where(thin_type, 0.35, 0.06))
+        return cls(
+            seed=seed,
+            price=_given_or([each.price for each in listings], seed, 1, _PRICE_SPREAD),
+            shares=_given_or([each.shares for each in listings], seed, 2, _SHARES_SPREAD)
+            * np.where(thin, 0.02, 1.0),
+            restlessness=np.where(frozen, 0.0, np.interp(uniform(seed, 3), *_RESTLESSNESS)),
+            swing=np.where(frozen, 0.0, 1.0),
+            presence=np.where(liquid, 1.0, np.where(thin, 0.66, 0.998)),
+            idleness=np.where(frozen, 1.0, np.where(thin, 0.09, 0.0)),
+        )
+
+    def at(self, places: npt.NDArray[np.intp]) -> "Traits":
+        """The traits of the securities at `places`."""
+        return Traits(
+            seed=self.seed[places],
+            price=self.price[places],
+            shares=self.shares[places],
+            restlessness=self.restlessness[places],
+            swing=self.swing[places],
+            presence=self.presence[places],
+            idleness=self.idleness[places],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Quotes:
+    """Sessions of securities: USD a share and shares, as traded; NaN where the vendor says nothing.
+
+    Rows with volume 0 have neither vwap nor transactions, and one price: the last close.
+    """
+
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    volume: Floats
+    vwap: Floats
+    transactions: Floats
+
+
+def has_bar(traits: Traits, day: Days) -> npt.NDArray[np.bool_]:
+    """Whether the securities appear at all in the sessions."""
+    return uniform(_daily(traits, day), 20) < traits.presence
+
+
+def quotes(traits: Traits, day: Days, before: Days) -> Quotes:
+    """The sessions on `day`, each with the session `before` it."""
+    daily = _daily(traits, day)
+    carried = _close(traits, before)
+    idle = uniform(daily, 21) < traits.idleness
+    gap = traits.restlessness * (uniform(daily, 4) - 0.5) * 0.6
+    opened = np.where(idle, carried, _quoted(carried * (1 + gap), uniform(daily, 5)))
+    closed = np.where(idle, carried, _close(traits, day))
+    top, bottom = np.maximum(opened, closed), np.minimum(opened, closed)
+    up = top * (1 + 0.5 * traits.restlessness * uniform(daily, 6))
+    down = bottom * (1 - 0.5 * traits.restlessness * uniform(daily, 8))
+    high = np.where(idle, carried, np.maximum(top, _quoted(up, uniform(daily, 7))))
+    low = np.where(idle, carried, np.minimum(bottom, _quoted(down, uniform(daily, 9))))
+    volume = _volume(traits, daily, day)
+    transactions = np.maximum(1.0, np.floor(volume / (40 + 160 * uniform(daily, 16))))
+    return Quotes(
+        open=opened / _TICKS,
+        high=high / _TICKS,
+        low=low / _TICKS,
+        close=closed / _TICKS,
+        volume=np.where(idle, 0.0, volume),
+        vwap=np.where(idle, np.nan, _vwap(daily, high, low) / _TICKS),
+        transactions=np.where(idle, np.nan, transactions),
+    )
+
+
+def _given_or(given: list[float | None], seed: Seeds, salt: int, spread: _Spread) -> Floats:
+    """The given values, and where there is none, one drawn from `spread` (shares, values)."""
+    known = np.array([np.nan if value is None else value for value in given])
+    return np.where(np.isnan(known), np.interp(uniform(seed, salt), *spread), known)
+
+
+def _daily(traits: Traits, day: Days) -> Seeds:
+    return traits.seed ^ seeds(day)
+
+
+def _level(traits: Traits, day: Days) -> Floats:
+    """Where the price would be on a day without noise."""
+    rate = sum(
+        (
+            amplitude * wave(day / period + uniform(traits.seed, salt))
+            for salt, (amplitude, period) in enumerate(_SWINGS, start=5)
+        ),
+        start=np.zeros(1),
+    )
+    return traits.price * growth(traits.swing * rate)
+
+
+def _close(traits: Traits, day: Days) -> Floats:
+    """The close in ticks."""
+    daily = _daily(traits, day)
+    noise = uniform(daily, 1) + uniform(daily, 2) - 1
+    level = _level(traits, day) * (1 + traits.restlessness * noise)
+    return _quoted(level * _TICKS, uniform(daily, 3))
+
+
+def _quoted(ticks: Floats, draw: Floats) -> Floats:
+    """Round to whole cents, and below a dollar or now and then to ticks."""
+    step = np.where((ticks >= _TICKS) & (draw >= _OFF_CENTS), _CENT, 1.0)
+    return np.maximum(1.0, np.rint(ticks / step) * step)
+
+
+def _vwap(daily: Seeds, high: Floats, low: Floats) -> Floats:
+    inside = low + (high - low) * uniform(daily, 10)
+    beyond = 1 + high * 0.004 * uniform(daily, 11)
+    outside = np.where(uniform(daily, 12) < _OUTSIDE_ABOVE, high + beyond, low - beyond)
+    chosen = np.where(uniform(daily, 13) < _OUTSIDE_VWAP, outside, inside)
+    return np.maximum(1.0, np.rint(chosen))
+
+
+def _volume(traits: Traits, daily: Seeds, day: Days) -> Floats:
+    """Whole shares, and from `FRACTIONAL_SINCE` on mostly with up to six decimals."""
+    busy = np.interp(uniform(daily, 14), *_BUSY_DAYS)
+    whole = np.maximum(1.0, np.floor(traits.shares * busy))
+    draw = uniform(daily, 15)
+    parts = np.rint((draw * 7919.0 % 1.0) * 1e6)
+    fractional = (day >= FRACTIONAL_SINCE) & (draw >= _WHOLE_SHARES)
+    return np.where(fractional, np.rint(whole * 1e6 + parts) / 1e6, whole)

@@ -1,0 +1,128 @@
+"""Plain adapters, built from the settings: the one place that knows which settings go where.
+
+Libraries for loading are imported when something is loaded: `universe status` does without.
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from universe_pipeline.adapters.postgres import embedded, schema
+from universe_pipeline.adapters.postgres.connection import Database
+from universe_pipeline.domain.sessions import NEW_YORK
+from universe_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from universe_pipeline.adapters.polygon.client import PolygonClient
+    from universe_pipeline.loading.sessions import Encoding
+
+
+@lru_cache(maxsize=8)
+def _attached(home: Path) -> embedded.EmbeddedServer:
+    # Kept for the life of the process: the server runs as long as somebody is attached.
+    return embedded.attach(home)
+
+
+def database_url(settings: Settings) -> str:
+    """The URL of the database; starts the embedded server, or joins it, when none is set.
+
+    Raises:
+        DatabaseError: the embedded server cannot run here.
+    """
+    return settings.database_url or _attached(settings.universe_home).url
+
+
+def detach(settings: Settings) -> None:
+    """Let the embedded server be stopped."""
+    _attached(settings.universe_home).detach()
+    _attached.cache_clear()
+
+
+def open_database(settings: Settings) -> Database:
+    """The database, at this release's schema.
+
+    Raises:
+        DatabaseError: it cannot be reached, is too old or too new, or refuses the migration.
+    """
+    database = Database(database_url(settings))
+    schema.bring_up_to_date(database)
+    return database
+
+
+def prepare_for_loading(settings: Settings, database: Database) -> None:
+    """Record what loads and views rely on: the calendar, the universe's types, the vendor.
+
+    Raises:
+        WrongVendorError: another vendor filled this database.
+    """
+    from universe_pipeline.adapters.polygon.origins import vendor_of
+    from universe_pipeline.adapters.postgres.calendar import record_calendar
+    from universe_pipeline.adapters.postgres.symbols import record_types
+    from universe_pipeline.adapters.postgres.vendor import claim_vendor
+    from universe_pipeline.domain.sessions import all_sessions
+
+    with database.connect() as connection:
+        vendor = vendor_of(settings.polygon_base_url)
+        claim_vendor(connection, vendor, accept=settings.universe_accept_vendor)
+        record_calendar(connection, all_sessions())
+        record_types(connection, settings.universe_types)
+
+
+@contextmanager
+def open_client(settings: Settings, database: Database) -> Generator["PolygonClient"]:
+    """The vendor's client for the block, at the pace that all processes on `database` share.
+
+    Raises:
+        SettingsError: there is no key.
+    """
+    from universe_pipeline.adapters.polygon.client import PolygonClient
+    from universe_pipeline.adapters.postgres.pace import SharedPace
+
+    key = settings.require_api_key()
+    pace = SharedPace(database, settings.polygon_rate_limit)
+    connections = settings.universe_concurrency
+    client = PolygonClient(settings.polygon_base_url, key, pace=pace, connections=connections)
+    try:
+        with client:
+            yield client
+    finally:
+        pace.close()
+
+
+def encoding(settings: Settings) -> "Encoding":
+    """How sessions are encoded."""
+    from universe_pipeline.loading.sessions import READ_AHEAD, Encoding
+
+    return Encoding(
+        revisit=settings.universe_revisit_sessions,
+        batch_rows=settings.universe_batch_size,
+        in_flight=min(READ_AHEAD, settings.universe_concurrency),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a number of requests will take at the pace that is set."""
+
+    requests: int
+    per_minute: int
+
+    @property
+    def minutes(self) -> float:
+        """Minutes; 0 when unpaced."""
+        return self.requests / self.per_minute if self.per_minute else 0.0
+
+
+def new_york() -> ZoneInfo:
+    """The exchange's time zone."""
+    return ZoneInfo(NEW_YORK)
+
+
+def now() -> datetime:
+    """The clock of commands and assets: UTC, timezone-aware."""
+    return datetime.now(UTC)

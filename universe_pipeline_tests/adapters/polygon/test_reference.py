@@ -1,0 +1,143 @@
+"""Decoding of the reference lists."""
+
+import json
+import logging
+from datetime import UTC, date, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from universe_pipeline.adapters.polygon.exchange import Reply
+from universe_pipeline.adapters.polygon.reference import TickerPage, ticker_page, ticker_types
+from universe_pipeline.domain.errors import FailureKind, RetryableError
+from universe_pipeline.domain.symbols import SYMBOL_SCHEMA
+from universe_pipeline_tests.adapters.polygon.answers import listed
+
+
+def test_a_whole_row_keeps_its_values():
+    page = _page(
+        {
+            "ticker": "A",
+            "name": "Agilent Technologies Inc.",
+            "market": "stocks",
+            "locale": "us",
+            "primary_exchange": "XNYS",
+            "type": "CS",
+            "active": True,
+            "currency_name": "usd",
+            "cik": "0001090872",
+            "composite_figi": "BBG000C2V3D6",
+            "share_class_figi": "BBG001SCTQY4",
+            "last_updated_utc": "2022-04-27T00:00:00Z",
+        }
+    )
+
+    assert page.frame.schema == SYMBOL_SCHEMA
+    assert page.frame.rows() == [
+        (
+            "A",
+            "Agilent Technologies Inc.",
+            "CS",
+            "XNYS",
+            "usd",
+            "0001090872",
+            "BBG000C2V3D6",
+            "BBG001SCTQY4",
+            True,
+            None,
+            datetime(2022, 4, 27, tzinfo=UTC),
+        )
+    ]
+
+
+@pytest.mark.parametrize("active", [True, False])
+def test_a_row_may_lack_all_but_its_ticker(active: bool):
+    page = _page({"ticker": "NULL"}, active=active)
+
+    assert page.frame.rows() == [
+        ("NULL", "", None, None, None, None, None, None, active, None, None)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sent", "updated"),
+    [
+        ("2026-08-14T21:05:59.504046976Z", datetime(2026, 8, 14, 21, 5, 59, 504046, UTC)),
+        ("2026-08-14T21:05:59.999999999Z", datetime(2026, 8, 14, 21, 5, 59, 999999, UTC)),
+        ("2026-08-14T21:05:59.5Z", datetime(2026, 8, 14, 21, 5, 59, 500000, UTC)),
+        ("2026-08-14T21:05:59Z", datetime(2026, 8, 14, 21, 5, 59, 0, UTC)),
+        ("2026-08-14T21:05:59+00:00", datetime(2026, 8, 14, 21, 5, 59, 0, UTC)),
+        (None, None),
+    ],
+)
+def test_times_are_cut_off_to_microseconds(sent: str | None, updated: datetime | None):
+    page = _page({"ticker": "A", "last_updated_utc": sent})
+
+    assert page.frame["last_updated_utc"].to_list() == [updated]
+
+
+@pytest.mark.parametrize(
+    "sent", ["2019-11-08T00:00:00Z", "2019-11-08T05:00:00.000000001Z", "2019-11-08"]
+)
+def test_a_delisting_is_a_date(sent: str):
+    page = _page({"ticker": "RHT", "delisted_utc": sent}, active=False)
+
+    assert page.frame["delisted_date"].to_list() == [date(2019, 11, 8)]
+
+
+def test_a_time_that_is_none_is_null_and_told(caplog: pytest.LogCaptureFixture):
+    with caplog.at_level(logging.WARNING):
+        page = _page({"ticker": "A", "last_updated_utc": "yesterday"}, {"ticker": "B"})
+
+    assert page.frame["last_updated_utc"].to_list() == [None, None]
+    assert caplog.messages == ["1 tickers (A …) have an unreadable last_updated_utc"]
+
+
+def test_a_ticker_may_be_listed_twice():
+    page = _page({"ticker": "THC", "cik": "0000034956"}, {"ticker": "THC", "cik": "0000070318"})
+
+    assert page.frame["cik"].to_list() == ["0000034956", "0000070318"]
+
+
+def test_a_type_that_nobody_knows_is_kept():
+    assert _page({"ticker": "A", "type": "TOKEN"}).frame["type"].to_list() == ["TOKEN"]
+
+
+@pytest.mark.parametrize(
+    "bad", [{"name": "x"}, {"ticker": None}, {"ticker": ""}, {"ticker": 7}, "A"]
+)
+def test_a_row_without_a_ticker_fails_its_page(bad: object):
+    with pytest.raises(RetryableError) as caught:
+        _page({"ticker": "A"}, bad)
+
+    assert caught.value.kind is FailureKind.UNEXPECTED_SHAPE
+
+
+def test_a_page_with_fewer_rows_than_it_states_is_refused():
+    with pytest.raises(RetryableError, match="1 rows where the answer states 2") as caught:
+        ticker_page(_reply(listed({"ticker": "A"}, count=2)), active=True)
+
+    assert caught.value.kind is FailureKind.COUNT_MISMATCH
+
+
+def test_a_last_page_may_be_empty():
+    page = ticker_page(_reply({"status": "OK", "count": 0}), active=True)
+
+    assert (page.frame.schema, page.frame.height, page.next_url) == (SYMBOL_SCHEMA, 0, None)
+
+
+def test_a_type_without_a_code_is_refused():
+    with pytest.raises(RetryableError) as caught:
+        ticker_types(_reply(listed({"description": "Common Stock"})))
+
+    assert caught.value.kind is FailureKind.UNEXPECTED_SHAPE
+
+
+def _page(*rows: Any, active: bool = True) -> TickerPage:
+    return ticker_page(_reply(listed(*rows)), active=active)
+
+
+def _reply(answer: dict[str, Any]) -> Reply:
+    url = httpx.URL("https://api.massive.com/v3/reference/tickers")
+    return Reply(url, 200, json.dumps(answer).encode())

@@ -1,0 +1,174 @@
+"""One pace for all who share the database.
+
+When a turn was given is read off the database's clock, so that a slow machine fails no test: it
+only makes turns later.
+"""
+
+import time
+from collections.abc import Generator
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import closing
+from itertools import pairwise
+
+import pytest
+from psycopg import sql
+
+from universe_pipeline.adapters.postgres import pace
+from universe_pipeline.adapters.postgres.connection import Connection, Database
+from universe_pipeline.adapters.postgres.pace import SharedPace
+
+WINDOW = 0.5
+"""Stands for the minute."""
+
+
+@pytest.fixture
+def turns(store: Connection, monkeypatch: pytest.MonkeyPatch) -> Generator[Connection]:
+    """A database in which every turn that is given is noted, and in which minutes are short."""
+    monkeypatch.setattr(pace, "MINUTE", WINDOW)
+    store.execute(
+        """
+        CREATE TABLE turns (at double precision);
+        CREATE TABLE sent (at double precision);
+        CREATE FUNCTION note_turn() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN INSERT INTO turns VALUES (extract(epoch FROM new.due)); RETURN new; END $$;
+        CREATE TRIGGER note_turn AFTER UPDATE ON request_slots
+            FOR EACH ROW EXECUTE FUNCTION note_turn();
+        """
+    )
+    yield store
+    store.execute("DROP TABLE turns, sent; DROP FUNCTION note_turn CASCADE")
+
+
+def noted(connection: Connection, table: str) -> list[float]:
+    query = sql.SQL("SELECT at FROM {} ORDER BY at").format(sql.Identifier(table))
+    return [row[0] for row in connection.execute(query)]
+
+
+def send(database: Database, shared: SharedPace, times: int) -> None:
+    """Wait for a turn, and note on the database's clock that it has come, so many times."""
+    with database.connect() as connection:
+        for _ in range(times):
+            shared.wait()
+            connection.execute("INSERT INTO sent SELECT extract(epoch FROM clock_timestamp())")
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+def test_no_window_has_more_turns_than_the_limit_however_many_ask(
+    turns: Connection, store_database: Database, processes: int
+):
+    paces = [SharedPace(store_database, 4) for _ in range(processes)]
+
+    with ThreadPoolExecutor(6) as pool:
+        asking = [pool.submit(send, store_database, paces[n % processes], 3) for n in range(6)]
+        for each in asking:
+            each.result()
+    for shared in paces:
+        shared.close()
+
+    given = [due - WINDOW for due in noted(turns, "turns")]
+    assert len(given) == 18
+    assert all(
+        fifth - first >= WINDOW - 1e-5 for first, fifth in zip(given, given[4:], strict=False)
+    )
+    sent = noted(turns, "sent")
+    assert all(at >= turn - 1e-3 for at, turn in zip(sent, given, strict=True))
+
+
+def test_a_pause_gives_no_turns_in_store(turns: Connection, store_database: Database):
+    with closing(SharedPace(store_database, 2)) as shared:
+        send(store_database, shared, 2)
+        time.sleep(3 * WINDOW)
+        send(store_database, shared, 3)
+
+    given = noted(turns, "turns")
+    assert all(
+        third - first >= WINDOW - 1e-5 for first, third in zip(given, given[2:], strict=False)
+    )
+
+
+def test_a_new_process_inherits_the_turns_that_were_taken(
+    turns: Connection, store_database: Database
+):
+    for _ in range(3):
+        with closing(SharedPace(store_database, 1)) as shared:
+            send(store_database, shared, 1)
+
+    given = noted(turns, "turns")
+    assert all(second - first >= WINDOW - 1e-5 for first, second in pairwise(given))
+
+
+def test_a_back_off_holds_everybody(turns: Connection, store_database: Database):
+    with (
+        closing(SharedPace(store_database, 100)) as one,
+        closing(SharedPace(store_database, 100)) as other,
+    ):
+        one.wait()
+        began = time.monotonic()
+
+        one.back_off(0.6)
+        other.wait()
+        others = time.monotonic() - began
+        one.wait()
+
+    assert others >= 0.6
+    assert time.monotonic() - began >= 0.6
+
+
+def test_a_shorter_back_off_does_not_end_a_longer_one(turns: Connection, store_database: Database):
+    with closing(SharedPace(store_database, 100)) as shared:
+        began = time.monotonic()
+
+        shared.back_off(0.6)
+        shared.back_off(0.1)
+        shared.wait()
+
+    assert time.monotonic() - began >= 0.6
+
+
+def test_unpaced_asks_nothing_of_the_database(store: Connection, store_database: Database):
+    with closing(SharedPace(Database("postgresql://nobody@127.0.0.1:1/none"), 0)) as shared:
+        began = time.monotonic()
+        shared.wait()
+
+        shared.back_off(0.3)
+        shared.wait()
+
+    assert time.monotonic() - began >= 0.3
+    assert store.execute("SELECT count(*) FROM request_slots").fetchone() == (0,)
+
+
+def test_the_pace_survives_the_loss_of_its_connection(turns: Connection, store_database: Database):
+    with closing(SharedPace(store_database, 2)) as shared:
+        send(store_database, shared, 1)
+        turns.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+        send(store_database, shared, 1)
+        turns.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        shared.back_off(0.1)
+
+    assert len(noted(turns, "sent")) == 2
+
+
+def test_closing_wakes_whoever_waits_and_lets_nobody_send(
+    store_database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(pace, "MINUTE", 3600.0)
+    shared = SharedPace(store_database, 1)
+    shared.wait()
+
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(shared.wait) for _ in range(2)]
+        shared.close()
+        shared.close()
+
+        for each in waiting:
+            with pytest.raises(CancelledError):
+                each.result()
+    with pytest.raises(CancelledError):
+        shared.wait()

@@ -1,0 +1,278 @@
+"""`resume`, `clear-checkpoint`, `retry`: going on exactly where a job ended, however it ended."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from universe_pipeline.simulator.server import SimulatedVendor
+from universe_pipeline_tests.cli.in_process import Command
+from universe_pipeline_tests.cli.stored import bars, job_statuses, statuses
+from universe_pipeline_tests.cli.vendor_answers import asked_sessions, grouped
+
+WEEK = ["2024-03-11", "2024-03-12", "2024-03-13", "2024-03-14", "2024-03-15"]
+LOAD = ("historical", "--start", "2024-03-11", "--end", "2024-03-15")
+JOB = "historical_load_2024-03-11_2024-03-15"
+PROGRAM = Path(sys.executable).parent / "universe"
+
+
+@contextmanager
+def started(
+    environment: dict[str, str], folder: Path, *arguments: str
+) -> Generator[subprocess.Popen[str]]:
+    """A real `universe` that is still running when the block begins."""
+    process = subprocess.Popen(
+        [PROGRAM, *arguments],
+        env=environment,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def await_loaded(connection: psycopg.Connection, count: int) -> None:
+    """Return once so many sessions are loaded."""
+    query = "SELECT count(*) FROM session_loads WHERE status = 'loaded'"
+    for _ in range(600):
+        if connection.execute(query).fetchone() == (count,):
+            return
+        time.sleep(0.1)
+    pytest.fail(f"never came to {count} loaded sessions")
+
+
+def test_a_killed_load_is_known_as_interrupted_and_goes_on_with_exactly_the_rest(
+    command: Command,
+    connection: psycopg.Connection,
+    vendor: SimulatedVendor,
+    environment: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    vendor.faults.add("delay", endpoint="grouped", after=2, seconds=600)
+    with started({**environment, "UNIVERSE_CONCURRENCY": "1"}, tmp_path, *LOAD) as process:
+        await_loaded(connection, 2)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    vendor.faults.clear()
+    before = json.loads(command("status", "--json").out)["jobs"][JOB]
+    asked = vendor.count("grouped")
+
+    resumed = command("resume")
+
+    assert before["status"] == "interrupted"
+    assert before["processed_dates"] == WEEK[:2]
+    assert resumed.code == 0
+    assert asked_sessions(vendor, asked) == WEEK[2:]
+    assert json.loads(command("status", "--json").out)["jobs"][JOB]["status"] == "completed"
+    for session in WEEK:
+        assert bars(connection, session) == grouped(vendor, session)
+    shown = connection.execute(
+        "SELECT asset_key, partition, count(*) FROM dagster.event_logs"
+        " WHERE dagster_event_type = 'ASSET_MATERIALIZATION'"
+        "   AND asset_key IN ('[\"daily_bars\"]', '[\"data_coverage\"]')"
+        " GROUP BY 1, 2 ORDER BY 1, 2"
+    ).fetchall()
+    assert shown == [
+        (asset, day, 1) for asset in ('["daily_bars"]', '["data_coverage"]') for day in WEEK
+    ]
+    runs = connection.execute("SELECT status FROM dagster.runs ORDER BY id").fetchall()
+    assert runs == [("FAILURE",), ("SUCCESS",)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_load_exits_130_with_its_progress_saved(
+    connection: psycopg.Connection,
+    vendor: SimulatedVendor,
+    environment: dict[str, str],
+    tmp_path: Path,
+    number: signal.Signals,
+) -> None:
+    vendor.faults.add("delay", endpoint="grouped", after=2, seconds=8)
+    with started({**environment, "UNIVERSE_CONCURRENCY": "1"}, tmp_path, *LOAD) as process:
+        await_loaded(connection, 2)
+        process.send_signal(number)
+        said = process.communicate(timeout=60)[1]
+
+        assert process.returncode == 130
+    assert said.splitlines()[-1].startswith("universe: interrupted; what is committed is kept")
+    assert "Traceback" not in said
+    assert statuses(connection) == dict.fromkeys(WEEK[:2], "loaded")
+    assert job_statuses(connection) == {JOB: "interrupted"}
+    document = json.loads((tmp_path / "universe" / "universe_loader_checkpoint.json").read_text())
+    assert document[JOB]["status"] == "interrupted"
+
+
+def test_two_loads_of_one_range_at_once_leave_each_session_once(
+    connection: psycopg.Connection,
+    vendor: SimulatedVendor,
+    environment: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    with (
+        started(environment, tmp_path, *LOAD) as one,
+        started(environment, tmp_path, *LOAD) as other,
+    ):
+        said = [one.communicate(timeout=120)[1], other.communicate(timeout=120)[1]]
+        codes = {one.returncode, other.returncode}
+
+    assert codes <= {0, 1}
+    assert 0 in codes
+    assert 1 not in codes or f"{JOB} is running in another process" in said[0] + said[1]
+    assert "Traceback" not in said[0] + said[1]
+    for session in WEEK:
+        assert bars(connection, session) == grouped(vendor, session)
+
+
+def test_a_failed_job_goes_on_with_what_failed(
+    command: Command, connection: psycopg.Connection, vendor: SimulatedVendor
+) -> None:
+    command("historical", "--start", "2024-03-11", "--end", "2024-03-12")
+    connection.execute("UPDATE load_jobs SET status = 'failed'")
+    connection.execute("UPDATE session_loads SET status = 'failed' WHERE date = '2024-03-12'")
+
+    ended = command("resume", "historical_load_2024-03-11_2024-03-12")
+
+    assert ended.code == 0
+    assert asked_sessions(vendor, 2) == ["2024-03-12"]
+    assert job_statuses(connection) == {"historical_load_2024-03-11_2024-03-12": "completed"}
+
+
+def test_with_nothing_to_go_on_with_that_is_said(command: Command) -> None:
+    ended = command("resume")
+
+    assert ended.code == 0
+    assert ended.out == "no interrupted or failed job to go on with\n"
+
+
+@pytest.mark.parametrize("arguments", [("resume", "nonsense"), ("clear-checkpoint", "nonsense")])
+def test_a_job_that_does_not_exist_is_wrong_usage(
+    command: Command, arguments: tuple[str, ...]
+) -> None:
+    ended = command(*arguments)
+
+    assert ended.code == 2
+    assert ended.err == "universe: there is no job nonsense; the jobs are: none yet\n"
+
+
+def test_after_a_cleared_checkpoint_the_next_run_fetches_every_session_again_and_once(
+    command: Command, connection: psycopg.Connection, vendor: SimulatedVendor
+) -> None:
+    command(*LOAD)
+    held = connection.execute("SELECT count(*) FROM daily_bars").fetchone()
+
+    cleared = command("clear-checkpoint", JOB)
+    meanwhile = json.loads(command("status", "--json").out)["jobs"][JOB]
+    between = connection.execute("SELECT count(*) FROM daily_bars").fetchone()
+    command(*LOAD)
+    once_more = command(*LOAD)
+
+    assert cleared.code == 0
+    assert meanwhile["processed_dates"] == []
+    assert between == held
+    assert asked_sessions(vendor) == sorted(WEEK * 2)
+    assert "nothing to fetch" in once_more.out
+
+
+def test_after_a_cleared_checkpoint_a_load_of_symbols_asks_for_them_again(
+    command: Command, connection: psycopg.Connection, vendor: SimulatedVendor
+) -> None:
+    load = ("historical", "--start", "2024-03-11", "--end", "2024-03-15", "--symbols", "AAPL")
+    command(*load)
+    ((name,),) = connection.execute("SELECT name FROM load_jobs").fetchall()
+    command("clear-checkpoint", name)
+
+    ended = command(*load)
+
+    assert ended.code == 0
+    assert vendor.count("range") == 2
+
+
+def test_retry_fetches_what_failed_and_closes_its_errors(
+    command: Command, connection: psycopg.Connection, vendor: SimulatedVendor
+) -> None:
+    vendor.faults.add("404", endpoint="grouped", session="2024-03-12", times=1)
+    vendor.faults.add("404", endpoint="grouped", session="2024-03-14", times=1)
+    vendor.faults.add("404", endpoint="tickers", times=1)
+    command(*LOAD)
+    listed = json.loads(command("errors", "--json").out)["errors"]
+    asked = vendor.count("grouped")
+
+    ended = command("retry")
+
+    assert [(one["date"], one["kind"]) for one in listed] == [
+        (None, "not_found"),
+        ("2024-03-12", "not_found"),
+        ("2024-03-14", "not_found"),
+    ]
+    assert ended.code == 0
+    assert asked_sessions(vendor, asked) == ["2024-03-12", "2024-03-14"]
+    assert json.loads(command("errors", "--json").out) == {"errors": []}
+    assert statuses(connection) == dict.fromkeys(WEEK, "loaded")
+    assert connection.execute("SELECT count(*) > 250 FROM symbols").fetchone() == (True,)
+
+
+def test_a_retry_that_fails_is_gone_on_with_for_what_failed_alone(
+    command: Command, connection: psycopg.Connection, vendor: SimulatedVendor
+) -> None:
+    vendor.faults.add("404", endpoint="grouped")
+    connection.execute(
+        "INSERT INTO data_fetch_errors (endpoint, date, kind, message, attempts, retryable)"
+        " VALUES ('x', '2024-03-11', 'timeout', 'x', 6, true),"
+        "        ('x', '2024-03-20', 'timeout', 'x', 6, true)"
+    )
+    command("retry")
+
+    command("resume")
+
+    assert set(asked_sessions(vendor)) == {"2024-03-11", "2024-03-20"}
+
+
+def test_permanent_failures_are_asked_for_again_only_by_retry(
+    command: Command, vendor: SimulatedVendor
+) -> None:
+    vendor.faults.add("404", endpoint="grouped", session="2024-03-12", times=1)
+    command(*LOAD)
+    asked = vendor.count("grouped")
+
+    command(*LOAD)
+    command("resume")
+
+    assert asked_sessions(vendor, asked) == []
+
+
+def test_a_lost_database_connection_is_told_in_one_line_and_the_job_goes_on(
+    command: Command, connection: psycopg.Connection, vendor: SimulatedVendor
+) -> None:
+    vendor.faults.add("delay", endpoint="grouped", after=2, seconds=3, times=1)
+
+    def cut() -> None:
+        await_loaded(connection, 2)
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+    with ThreadPoolExecutor() as pool:
+        cutting = pool.submit(cut)
+        ended = command(*LOAD, UNIVERSE_CONCURRENCY="1")
+        cutting.result()
+    resumed = command("resume")
+
+    assert ended.code == 1
+    assert "Traceback" not in ended.err
+    assert ended.err.splitlines()[-1].startswith("universe: ")
+    assert resumed.code == 0
+    assert statuses(connection) == dict.fromkeys(WEEK, "loaded")

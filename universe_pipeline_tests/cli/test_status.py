@@ -1,0 +1,127 @@
+"""`status`, `errors` and the checkpoint document: documented keys, true figures."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from universe_pipeline.simulator.server import SimulatedVendor
+from universe_pipeline_tests.cli.in_process import Command
+
+LOAD = ("historical", "--start", "2024-03-09", "--end", "2024-03-13")
+JOB = "historical_load_2024-03-09_2024-03-13"
+DAYS = ["2024-03-11", "2024-03-12", "2024-03-13"]
+JOB_KEYS = {
+    "total_dates",
+    "processed_dates",
+    "total_bars",
+    "last_processed_date",
+    "status",
+    "last_updated",
+}
+
+
+def test_an_empty_database_has_a_status_too(command: Command) -> None:
+    ended, document = command("status"), json.loads(command("status", "--json").out)
+
+    assert ended.code == 0
+    assert "none asked for yet" in ended.out
+    assert document["jobs"] == {}
+    assert document["coverage"]["bars"] == 0
+
+
+def test_the_status_document_says_what_is_loaded(
+    command: Command, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    command(*LOAD)
+    checkpoint = tmp_path / "universe" / "universe_loader_checkpoint.json"
+    written_by_the_load = json.loads(checkpoint.read_text())
+
+    ended = command("status", "--json", POLYGON_RATE_LIMIT="7")
+
+    document = json.loads(ended.out)
+    assert ended.err == ""
+    assert {"jobs", "sessions", "symbols", "coverage", "errors", "pace"} <= document.keys()
+    job = document["jobs"][JOB]
+    assert job.keys() >= JOB_KEYS
+    assert (job["total_dates"], job["processed_dates"]) == (3, DAYS)
+    assert (job["last_processed_date"], job["status"]) == ("2024-03-13", "completed")
+    assert datetime.fromisoformat(job["last_updated"]).utcoffset() is not None
+    figures: Any = connection.execute(
+        "SELECT (SELECT count(*) FROM daily_bars), (SELECT count(*) FROM symbols),"
+        " (SELECT count(*) FROM symbols WHERE active),"
+        " (SELECT count(DISTINCT symbol) FROM daily_bars)"
+    ).fetchone()
+    assert job["total_bars"] == document["coverage"]["bars"] == figures[0]
+    assert (document["symbols"]["total"], document["symbols"]["active"]) == figures[1:3]
+    assert document["coverage"]["symbols"] == figures[3]
+    assert document["sessions"]["loaded"] == 3
+    assert document["errors"]["open"] == 0
+    assert document["pace"]["requests_per_minute"] == 7
+    assert json.loads(checkpoint.read_text()) == document["jobs"] == written_by_the_load
+    assert [path.name for path in checkpoint.parent.iterdir() if "checkpoint" in path.name] == [
+        "universe_loader_checkpoint.json"
+    ]
+
+
+def test_a_job_nobody_works_on_is_interrupted_and_one_without_heartbeat_is_stuck(
+    command: Command, connection: psycopg.Connection
+) -> None:
+    connection.execute(
+        "INSERT INTO load_jobs (name, kind, start_date, end_date, status, started_at, last_updated)"
+        " VALUES ('dead', 'historical', '2024-03-11', '2024-03-12', 'in_progress', now(), now()),"
+        " ('held', 'historical', '2024-03-11', '2024-03-12', 'in_progress', now(),"
+        "  now() - interval '16 minutes')"
+    )
+    connection.execute("SELECT pg_advisory_lock(hashtextextended('job held', 0))")
+
+    jobs = json.loads(command("status", "--json").out)["jobs"]
+
+    assert (jobs["dead"]["status"], jobs["held"]["status"]) == ("interrupted", "stuck")
+
+
+def test_failures_and_sessions_by_status_are_shown_to_people_and_programs(
+    command: Command, vendor: SimulatedVendor
+) -> None:
+    vendor.faults.add("404", session="2024-03-12")
+    vendor.faults.add("403_before_end_of_day", session="2024-03-13")
+    command(*LOAD)
+
+    status, errors = command("status"), command("errors")
+    document = json.loads(command("status", "--json").out)
+    (error,) = json.loads(command("errors", "--json").out)["errors"]
+
+    assert "1 failed, 1 loaded, 1 pending (2024-03-11 to 2024-03-11)" in status.out
+    assert f"{JOB}  failed" in status.out
+    assert "errors    1 open" in status.out
+    assert "2024-03-12" in errors.out
+    assert "not_found" in errors.out
+    assert (status.err, errors.err) == ("", "")
+    assert document["jobs"][JOB]["status"] == "failed"
+    assert document["jobs"][JOB]["processed_dates"] == ["2024-03-11"]
+    assert document["sessions"] | {"failed": 1, "pending": 1, "loaded": 1} == document["sessions"]
+    assert datetime.fromisoformat(error.pop("occurred_at")).utcoffset() is not None
+    assert error == {
+        "endpoint": "/v2/aggs/grouped/locale/us/market/stocks/2024-03-12",
+        "symbol": None,
+        "date": "2024-03-12",
+        "kind": "not_found",
+        "http_status": 404,
+        "message": "the vendor has nothing there: Data not found.",
+        "attempts": 1,
+        "retryable": False,
+    }
+
+
+def test_a_home_that_cannot_be_written_is_told_in_one_line(
+    command: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+
+    ended = command("status", UNIVERSE_HOME=str(tmp_path / "file"))
+
+    assert ended.code in {1, 2}
+    (line,) = ended.err.splitlines()
+    assert str(tmp_path / "file") in line

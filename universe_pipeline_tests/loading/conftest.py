@@ -1,0 +1,23 @@
+"""The real client, with little patience, on the simulated vendor; the worker's database."""
+
+from collections.abc import Generator
+
+import pytest
+
+from universe_pipeline.adapters.polygon.client import PolygonClient
+from universe_pipeline.adapters.polygon.retry import Patience
+from universe_pipeline.simulator.server import SimulatedVendor
+from universe_pipeline_tests.reused_database import reused_database, store, store_database
+
+__all__ = ["reused_database", "store", "store_database"]
+
+BRISK = Patience(
+    attempts=2, first_wait=0.001, longest_wait=0.001, read=20, request=20, rate_limited=0.0
+)
+"""Two tries at once, one of a 429; waits long for an answer, since a test machine may be slow."""
+
+
+@pytest.fixture
+def client(vendor: SimulatedVendor) -> Generator[PolygonClient]:
+    with PolygonClient(vendor.base_url, "key-of-tests", patience=BRISK) as connected:
+        yield connected

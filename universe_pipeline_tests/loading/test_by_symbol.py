@@ -1,0 +1,219 @@
+"""Symbols from the vendor into the tables, one request each."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import pytest
+
+from universe_pipeline.adapters.polygon.client import PolygonClient
+from universe_pipeline.adapters.postgres.bars import Write, write_session
+from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.loading.by_symbol import SymbolOutcome, load_symbols, unasked
+from universe_pipeline.simulator.server import SimulatedVendor
+from universe_pipeline_tests.adapters.postgres.session_answers import (
+    JULY_1,
+    JULY_2,
+    JULY_3,
+    JULY_5,
+    JULY_8,
+    Row,
+    answered,
+    bar,
+    load_of,
+    versions,
+)
+from universe_pipeline_tests.cli.vendor_answers import grouped
+
+WEEK = (JULY_1, JULY_2, JULY_3, JULY_5, JULY_8)
+SATURDAY = 1720238400000
+"""2024-07-06 00:00 in New York, as the per-symbol endpoint stamps a day."""
+
+
+def load(
+    client: PolygonClient, connection: Connection, wanted: Mapping[str, Sequence[date]]
+) -> dict[str, SymbolOutcome]:
+    outcomes = load_symbols(client, connection, wanted, 2, "run")
+    return {outcome.symbol: outcome for outcome in outcomes}
+
+
+def bars_of(connection: Connection, symbol: str) -> list[Row]:
+    return connection.execute(
+        "SELECT date, symbol, open, high, low, close, volume, vwap, transactions, source"
+        " FROM daily_bars WHERE symbol = %s ORDER BY date",
+        (symbol,),
+    ).fetchall()
+
+
+def errors(connection: Connection) -> list[Row]:
+    """Date, symbol, kind, HTTP status, attempts, retryable, run, and whether it is open."""
+    return connection.execute(
+        "SELECT date, symbol, kind, http_status, attempts, retryable, run_id, resolved_at IS NULL"
+        " FROM data_fetch_errors ORDER BY id"
+    ).fetchall()
+
+
+def asked(connection: Connection) -> dict[str, str]:
+    rows = connection.execute("SELECT symbol, loaded::text FROM symbol_loads")
+    return dict(rows.fetchall())
+
+
+def test_a_symbols_bars_are_those_of_the_grouped_answers(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor
+):
+    outcomes = load(client, store, {"AAPL": WEEK, "MSFT": WEEK})
+
+    for symbol in ("AAPL", "MSFT"):
+        expected = [
+            (day, *row, "symbol")
+            for day in WEEK
+            for row in grouped(vendor, day.isoformat())
+            if row[0] == symbol
+        ]
+        assert len(expected) == 5
+        assert bars_of(store, symbol) == expected
+        assert outcomes[symbol] == SymbolOutcome(symbol, Write(stored=5, added=5))
+    assert asked(store) == dict.fromkeys(("AAPL", "MSFT"), "{[2024-07-01,2024-07-09)}")
+    assert versions(store, "session_loads") == []
+
+
+def test_a_symbol_is_one_request(client: PolygonClient, store: Connection, vendor: SimulatedVendor):
+    load(client, store, {"AAPL": WEEK, "MSFT": [JULY_2]})
+
+    assert sorted(request.path.partition("/ticker/")[2] for request in vendor.requests) == [
+        "AAPL/range/1/day/2024-07-01/2024-07-08",
+        "MSFT/range/1/day/2024-07-02/2024-07-02",
+    ]
+
+
+def test_a_symbol_that_the_vendor_does_not_know_was_asked_for(
+    client: PolygonClient, store: Connection
+):
+    outcomes = load(client, store, {"aapl": WEEK, "A/B %{}'": WEEK})
+
+    assert [outcome.write for outcome in outcomes.values()] == [Write(stored=0)] * 2
+    assert asked(store) == dict.fromkeys(("aapl", "A/B %{}'"), "{[2024-07-01,2024-07-09)}")
+
+
+def test_only_the_sessions_that_are_wanted_are_written(client: PolygonClient, store: Connection):
+    outcome = load(client, store, {"AAPL": [JULY_1, JULY_8]})["AAPL"]
+
+    # The vendor's bars of the sessions in between are no bad rows either.
+    assert outcome.write == Write(stored=2, added=2)
+    assert [row[0] for row in bars_of(store, "AAPL")] == [JULY_1, JULY_8]
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "http_status", "attempts", "retryable"),
+    [
+        ("404", "not_found", 404, 1, False),
+        ("400", "bad_request", 400, 1, False),
+        ("403_timeframe", "outside_plan", 403, 1, False),
+        ("500", "server_error", 500, 2, True),
+        ("429", "rate_limited", 429, 1, True),
+        ("wrong_session", "wrong_session", 200, 2, True),
+        ("malformed_json", "malformed_json", 200, 2, True),
+        ("reset", "connection", None, 2, True),
+        ("looping_next_url", "paging", None, 1, True),
+    ],
+)
+def test_a_symbol_that_fails_is_told_leaves_the_others_alone_and_loads_later(
+    client: PolygonClient,
+    store: Connection,
+    vendor: SimulatedVendor,
+    fault: Any,
+    kind: str,
+    http_status: int | None,
+    attempts: int,
+    retryable: bool,
+):
+    options = {"days": 30} if fault == "wrong_session" else {}
+    vendor.faults.add(fault, ticker="AAPL", **options)
+
+    outcomes = load(client, store, {"AAPL": WEEK, "MSFT": WEEK})
+    told, known = errors(store), asked(store)
+    vendor.faults.clear()
+    later = load(client, store, {"AAPL": WEEK})
+
+    failed = (JULY_1, "AAPL", kind, http_status, attempts, retryable, "run")
+    assert told == [(*failed, True)]
+    assert [outcome.write is None for outcome in outcomes.values()] == [True, False]
+    assert list(known) == ["MSFT"]
+    assert later["AAPL"].write == Write(stored=5, added=5)
+    assert errors(store) == [(*failed, False)]
+
+
+@pytest.mark.parametrize("fault", ["401_no_key", "401_unknown_key", "403_not_entitled"])
+def test_what_the_key_forbids_stops_the_rest(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor, fault: Any
+):
+    vendor.faults.add(fault)
+
+    outcomes = load(client, store, {f"S{n}": WEEK for n in range(20)})
+
+    assert list(outcomes) == ["S0"]
+    assert [row[1] for row in errors(store)] == ["S0"]
+    assert vendor.count("range") <= 3
+
+
+def test_a_symbol_that_is_not_published_is_told_as_one_to_ask_for_again(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor
+):
+    vendor.faults.add("403_before_end_of_day")
+
+    outcome = load(client, store, {"AAPL": WEEK})["AAPL"]
+
+    assert outcome.write is None
+    assert [(row[1], row[5]) for row in errors(store)] == [("AAPL", True)]
+    assert asked(store) == {}
+
+
+def test_rows_that_are_no_bars_are_set_aside_on_their_day(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor
+):
+    vendor.faults.add("bad_rows")
+
+    for _ in range(2):
+        outcome = load(client, store, {"AAPL": [JULY_2]})["AAPL"]
+
+        assert outcome.write is not None
+        # Each of the bad rows is of AAPL and 2024-07-02, as is the sound one: they contradict it.
+        assert (outcome.write.stored, outcome.write.rejected) == (0, 8)
+        rejected = store.execute(
+            "SELECT DISTINCT date, symbol, count(*) OVER () FROM rejected_bars"
+        ).fetchall()
+        assert rejected == [(JULY_2, "AAPL", 8)]
+
+
+def test_a_bar_of_a_closed_day_is_set_aside(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor
+):
+    saturday = {"o": 1, "h": 1, "l": 1, "c": 1, "v": 1, "t": SATURDAY}
+    vendor.faults.add("bad_rows", rows=[saturday])
+
+    outcome = load(client, store, {"AAPL": WEEK})["AAPL"]
+
+    assert outcome.write == Write(stored=5, rejected=1, added=5)
+    rejected = store.execute("SELECT date, symbol FROM rejected_bars").fetchall()
+    assert rejected == [(date(2024, 7, 6), "AAPL")]
+
+
+def test_a_symbol_takes_its_bars_over_from_their_sessions(client: PolygonClient, store: Connection):
+    others = [bar(f"S{n}") for n in range(10)]
+    write_session(store, answered(JULY_1, *others, bar("AAPL")), None)
+
+    outcome = load(client, store, {"AAPL": [JULY_1]})["AAPL"]
+
+    assert outcome.write == Write(stored=1, revised=1)
+    assert load_of(store, JULY_1, "stored", "content_hash") == (10, None)
+
+
+def test_unasked_leaves_out_symbols_that_were_asked_for_everything(
+    client: PolygonClient, store: Connection
+):
+    write_session(store, answered(JULY_8, bar("OTHER")), None)
+    load(client, store, {"AAPL": WEEK[:4], "MSFT": WEEK[1:3]})
+
+    found = unasked(store, ["AAPL", "MSFT", "NEW"], WEEK)
+
+    assert found == {"MSFT": [JULY_1, JULY_5], "NEW": [JULY_1, JULY_2, JULY_3, JULY_5]}

@@ -1,0 +1,27 @@
+"""Progress, for whoever listens."""
+
+from universe_pipeline.loading.progress import Step, listening, report
+
+
+def test_a_listener_is_told_of_the_steps_in_its_block():
+    told: list[Step] = []
+
+    report(Step("sessions", 1, 2))
+    with listening(told.append):
+        report(Step("sessions", 2, 2, "2024-07-01"))
+    report(Step("sessions", 3, 2))
+
+    assert told == [Step("sessions", 2, 2, "2024-07-01")]
+
+
+def test_the_innermost_listener_is_told():
+    outer: list[Step] = []
+    inner: list[Step] = []
+
+    with listening(outer.append):
+        with listening(inner.append):
+            report(Step("pages", 1, None))
+        report(Step("pages", 2, None))
+
+    assert [step.done for step in inner] == [1]
+    assert [step.done for step in outer] == [2]

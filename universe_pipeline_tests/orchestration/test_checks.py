@@ -1,0 +1,125 @@
+"""Checks: named as the sentence that is true when they pass, and fail naming the offenders."""
+
+from typing import Any
+
+import dagster as dg
+
+from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.orchestration.runs import Runs
+from universe_pipeline.simulator.server import SimulatedVendor
+from universe_pipeline_tests.orchestration.records import sessions
+
+RANGE = ("2024-06-24", "2024-06-25", "2024-06-26")
+NAMES = {
+    "daily_bars_cover_every_session",
+    "daily_bars_have_consistent_ohlc",
+    "daily_bars_fall_on_sessions",
+    "daily_bars_match_their_load",
+    "symbols_are_unique",
+    "data_coverage_knows_every_load",
+}
+
+
+def evaluations(instance: dg.DagsterInstance, run_id: str) -> dict[str, dg.AssetCheckEvaluation]:
+    """What the checks of a run said, by name."""
+    logs = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    found: dict[str, dg.AssetCheckEvaluation] = {}
+    for log in logs:
+        evaluation: Any = log.get_dagster_event().event_specific_data
+        found[evaluation.check_name] = evaluation
+    return found
+
+
+def load(runs: Runs) -> str:
+    return runs.run("historical_load", sessions(*RANGE), name="by hand").run_id
+
+
+def verify(runs: Runs, *days: str) -> str:
+    return runs.run("verification", sessions(*days), name="by hand").run_id
+
+
+def offenders(evaluation: dg.AssetCheckEvaluation) -> tuple[object, object]:
+    listed = evaluation.metadata.get("list")
+    return evaluation.metadata["offenders"].value, listed.value if listed else None
+
+
+def test_every_check_passes_after_a_good_load_and_leaves_one_record_whatever_the_range(
+    runs: Runs, instance: dg.DagsterInstance, connection: Connection
+) -> None:
+    found = evaluations(instance, load(runs))
+
+    assert found.keys() == NAMES
+    assert all(one.passed for one in found.values())
+    records = connection.execute(
+        "SELECT check_name, execution_status, count(*) FROM dagster.asset_check_executions"
+        " GROUP BY 1, 2 ORDER BY 1"
+    ).fetchall()
+    assert records == [(name, "SUCCEEDED", 1) for name in sorted(NAMES)]
+
+
+def test_a_failed_session_is_an_error_that_names_it(
+    runs: Runs, instance: dg.DagsterInstance, vendor: SimulatedVendor
+) -> None:
+    vendor.faults.add("404", endpoint="grouped", session="2024-06-25")
+
+    cover = evaluations(instance, load(runs))["daily_bars_cover_every_session"]
+
+    assert not cover.passed
+    assert cover.severity is dg.AssetCheckSeverity.ERROR
+    assert offenders(cover) == (1, "- 2024-06-25: failed")
+
+
+def test_a_session_that_is_not_published_is_a_warning(
+    runs: Runs, instance: dg.DagsterInstance, vendor: SimulatedVendor
+) -> None:
+    vendor.faults.add("403_before_end_of_day", endpoint="grouped", session="2024-06-26")
+
+    cover = evaluations(instance, load(runs))["daily_bars_cover_every_session"]
+
+    assert not cover.passed
+    assert cover.severity is dg.AssetCheckSeverity.WARN
+    assert offenders(cover) == (1, "- 2024-06-26: pending")
+
+
+def test_each_check_finds_what_it_looks_for_and_names_it(
+    runs: Runs, instance: dg.DagsterInstance, connection: Connection
+) -> None:
+    load(runs)
+    connection.execute(
+        "UPDATE daily_bars SET high = low / 2 WHERE symbol = 'AAPL' AND date = '2024-06-25'"
+    )
+    connection.execute(
+        "UPDATE daily_bars SET date = '2024-06-19' WHERE symbol = 'MSFT' AND date = '2024-06-24'"
+    )
+    connection.execute("UPDATE session_loads SET covered = false WHERE date = '2024-06-26'")
+
+    found = evaluations(instance, verify(runs, "2024-06-18", "2024-06-26"))
+
+    failed = {name: offenders(one) for name, one in found.items() if not one.passed}
+    lost = failed.pop("daily_bars_match_their_load")
+    assert failed == {
+        "daily_bars_cover_every_session": (
+            3,
+            "- 2024-06-18: not asked for\n- 2024-06-20: not asked for\n- 2024-06-21: not asked for",
+        ),
+        "daily_bars_have_consistent_ohlc": (1, "- 2024-06-25 AAPL"),
+        "daily_bars_fall_on_sessions": (1, "- 2024-06-19: 1 bars"),
+        "data_coverage_knows_every_load": (1, "- 2024-06-26"),
+    }
+    assert lost[0] == 1
+    assert found["daily_bars_cover_every_session"].severity is dg.AssetCheckSeverity.WARN
+    assert found["daily_bars_have_consistent_ohlc"].severity is dg.AssetCheckSeverity.ERROR
+
+
+def test_a_verification_without_sessions_judges_everything_that_is_loaded(
+    runs: Runs, instance: dg.DagsterInstance, connection: Connection
+) -> None:
+    load(runs)
+    connection.execute("UPDATE daily_bars SET low = high * 2 WHERE symbol = 'MSFT'")
+
+    found = evaluations(instance, verify(runs))
+
+    assert offenders(found["daily_bars_have_consistent_ohlc"]) == (
+        3,
+        "- 2024-06-24 MSFT\n- 2024-06-25 MSFT\n- 2024-06-26 MSFT",
+    )

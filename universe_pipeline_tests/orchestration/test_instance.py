@@ -1,0 +1,110 @@
+"""The instance: its folder, its file, and what never gets into its storage."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from universe_pipeline.adapters.postgres.connection import Connection, Database
+from universe_pipeline.orchestration.instance import open_instance
+from universe_pipeline.settings import settings
+from universe_pipeline.simulator.server import SimulatedVendor
+from universe_pipeline_tests.cli.in_process import Command
+
+KEY = "key-of-tests-that-must-not-leak"
+
+TEXTS = """
+    SELECT table_schema, table_name, column_name FROM information_schema.columns
+    WHERE table_schema IN ('public', 'dagster')
+      AND data_type IN ('text', 'character varying', 'jsonb', 'json', 'bytea')
+    """
+
+
+def places_of(connection: psycopg.Connection, secret: str) -> list[str]:
+    """Every column of the database that holds `secret` somewhere."""
+    found: list[str] = []
+    for schema, table, column in connection.execute(TEXTS).fetchall():
+        query = sql.SQL("SELECT count(*) FROM {} WHERE {}::text LIKE %s").format(
+            sql.Identifier(schema, table), sql.Identifier(column)
+        )
+        row = connection.execute(query, (f"%{secret}%",)).fetchone()
+        if row and row[0]:
+            found.append(f"{schema}.{table}.{column}")
+    return found
+
+
+def test_the_home_lies_below_universe_home_and_its_file_holds_no_address(
+    as_user: Callable[[dict[str, str]], None], tmp_path: Path, database: Database
+) -> None:
+    as_user({})
+
+    open_instance(settings()).dispose()
+
+    file = (tmp_path / "universe" / "dagster" / "dagster.yaml").read_text()
+    assert "universe_pipeline.orchestration.storage" in file
+    assert "postgresql" not in file
+    assert database.url not in file
+    assert os.environ["DAGSTER_HOME"] == str(tmp_path / "universe" / "dagster")
+
+
+def test_dagster_home_is_where_the_user_says(
+    as_user: Callable[[dict[str, str]], None], tmp_path: Path
+) -> None:
+    as_user({"DAGSTER_HOME": str(tmp_path / "elsewhere")})
+
+    open_instance(settings()).dispose()
+
+    assert (tmp_path / "elsewhere" / "dagster.yaml").exists()
+    assert not (tmp_path / "universe" / "dagster").exists()
+
+
+def test_an_edited_file_is_not_written_again(
+    as_user: Callable[[dict[str, str]], None], tmp_path: Path
+) -> None:
+    as_user({})
+    open_instance(settings()).dispose()
+    file = tmp_path / "universe" / "dagster" / "dagster.yaml"
+    file.write_text(file.read_text() + "# mine\n")
+
+    open_instance(settings()).dispose()
+
+    assert file.read_text().endswith("# mine\n")
+
+
+def test_neither_key_nor_password_is_in_the_database_or_said_after_failures(
+    command: Command, connection: Connection, database: Database, vendor: SimulatedVendor
+) -> None:
+    vendor.faults.add("404", endpoint="grouped", session="2024-06-25")
+    vendor.faults.add("404", endpoint="tickers")
+    glue = "&" if "?" in database.url else "?"
+    secret = {
+        "POLYGON_API_KEY": KEY,
+        "UNIVERSE_DATABASE_URL": f"{database.url}{glue}password=word-that-must-not-leak",
+        "LOG_LEVEL": "DEBUG",
+    }
+
+    ended = command("historical", "--start", "2024-06-24", "--end", "2024-06-25", **secret)
+
+    assert ended.code == 1
+    assert {log.key for log in vendor.requests} == {KEY}
+    assert "must-not-leak" not in ended.out + ended.err
+    assert places_of(connection, "must-not-leak") == []
+    assert places_of(connection, "AAPL") != []
+
+
+def test_dagsters_tables_and_ours_lie_in_schemas_of_their_own(connection: Connection) -> None:
+    tables = dict(
+        connection.execute(
+            "SELECT tablename, schemaname FROM pg_tables"
+            " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+        ).fetchall()
+    )
+
+    assert {tables[name] for name in ("runs", "event_logs", "kvs", "alembic_version")} == {
+        "dagster"
+    }
+    ours = {name for name, schema in tables.items() if schema == "public"}
+    assert {"daily_bars", "session_loads", "load_jobs", "universe_schema_version"} <= ours
+    assert not {name for name in ours if name.startswith(("asset_", "event_", "run", "job_"))}

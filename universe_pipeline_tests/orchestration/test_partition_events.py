@@ -1,0 +1,159 @@
+"""Materializations: one event a committed partition and run, and none for any other."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+import pytest
+
+from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.orchestration import partition_events
+from universe_pipeline.orchestration.catalogue import definitions
+from universe_pipeline.orchestration.runs import Runs
+from universe_pipeline.simulator.server import SimulatedVendor
+from universe_pipeline_tests.orchestration.records import ASSETS, materialized, metadata, sessions
+
+WEEK = ["2024-06-24", "2024-06-25", "2024-06-26", "2024-06-27", "2024-06-28"]
+JOB = "historical_load"
+
+
+def load(runs: Runs, *days: str, **config: bool | list[str]) -> bool:
+    given = {"daily_bars": config} if config else {}
+    return runs.run(JOB, sessions(*days), name="by hand", config=given).success
+
+
+def covered(connection: Connection) -> list[str]:
+    """The sessions that the coverage knows, read from the table."""
+    rows = connection.execute(
+        "SELECT DISTINCT k.date::text FROM data_coverage c JOIN nyse_sessions k"
+        " ON c.loaded @> k.date ORDER BY 1"
+    )
+    return [day for (day,) in rows]
+
+
+def test_a_run_of_one_session_records_one_event_for_each_table(
+    runs: Runs, instance: dg.DagsterInstance
+) -> None:
+    assert load(runs, "2024-06-26")
+
+    assert all(materialized(instance, asset) == ["2024-06-26"] for asset in ASSETS)
+    shown = metadata(instance, "daily_bars", "2024-06-26")
+    assert shown["fetched"] is True
+    assert shown["received"] == shown["dagster/row_count"] > 200
+
+
+@pytest.mark.parametrize("failing", ["2024-06-24", "2024-06-28"])
+def test_a_failed_session_has_no_event_where_it_begins_or_ends_the_range(
+    runs: Runs,
+    instance: dg.DagsterInstance,
+    connection: Connection,
+    vendor: SimulatedVendor,
+    failing: str,
+) -> None:
+    vendor.faults.add("400", endpoint="grouped", session=failing)
+
+    assert not load(runs, *WEEK)
+
+    others = [day for day in WEEK if day != failing]
+    assert materialized(instance, "daily_bars") == others
+    assert materialized(instance, "data_coverage") == others
+    assert materialized(instance, "symbols") == WEEK
+    assert covered(connection) == others
+
+
+def test_a_failed_partition_is_shown_as_failed_and_the_others_as_materialized(
+    runs: Runs, instance: dg.DagsterInstance, vendor: SimulatedVendor
+) -> None:
+    vendor.faults.add("400", endpoint="grouped", session="2024-06-26")
+
+    load(runs, *WEEK)
+
+    partitions = definitions().resolve_assets_def("daily_bars").partitions_def
+    assert partitions is not None
+    shown = instance.get_status_by_partition(dg.AssetKey("daily_bars"), WEEK, partitions)
+    assert shown is not None
+    assert {day: status.value if status else None for day, status in shown.items()} == {
+        "2024-06-24": "MATERIALIZED",
+        "2024-06-25": "MATERIALIZED",
+        "2024-06-26": "FAILED",
+        "2024-06-27": "MATERIALIZED",
+        "2024-06-28": "MATERIALIZED",
+    }
+
+
+def test_the_one_session_of_a_run_that_fails_has_no_event(
+    runs: Runs, instance: dg.DagsterInstance, vendor: SimulatedVendor
+) -> None:
+    vendor.faults.add("400", endpoint="grouped")
+
+    assert not load(runs, "2024-06-26")
+
+    assert materialized(instance, "daily_bars") == []
+    assert materialized(instance, "data_coverage") == []
+
+
+def test_loaded_sessions_are_materialized_again_and_asked_for_only_by_a_reload(
+    runs: Runs, instance: dg.DagsterInstance, vendor: SimulatedVendor
+) -> None:
+    load(runs, *WEEK[:2])
+    load(runs, *WEEK[:2])
+    asked = vendor.count("grouped")
+    shown = metadata(instance, "daily_bars", "2024-06-24")
+    load(runs, *WEEK[:2], reload=True)
+
+    assert (asked, vendor.count("grouped")) == (2, 4)
+    assert materialized(instance, "daily_bars") == sorted(WEEK[:2] * 3)
+    assert shown["fetched"] is False
+    assert shown["dagster/row_count"] > 200
+    assert shown["sample"].startswith("| symbol | open | high |")
+    assert metadata(instance, "daily_bars", "2024-06-24")["fetched"] is True
+
+
+def test_a_session_that_has_not_closed_is_never_asked_for_nor_materialized(
+    runs: Runs,
+    instance: dg.DagsterInstance,
+    vendor: SimulatedVendor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    during_thursday = datetime(2024, 6, 27, 19, 59, tzinfo=UTC)
+    monkeypatch.setattr("universe_pipeline.wiring.now", lambda: during_thursday)
+
+    assert load(runs, *WEEK)
+
+    asked = {log.path[-10:] for log in vendor.requests if log.endpoint == "grouped"}
+    assert asked == {"2024-06-24", "2024-06-25", "2024-06-26"}
+    assert materialized(instance, "daily_bars") == WEEK[:3]
+    assert materialized(instance, "data_coverage") == WEEK[:3]
+
+
+def test_an_early_close_counts_from_13_00(
+    runs: Runs, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    after_the_early_close = datetime(2024, 7, 3, 17, 0, tzinfo=UTC)
+    monkeypatch.setattr("universe_pipeline.wiring.now", lambda: after_the_early_close)
+
+    assert load(runs, "2024-07-03")
+
+    assert materialized(instance, "daily_bars") == ["2024-07-03"]
+
+
+def test_events_recorded_while_a_run_goes_on_are_the_same(
+    runs: Runs, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partition_events, "FLUSH_SECONDS", 0.0)
+
+    assert load(runs, *WEEK)
+
+    assert materialized(instance, "daily_bars") == WEEK
+    assert materialized(instance, "data_coverage") == WEEK
+    assert metadata(instance, "daily_bars", "2024-06-24")["rejected"] == 0
+    assert metadata(instance, "daily_bars", "2024-06-28")["rejected"] == 0
+
+
+def test_only_the_sessions_named_in_the_configuration_are_fetched(
+    runs: Runs, instance: dg.DagsterInstance, vendor: SimulatedVendor
+) -> None:
+    assert load(runs, *WEEK, fetch=["2024-06-25", "2024-06-27"])
+
+    asked = sorted(log.path[-10:] for log in vendor.requests if log.endpoint == "grouped")
+    assert asked == ["2024-06-25", "2024-06-27"]
+    assert materialized(instance, "daily_bars") == ["2024-06-25", "2024-06-27"]

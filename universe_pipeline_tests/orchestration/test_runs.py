@@ -1,0 +1,28 @@
+"""Runs from the command line look to the UI like its own."""
+
+import dagster as dg
+
+from universe_pipeline.orchestration.runs import Runs
+from universe_pipeline_tests.orchestration.records import sessions
+
+
+def test_a_run_names_its_job_its_sessions_and_the_code_location(
+    runs: Runs, instance: dg.DagsterInstance
+) -> None:
+    one = runs.run("universe_discovery", sessions("2024-06-24"), name="a name")
+    range_ = runs.run("universe_discovery", sessions("2024-06-24", "2024-06-27"), name="other")
+
+    first, second = instance.get_run_by_id(one.run_id), instance.get_run_by_id(range_.run_id)
+    assert first is not None
+    assert second is not None
+    assert first.job_name == "universe_discovery"
+    assert first.status is dg.DagsterRunStatus.SUCCESS
+    assert first.tags["dagster/partition"] == "2024-06-24"
+    assert first.tags["universe/job"] == "a name"
+    assert second.tags["dagster/asset_partition_range_start"] == "2024-06-24"
+    assert second.tags["dagster/asset_partition_range_end"] == "2024-06-27"
+    assert first.tags[".dagster/repository"] == "__repository__@universe_pipeline"
+    origin = first.remote_job_origin
+    assert origin is not None
+    assert origin.job_name == "universe_discovery"
+    assert origin.repository_origin.code_location_origin.location_name == "universe_pipeline"

@@ -1,0 +1,133 @@
+"""What Dagster finds: names that the outside world relies on, on the same sessions."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from universe_pipeline.definitions import defs
+
+REPOSITORY = Path(__file__).parent.parent
+ASSETS = ["symbols", "daily_bars", "data_coverage"]
+NO_SETTING = {"PATH": os.environ["PATH"]}
+
+
+def partitions(asset: str) -> dg.PartitionsDefinition:
+    found = defs.resolve_assets_def(asset).partitions_def
+    assert found is not None
+    return found
+
+
+def test_the_assets_are_the_three_tables() -> None:
+    found = {key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys()}
+
+    assert found == set(ASSETS)
+
+
+def test_the_assets_share_one_definition_of_their_partitions() -> None:
+    assert partitions("symbols") == partitions("daily_bars") == partitions("data_coverage")
+
+
+def test_partitions_begin_with_the_vendors_first_session() -> None:
+    assert partitions("daily_bars").get_partition_keys()[:3] == [
+        "2003-09-10",
+        "2003-09-11",
+        "2003-09-12",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("day", "is_partition"),
+    [
+        ("2003-09-09", False),  # before the vendor's first bars
+        ("2003-09-10", True),
+        ("2012-10-29", False),  # hurricane Sandy
+        ("2018-12-05", False),  # national day of mourning
+        ("2024-07-03", True),  # closes at 13:00
+        ("2024-07-04", False),
+        ("2024-11-28", False),  # Thanksgiving
+        ("2024-11-29", True),  # closes at 13:00
+        ("2024-11-30", False),  # a Saturday
+        ("2025-01-09", False),  # national day of mourning
+    ],
+)
+def test_partitions_are_the_sessions(day: str, is_partition: bool) -> None:
+    assert (day in partitions("daily_bars").get_partition_keys()) is is_partition
+
+
+def test_a_week_with_a_holiday_has_four_partitions() -> None:
+    found = [key for key in partitions("symbols").get_partition_keys() if key > "2024-06-30"][:5]
+
+    assert found == ["2024-07-01", "2024-07-02", "2024-07-03", "2024-07-05", "2024-07-08"]
+
+
+def test_a_range_is_one_run() -> None:
+    for asset in ASSETS:
+        assert defs.resolve_assets_def(asset).backfill_policy == dg.BackfillPolicy.single_run()
+
+
+def test_jobs_and_schedules_have_the_names_that_people_use() -> None:
+    repository = defs.get_repository_def()
+
+    jobs = {"universe_discovery", "daily_update", "verification", "symbol_repair"}
+    assert jobs <= {job.name for job in repository.get_all_jobs()}
+    assert {schedule.name for schedule in repository.schedule_defs} == {
+        "daily_update_after_close",
+        "weekly_verification",
+    }
+
+
+def test_resources_have_the_names_that_assets_of_others_ask_for() -> None:
+    assert set(defs.resources or {}) == {"polygon", "postgres", "postgres_io"}
+
+
+def test_checks_are_named_as_the_sentence_that_is_true_when_they_pass() -> None:
+    found = {
+        (key.asset_key.to_user_string(), key.name)
+        for key in defs.resolve_asset_graph().asset_check_keys
+    }
+
+    assert found >= {
+        ("daily_bars", "daily_bars_cover_every_session"),
+        ("daily_bars", "daily_bars_have_consistent_ohlc"),
+        ("daily_bars", "daily_bars_fall_on_sessions"),
+        ("symbols", "symbols_are_unique"),
+    }
+
+
+def test_importing_needs_no_setting_writes_nothing_and_connects_to_nothing(tmp_path: Path) -> None:
+    no_network = (
+        "import socket\n"
+        "def refused(*_): raise AssertionError('a connection at import')\n"
+        "socket.socket.connect = refused\n"
+        "import universe_pipeline.definitions\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", no_network],
+        env={**NO_SETTING, "HOME": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_code_location_loads_without_any_setting(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "dagster", "definitions", "validate", "-w", "workspace.yaml"],
+        cwd=REPOSITORY,
+        env={**NO_SETTING, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "All code locations passed validation" in done.stdout + done.stderr

@@ -1,0 +1,106 @@
+"""What the README says is so: every command runs as printed, every setting is one."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from universe_pipeline.cli.app import app
+from universe_pipeline.settings import Settings
+from universe_pipeline_tests.conftest import Universe
+
+REPOSITORY = Path(__file__).parent.parent
+README = (REPOSITORY / "README.md").read_text()
+
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
+LINES = [line for kind, block in BLOCKS if kind == "sh" for line in block.splitlines() if line]
+
+SERVING = ("universe up", "dagster dev", "export DAGSTER_HOME")
+"""Lines that run until ctrl-C; tests of the services start those."""
+
+RUNNABLE = [
+    line for line in LINES if line.startswith(".venv/") and not any(s in line for s in SERVING)
+]
+OTHER = [line for line in LINES if line not in RUNNABLE]
+
+
+def table_below(heading: str) -> list[list[str]]:
+    section = README.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
+    return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]
+
+
+def commands() -> set[str]:
+    return {
+        (command.name or command.callback.__name__).replace("_", "-")
+        for command in app.registered_commands
+        if command.callback is not None
+    }
+
+
+def test_the_table_of_settings_is_the_settings() -> None:
+    listed = {re.findall(r"`(\w+)`", row[0])[0] for row in table_below("Settings")}
+
+    assert listed == {name.upper() for name in Settings.model_fields}
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "POLYGON_RATE_LIMIT",
+        "POLYGON_BASE_URL",
+        "UNIVERSE_CONCURRENCY",
+        "UNIVERSE_START_DATE",
+        "UNIVERSE_REVISIT_SESSIONS",
+        "LOG_LEVEL",
+    ],
+)
+def test_a_default_is_said_as_it_is(variable: str) -> None:
+    said = next(row[1] for row in table_below("Settings") if f"`{variable}`" in row[0])
+
+    assert said == f"`{Settings.model_fields[variable.lower()].default}`"
+
+
+def test_the_table_of_commands_is_the_commands() -> None:
+    listed = {
+        re.findall(r"`universe ([\w-]+)", row[0])[0]
+        for row in table_below("Commands")
+        if "`universe " in row[0]
+    }
+
+    assert listed == commands()
+
+
+def test_every_make_target_is_one() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"`?make ([a-z-]+)", README))
+
+    assert named
+    assert named <= targets
+
+
+def test_every_other_line_of_a_block_is_known() -> None:
+    assert all(line.startswith("make ") or any(s in line for s in SERVING) for line in OTHER)
+
+
+def test_every_command_of_the_readme_runs(environment: dict[str, str], universe: Universe) -> None:
+    # From the repository's folder, as printed; pg_dump writes its file there otherwise.
+    folder = Path(environment["HOME"])
+    (folder / ".venv").symlink_to(Path(sys.executable).parent.parent)
+    (folder / "universe_data_loader.py").symlink_to(REPOSITORY / "universe_data_loader.py")
+    assert universe("discover").returncode == 0
+
+    for line in RUNNABLE:
+        done = subprocess.run(
+            ["bash", "-c", line],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+
+        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"

@@ -1,0 +1,246 @@
+"""What the repository's documents, locks and Makefile say is so."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from pydantic import AliasChoices
+from typer.main import get_group
+
+from universe_pipeline.cli import app
+from universe_pipeline.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+MAKEFILE = (ROOT / "Makefile").read_text()
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+LOCKS = ("requirements-build.txt", "requirements.txt", "requirements-dev.txt")
+
+OF_ONE_MACHINE = re.compile(
+    r"pypi\.org|pythonhosted\.org|npmjs\.org|deb\.debian\.org|"
+    r"--(extra-)?index-url|--find[-]links|"
+    r"(?<![\w.~}-])/(home/(?!you\b)\w|Users/\w|root/\w|work/|opt/pypi|opt/wheels)"
+)
+
+
+def repository_files() -> list[Path]:
+    """What is tracked, or would be; without git, what does not look like a tool's own."""
+    if (ROOT / ".git").exists():
+        listing = subprocess.run(
+            ["git", "-c", "safe.directory=*", "ls-files", "-z", "-co", "--exclude-standard"],
+            cwd=ROOT, check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        found = [ROOT / name for name in listing.stdout.split("\0") if name]
+    else:
+        of_tools = re.compile(r"\.(?!ci$|gitignore$)|__pycache__$|build$|dist$|.*\.egg-info$")
+        found = [
+            path
+            for path in ROOT.rglob("*")
+            if not any(of_tools.match(part) for part in path.relative_to(ROOT).parts)
+        ]
+    return [path for path in found if path.is_file()]
+
+
+def test_no_file_names_a_registry_or_a_folder_of_one_machine() -> None:
+    files = repository_files()
+
+    assert ROOT / ".ci/run" in files
+    assert not [
+        f"{path.relative_to(ROOT)}: {found[0]}"
+        for path in files
+        if (found := OF_ONE_MACHINE.search(path.read_text(errors="replace")))
+    ]
+
+
+def commands_of_readme(program: str) -> list[list[str]]:
+    """The words after `program`, wherever the README shows it as code."""
+    fences = re.findall(r"^```(?:sh|console)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    prose = re.sub(r"^```.*?^```", "", README, flags=re.MULTILINE | re.DOTALL)
+    lines = [line for fence in fences for line in fence.splitlines()]
+    found: list[list[str]] = []
+    for code in lines + re.findall(r"`([^`\n]+)`", prose):
+        start = re.match(rf"(?:\$ )?(?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?{program}(?: |$)", code)
+        if start:
+            rest = re.sub(r"[\[\]]", " ", code[start.end() :])
+            found.append(shlex.split(rest, comments=True))
+    return found
+
+
+def test_each_make_target_of_the_readme_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):.* ## ", MAKEFILE, re.MULTILINE))
+    said = {
+        word
+        for words in commands_of_readme("make")
+        for word in words
+        if "=" not in word and not word.startswith("-")
+    }
+
+    assert {"demo", "test", "check", "test-system"} <= said
+    assert said <= targets
+
+
+def test_the_readme_names_the_commands_of_the_command_line_and_no_others() -> None:
+    said = {words[0] for words in commands_of_readme("universe") if words}
+
+    assert said - {"…"} == set(get_group(app).commands)
+
+
+def test_each_option_that_the_readme_shows_belongs_to_its_command() -> None:
+    options = {
+        name: {option for parameter in command.params for option in parameter.opts}
+        for name, command in get_group(app).commands.items()
+    }
+    said = {
+        (words[0], word)
+        for words in commands_of_readme("universe")
+        for word in words[1:]
+        if word.startswith("--") and words[0] != "psql"
+    }
+
+    assert ("historical", "--start") in said
+    assert not [(name, option) for name, option in said if option not in options[name]]
+
+
+def settings_of_readme() -> dict[tuple[str, ...], str]:
+    """The cell `default` of each row of the README's table of settings, by the row's names."""
+    table = README.partition("| variable | default |")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| (`[A-Z].*?) \| (.*?) \| ", table, re.MULTILINE)
+    return {tuple(re.findall(r"`(\w+)`", names)): default for names, default in rows}
+
+
+def test_the_readme_lists_every_setting_and_no_other() -> None:
+    named = [
+        tuple(str(choice) for choice in alias.choices)
+        if isinstance(alias := field.validation_alias, AliasChoices)
+        else (name.upper(),)
+        for name, field in Settings.model_fields.items()
+    ]
+
+    assert sorted(settings_of_readme()) == sorted(named)
+
+
+def test_giving_every_setting_the_default_of_the_readme_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)  # away from a .env
+    documented = {names[0]: cell for names, cell in settings_of_readme().items()}
+    for name in [name for names in settings_of_readme() for name in names]:
+        monkeypatch.delenv(name, raising=False)
+    untouched = Settings()
+    home, home_of_root = re.findall(r"`(.*?)`", documented.pop("UNIVERSE_HOME"))
+    monkeypatch.setenv("UNIVERSE_HOME", home if os.geteuid() else home_of_root)
+    below_home = documented.pop("DAGSTER_HOME").strip("`")
+    for name, cell in documented.items():
+        if cell not in ("none", "unset", "a session"):
+            monkeypatch.setenv(name, cell.strip("`"))
+
+    given = Settings()
+
+    assert given == untouched
+    assert given.effective_dagster_home == Path(
+        below_home.replace("UNIVERSE_HOME", str(given.universe_home))
+    )
+
+
+def locked(file: str) -> dict[str, set[str]]:
+    """Versions by canonical name; two where Python's version decides."""
+    found: dict[str, set[str]] = {}
+    for name, version in re.findall(r"^([\w.-]+)==(\S+)", (ROOT / file).read_text(), re.MULTILINE):
+        found.setdefault(canonicalize_name(name), set()).add(version)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("file", "wanted"),
+    [
+        ("requirements-build.txt", PYPROJECT["build-system"]["requires"]),
+        ("requirements.txt", PYPROJECT["project"]["dependencies"]),
+        ("requirements-dev.txt", PYPROJECT["project"]["optional-dependencies"]["dev"]),
+    ],
+)
+def test_the_lock_has_a_fitting_version_of_every_dependency(file: str, wanted: list[str]) -> None:
+    pins = locked(file)
+
+    assert wanted
+    for requirement in map(Requirement, wanted):
+        versions = pins.get(canonicalize_name(requirement.name), set())
+        assert versions, f"{requirement} is not locked: make lock"
+        assert all(requirement.specifier.contains(version) for version in versions), requirement
+
+
+@pytest.mark.parametrize("file", LOCKS)
+def test_every_locked_version_is_known_by_its_hashes(file: str) -> None:
+    entries = re.split(r"\n(?=[^\s#])", "\n" + (ROOT / file).read_text())[1:]
+
+    assert entries
+    assert not [entry for entry in entries if not re.search(r"==[^\n]+\n +--hash=sha256:", entry)]
+
+
+def test_no_package_is_locked_twice() -> None:
+    names = [name for file in LOCKS for name in locked(file)]
+
+    assert len(names) == len(set(names))
+
+
+def test_the_changelog_has_an_entry_for_this_version() -> None:
+    version = PYPROJECT["project"]["version"]
+
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+
+    assert re.search(rf"^## \[?{re.escape(version)}\b", changelog, re.MULTILINE)
+
+
+def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run make on a copy of the Makefile, in a folder with nothing else than what it reads."""
+    for name in ("Makefile", "pyproject.toml", "setup.py", *LOCKS):
+        (folder / name).write_text((ROOT / name).read_text())
+    return subprocess.run(
+        ["make", *arguments],
+        cwd=folder, env={"PATH": os.environ["PATH"]}, check=False, capture_output=True, text=True,
+    )  # fmt: skip
+
+
+def python_with_pip(folder: Path, version: str) -> Path:
+    """An interpreter whose pip says it is `version`, and can do nothing."""
+    (folder / "pip.py").write_text(f"__version__ = {version!r}\nif __name__ == '__main__': exit(9)")
+    program = folder / "python-with-other-pip"
+    program.write_text(f'#!/bin/sh\nPYTHONPATH={folder} exec {sys.executable} "$@"\n')
+    program.chmod(0o755)
+    return program
+
+
+def test_make_says_in_one_line_what_python_it_needs(tmp_path: Path) -> None:
+    tried = make(tmp_path, "demo", "PYTHON=no-such-python")
+
+    assert tried.returncode == 2
+    assert tried.stderr.splitlines()[0] == (
+        "No Python 3.11 to 3.14 with pip 22.3 or newer among: no-such-python. "
+        "Install one (Debian: python3 and python3-pip), or name one: make PYTHON=/path/to/python3"
+    )
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_make_refuses_a_python_whose_pip_cannot_fill_another_environment(tmp_path: Path) -> None:
+    tried = make(tmp_path, "demo", f"PYTHON={python_with_pip(tmp_path, '22.2.2')}")
+
+    assert tried.stderr.startswith("No Python 3.11 to 3.14 with pip 22.3 or newer")
+
+
+def test_an_environment_that_was_not_finished_is_built_anew(tmp_path: Path) -> None:
+    python = python_with_pip(tmp_path, "22.3")
+
+    tried = make(tmp_path, "demo", f"PYTHON={python}")
+    left = tmp_path / ".venv/left-by-the-first"
+    left.touch()
+    again = make(tmp_path, "demo", f"PYTHON={python}")
+
+    assert tried.stderr.startswith("Building .venv with ")
+    assert again.stderr.startswith("Building .venv with ")
+    assert not left.exists()

@@ -1,0 +1,203 @@
+"""Settings: defaults, sources, and every wrong one reported at once."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from universe_pipeline.domain.errors import SettingsError
+from universe_pipeline.settings import Settings, load_settings
+
+NAMES = [
+    "MASSIVE_API_KEY",
+    "DAGSTER_HOME",
+    "LOG_LEVEL",
+    *(name.upper() for name in Settings.model_fields),
+]
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def refusal() -> list[str]:
+    """The lines in which the settings are refused."""
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    return str(refused.value).splitlines()
+
+
+def test_the_defaults_are_those_of_the_documentation() -> None:
+    found = load_settings()
+
+    assert found.polygon_api_key is None
+    assert found.polygon_base_url == "https://api.massive.com"
+    assert found.polygon_rate_limit == 5
+    assert found.universe_concurrency == 50
+    assert found.universe_batch_size is None
+    assert found.universe_database_url is None
+    assert str(found.universe_start_date) == "2003-09-10"
+    assert found.universe_types == ("CS",)
+    assert found.universe_sessions_per_run is None
+    assert found.universe_revisit_sessions == 3
+    assert found.universe_accept_vendor is False
+    assert found.log_level == "INFO"
+
+
+@pytest.mark.parametrize(
+    ("account", "home"), [(0, "/var/lib/universe_pipeline"), (1000, "/u/ann/.universe_pipeline")]
+)
+def test_the_home_depends_on_who_runs_it(
+    monkeypatch: pytest.MonkeyPatch, account: int, home: str
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: account)
+    monkeypatch.setenv("HOME", "/u/ann")
+
+    found = load_settings()
+
+    assert str(found.universe_home) == home
+    assert str(found.effective_dagster_home) == f"{home}/dagster"
+
+
+def test_folders_may_be_relative_or_begin_with_a_tilde(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/u/ann")
+    monkeypatch.setenv("UNIVERSE_HOME", "here")
+    monkeypatch.setenv("DAGSTER_HOME", "~/dagster")
+
+    found = load_settings()
+
+    assert found.universe_home == tmp_path / "here"
+    assert str(found.effective_dagster_home) == "/u/ann/dagster"
+
+
+def test_a_file_in_the_working_folder_is_read_and_the_environment_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("POLYGON_RATE_LIMIT=7\nUNIVERSE_TYPES=CS, ADRC\nOTHERS=x\n")
+    monkeypatch.setenv("POLYGON_RATE_LIMIT", "9")
+
+    found = load_settings()
+
+    assert found.polygon_rate_limit == 9
+    assert found.universe_types == ("CS", "ADRC")
+
+
+def test_a_wrong_value_in_the_file_is_shown_as_one_of_the_environment(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("POLYGON_RATE_LIMIT=fast\n")
+
+    (line,) = refusal()
+
+    assert line.startswith("POLYGON_RATE_LIMIT='fast' is not usable: ")
+
+
+def test_the_key_may_go_by_the_vendors_new_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MASSIVE_API_KEY", "new-name")
+
+    assert load_settings().require_api_key() == "new-name"
+
+
+def test_of_both_names_of_the_key_the_first_one_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MASSIVE_API_KEY", "new-name")
+    monkeypatch.setenv("POLYGON_API_KEY", "old-name")
+
+    assert load_settings().require_api_key() == "old-name"
+
+
+def test_secrets_are_in_no_representation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLYGON_API_KEY", "key-that-must-not-leak")
+    monkeypatch.setenv("UNIVERSE_DATABASE_URL", "postgresql://me:must-not-leak@db/bars")
+
+    found = load_settings()
+
+    assert "must-not-leak" not in f"{found!r} {found} {found.model_dump()}"
+    assert found.database_url == "postgresql://me:must-not-leak@db/bars"
+
+
+def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in NAMES:
+        monkeypatch.setenv(name, "")
+
+    found = load_settings()
+
+    assert (found.polygon_rate_limit, found.database_url, found.polygon_api_key) == (5, None, None)
+
+
+def test_every_wrong_setting_is_reported_in_a_line_of_its_own_without_secrets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wrong = {
+        "POLYGON_RATE_LIMIT": "fast",
+        "POLYGON_BASE_URL": "http://example.com",
+        "UNIVERSE_DATABASE_URL": "mysql://me:secret@x/y",
+        "UNIVERSE_START_DATE": "1999-01-04",
+        "LOG_LEVEL": "LOUD",
+    }
+    for name, value in wrong.items():
+        monkeypatch.setenv(name, value)
+
+    lines = refusal()
+
+    assert sorted(line.split("=")[0] for line in lines) == sorted(wrong)
+    assert "secret" not in "".join(lines)
+    assert any(line.startswith("POLYGON_RATE_LIMIT='fast' is not usable: ") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "accepted"),
+    [
+        ("POLYGON_RATE_LIMIT", "-1", "0 = unpaced"),
+        ("POLYGON_RATE_LIMIT", "5.5", "0 = unpaced"),
+        ("POLYGON_BASE_URL", "api.massive.com", "https://"),
+        ("POLYGON_BASE_URL", "https://me:secret@api.massive.com", "https://"),
+        ("POLYGON_BASE_URL", "https://api.massive.com?apiKey=secret", "https://"),
+        ("UNIVERSE_CONCURRENCY", "0", "most requests in flight"),
+        ("UNIVERSE_BATCH_SIZE", "0", "most rows"),
+        ("UNIVERSE_START_DATE", "2003-09-09", "2003-09-10"),
+        ("UNIVERSE_START_DATE", "2090-01-02", "2003-09-10"),
+        ("UNIVERSE_START_DATE", "yesterday", "2003-09-10"),
+        ("UNIVERSE_SESSIONS_PER_RUN", "0", "unset = all"),
+        ("UNIVERSE_REVISIT_SESSIONS", "-1", "trailing sessions"),
+        ("UNIVERSE_TYPES", " , ", "CS,ADRC"),
+        ("UNIVERSE_ACCEPT_VENDOR", "perhaps", "1 ="),
+        ("LOG_LEVEL", "VERBOSE", "DEBUG, INFO"),
+    ],
+)
+def test_a_wrong_value_is_told_with_its_name_and_what_is_accepted(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, accepted: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+
+    (line,) = refusal()
+
+    assert line.startswith(f"{variable}=")
+    assert accepted in line.partition("Accepted: ")[2]
+    assert "secret" not in line
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8080", "http://localhost:1", "https://vendor.example.com/api"]
+)
+def test_plain_http_is_for_loopback(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("POLYGON_BASE_URL", url)
+
+    assert load_settings().polygon_base_url == url
+
+
+@pytest.mark.parametrize("level", ["debug", "Debug", " DEBUG "])
+def test_the_log_level_may_be_written_in_any_case(
+    monkeypatch: pytest.MonkeyPatch, level: str
+) -> None:
+    monkeypatch.setenv("LOG_LEVEL", level)
+
+    assert load_settings().log_level == "DEBUG"
+
+
+def test_either_scheme_of_a_database_url_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNIVERSE_DATABASE_URL", "postgres://me@db/bars")
+
+    assert load_settings().database_url == "postgresql://me@db/bars"
