@@ -189,10 +189,16 @@ def load_settings() -> Settings:
             variable = str(error["loc"][0]).upper()
             field = Settings.model_fields.get(variable.lower())
             accepted = field.description if field is not None else ""
-            value = "(hidden)" if variable.lower() in SECRETS else repr(given.get(variable, ""))
+            value = _shown(variable, given.get(variable, ""))
             why = error["msg"].removeprefix("Value error, ")
             problems.append(f"{variable}={value} is not usable: {why}. Accepted: {accepted}")
         raise SettingsError(problems) from None
+
+
+def _shown(variable: str, value: str) -> str:
+    """What was given, unless it is a secret or an address that may hold one."""
+    may_hold_one = "://" in value and ("@" in value or "?" in value)
+    return "(hidden)" if variable.lower() in SECRETS or may_hold_one else repr(value)
 
 
 def _given_values() -> dict[str, str]:

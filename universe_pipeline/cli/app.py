@@ -259,6 +259,10 @@ def run(arguments: Sequence[str]) -> int:
         return _tell(wrong, WRONG_USAGE)
     except UniverseError as error:
         return _tell(error, FAILED)
+    except OSError as error:  # a folder that cannot be written, a full disk
+        if error.filename is None:
+            raise
+        return _tell(UniverseError(f"{error.filename}: {error.strerror}"), FAILED)
     except KeyboardInterrupt:
         code = INTERRUPTED
     if code == INTERRUPTED:

@@ -14,7 +14,7 @@ from universe_pipeline.adapters.postgres.symbols import Snapshot, newest_snapsho
 from universe_pipeline.cli.exits import DONE, FAILED
 from universe_pipeline.cli.status import write_checkpoint
 from universe_pipeline.cli.terminal import note, progress_bars, result
-from universe_pipeline.domain.errors import FailureKind, RangeError
+from universe_pipeline.domain.errors import ACCESS_KINDS, RangeError
 from universe_pipeline.domain.sessions import (
     closed_range,
     newest_closed,
@@ -25,8 +25,8 @@ from universe_pipeline.loading.universe import is_fresh
 from universe_pipeline.orchestration.runs import Ended, open_runs
 from universe_pipeline.settings import settings, use_settings
 
-ACCESS_KINDS = (FailureKind.UNAUTHORIZED, FailureKind.NOT_ENTITLED)
-"""What concerns a whole job, not the session or list that happened to be asked for."""
+NAMED = 5
+"""Sessions that a line names before it says "…"."""
 
 
 def tune(*, batch_size: int | None, concurrency: int | None) -> None:
@@ -110,10 +110,22 @@ def last_day(end: date | None) -> date:
 
 def go_on(database: Database, plan: "Plan", *, reload: bool = False) -> int:
     """Load the sessions of a job that it has not loaded yet, or all of them."""
+    if reload:
+        return carry_out(database, plan, plan.sessions)
     with database.connect() as connection:
         since = jobs.fresh_since(connection, plan.name)
         there = loads.committed(connection, plan.sessions, since)
-    return carry_out(database, plan, [day for day in plan.sessions if reload or day not in there])
+        lost = loads.given_up(connection, plan.sessions, since)
+    code = carry_out(database, plan, [day for day in plan.sessions if day not in there | lost])
+    return max(code, _tell_lost(lost))
+
+
+def _tell_lost(lost: set[date]) -> int:
+    if not lost:
+        return DONE
+    days = ", ".join(map(str, sorted(lost)[:NAMED])) + (" …" if len(lost) > NAMED else "")
+    note(f"failed for good before: {days}; `universe retry` asks again")
+    return FAILED
 
 
 def daily_update(day: date | None) -> int:
@@ -126,9 +138,10 @@ def daily_update(day: date | None) -> int:
     trailing = sessions_before(session, settings().universe_revisit_sessions)
     with database.connect() as connection:
         revisit = loads.revisitable(connection, trailing)
-        wanted = [*revisit, *({session} - loads.committed(connection, [session]))]
+        lost = loads.given_up(connection, [session])
+        wanted = [*revisit, *({session} - loads.committed(connection, [session]) - lost)]
     plan = Plan("daily", f"daily_update_{session}", [session])
-    return carry_out(database, plan, wanted)
+    return max(carry_out(database, plan, wanted), _tell_lost(lost))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +165,9 @@ def carry_out(database: Database, plan: Plan, wanted: Sequence[date]) -> int:
             note(f"{plan.name} is running in another process")
             return FAILED
         connection = stack.enter_context(database.connect())
-        jobs.begin_job(connection, plan.name, plan.kind, (plan.sessions[0], plan.sessions[-1]))
+        span = (plan.sessions[0], plan.sessions[-1])
+        chosen = plan.sessions if plan.kind == "retry" else None
+        jobs.begin_job(connection, plan.name, plan.kind, span, sessions=chosen)
         status = "interrupted"
         try:
             code = _carry_out(database, connection, plan, wanted)
@@ -173,7 +188,9 @@ def _carry_out(
     if not wanted:
         with open_runs(settings(), database):
             pass  # no run, but a killed one may have left Dagster behind the database
-        result(f"{plan.name}: all {len(plan.sessions)} sessions are loaded, nothing to fetch")
+        there = len(loads.committed(connection, plan.sessions))
+        loaded = "all" if there == len(plan.sessions) else f"{there} of"
+        result(f"{plan.name}: {loaded} {len(plan.sessions)} sessions are loaded, nothing to fetch")
         return discover_if_stale(database)
     _announce(wanted)
     config = {"daily_bars": {"fetch": [day.isoformat() for day in wanted]}}
@@ -201,11 +218,10 @@ def at_pace(requests: int) -> str:
 
 def _status(connection: Connection, plan: Plan, code: int) -> str:
     """How the job stands: one with a session that is not out yet is no failure, and not done."""
-    if code != DONE:
+    states = {state.status for state in loads.states(connection, plan.sessions).values()}
+    if code != DONE or "failed" in states:
         return "failed"
-    known = loads.states(connection, plan.sessions)
-    waits = any(state.status == "pending" for state in known.values())
-    return "interrupted" if waits else "completed"
+    return "interrupted" if "pending" in states else "completed"
 
 
 def _summarise(connection: Connection, plan: Plan, wanted: Sequence[date]) -> None:

@@ -5,6 +5,7 @@ from universe_pipeline.adapters.postgres import jobs
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.adapters.postgres.failures import OpenFailure, open_failures
 from universe_pipeline.adapters.postgres.jobs import Job
+from universe_pipeline.cli import symbol_loads
 from universe_pipeline.cli.exits import DONE
 from universe_pipeline.cli.load import (
     Plan,
@@ -38,10 +39,11 @@ def resume(name: str | None) -> int:
 
 def _go_on(database: Database, job: Job) -> int:
     note(f"going on with {job.name}")
-    sessions = closed_range(job.start, job.end, wiring.now())
+    sessions = job.sessions or closed_range(job.start, job.end, wiring.now())
     if job.symbols is not None:
-        again = job.name.startswith("symbol_repair")
-        return run_symbols(database, job.symbols, sessions, job.name, again=again)
+        if job.name.startswith("symbol_repair"):
+            return run_symbols(database, job.symbols, sessions, job.name, again=True)
+        return symbol_loads.go_on(database, job.symbols, sessions, job.name, again=False)
     return go_on(database, Plan(job.kind, job.name, sessions))
 
 

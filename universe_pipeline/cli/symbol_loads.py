@@ -33,7 +33,7 @@ def load_range(symbols: Sequence[str], start: date, end: date | None, *, again: 
     database = open_for_loading()
     discovered = discover_if_stale(database)
     name = job_name("historical_load", symbols, start, last_day(end))
-    code = _load(database, symbols, sessions, name, again=again)
+    code = go_on(database, symbols, sessions, name, again=again)
     with database.connect() as connection:
         _tell_bars(connection, symbols, sessions)
     return code or discovered
@@ -59,14 +59,15 @@ def job_name(kind: str, symbols: Sequence[str], start: date, end: date) -> str:
     return f"{kind}_{start}_{end}_symbols_{digest}"
 
 
-def _load(
+def go_on(
     database: Database, symbols: Sequence[str], sessions: Sequence[date], name: str, *, again: bool
 ) -> int:
+    """Load what neither endpoint was asked for yet, or everything again, the cheaper way."""
     with database.connect() as connection:
-        missing = dict.fromkeys(symbols) if again else unasked(connection, symbols, sessions)
-        by_session = [
-            day for day in sessions if again or day not in loads.committed(connection, sessions)
-        ]
+        since = jobs.fresh_since(connection, name)
+        missing = dict.fromkeys(symbols) if again else unasked(connection, symbols, sessions, since)
+        there = set[date]() if again else loads.committed(connection, sessions, since)
+    by_session = [day for day in sessions if day not in there]
     if not missing:
         result(f"{name}: every session of these symbols is loaded, nothing to fetch")
         return DONE
@@ -75,7 +76,7 @@ def _load(
         plan = Plan("historical", name, sessions)
         return carry_out(database, plan, by_session)
     note(_choice("per-symbol", len(by_session), len(missing)))
-    return run_symbols(database, symbols, sessions, name, again=again)
+    return run_symbols(database, symbols, sessions, name, again=again or since is not None)
 
 
 def _choice(endpoint: str, grouped: int, by_symbol: int) -> str:

@@ -7,6 +7,7 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from subprocess import Popen
 from types import FrameType
@@ -17,13 +18,12 @@ from universe_pipeline.cli.exits import DONE
 from universe_pipeline.cli.terminal import note, result
 from universe_pipeline.domain.errors import UsageError
 from universe_pipeline.orchestration.instance import open_instance, prepare_home
-from universe_pipeline.orchestration.reconciliation import reconcile
+from universe_pipeline.orchestration.reconciliation import reconcile, report_dead_runs
 from universe_pipeline.orchestration.services import (
     HOST,
     READY_SECONDS,
     ServicesError,
     dagster_services,
-    report_interrupted_runs,
 )
 from universe_pipeline.settings import environment_of, settings
 
@@ -36,7 +36,6 @@ def serve(port: int) -> int:
     home = prepare_home(settings())
     with open_instance(settings()) as instance:
         reconcile(instance, database)
-        since = wiring.now()
         _listen_to_signals()
         log = home / "services.log"
         environment = {**os.environ, **environment_of(settings())}
@@ -48,7 +47,8 @@ def serve(port: int) -> int:
             while running.poll() is None:
                 time.sleep(0.2)  # a wait would be restarted after a signal, and not end
             raise ServicesError(f"Dagster's services ended by themselves: see {log}")
-        interrupted = report_interrupted_runs(instance, since)
+        with database.connect() as connection:
+            interrupted = report_dead_runs(instance, connection, starting=timedelta())
     if interrupted:
         note(f"{interrupted} runs were interrupted; what they had loaded is kept")
     if settings().database_url is None:

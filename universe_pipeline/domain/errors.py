@@ -8,6 +8,7 @@
     │   └── RangeError                the range is reversed or holds no session
     ├── DatabaseError                 the database cannot do its part
     │   ├── DatabaseUnreachableError  nobody answers at the address
+    │   ├── DatabaseLostError         it answered, and failed in the middle of the work
     │   ├── EmbeddedServerError       the embedded PostgreSQL cannot run here
     │   ├── SchemaTooNewError         a newer release migrated this database
     │   └── WrongVendorError          the database was filled from another vendor
@@ -74,6 +75,10 @@ class FailureKind(StrEnum):
     """A redirect or `next_url` to a host that must not see the key."""
 
 
+ACCESS_KINDS = (FailureKind.UNAUTHORIZED, FailureKind.NOT_ENTITLED)
+"""What concerns a whole job, not the session or list that happened to be asked for."""
+
+
 class UniverseError(Exception):
     """Base of every deliberate error; its text is written for the person who reads it."""
 
@@ -128,6 +133,17 @@ class DatabaseUnreachableError(DatabaseError):
         super().__init__(
             f"cannot reach the database at {address}: {reason}. Start it, or correct "
             "UNIVERSE_DATABASE_URL (unset, it means the embedded PostgreSQL)"
+        )
+
+
+class DatabaseLostError(DatabaseError):
+    """The database at `address` failed in the middle of the work."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        self.address, self.reason = address, reason
+        super().__init__(
+            f"the database at {address} failed: {reason}; what was committed is kept, "
+            "and `universe resume` goes on"
         )
 
 

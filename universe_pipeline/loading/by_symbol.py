@@ -43,10 +43,15 @@ class _Asked:
 
 
 def unasked(
-    connection: Connection, symbols: Sequence[str], sessions: Sequence[date]
+    connection: Connection,
+    symbols: Sequence[str],
+    sessions: Sequence[date],
+    since: datetime | None = None,
 ) -> dict[str, list[date]]:
-    """The sessions that neither endpoint was asked for, for each symbol that has any."""
-    found = {symbol: loads.sessions_unasked(connection, symbol, sessions) for symbol in symbols}
+    """The sessions that neither endpoint was asked for (after `since`), by symbol that has any."""
+    found = {
+        symbol: loads.sessions_unasked(connection, symbol, sessions, since) for symbol in symbols
+    }
     return {symbol: days for symbol, days in found.items() if days}
 
 

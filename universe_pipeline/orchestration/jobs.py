@@ -5,9 +5,6 @@ import dagster as dg
 from universe_pipeline.orchestration.assets.symbols import symbols
 from universe_pipeline.orchestration.symbol_repair import symbol_repair
 
-JOB_TAG = "universe/job"
-"""Names, on every run, the load job that it works for, as `universe status` shows it."""
-
 SESSION_ASSETS = dg.AssetSelection.assets("symbols", "daily_bars", "data_coverage")
 
 universe_discovery = dg.define_asset_job(

@@ -8,13 +8,21 @@ Why: `context.log_event` costs about 17 ms an event, and at the end of a step Da
 requested partition as materialized, also those whose session failed.
 """
 
+import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 import dagster as dg
-from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata
+from dagster._core.events import (
+    DagsterEvent,
+    DagsterEventBatchMetadata,
+    DagsterEventType,
+    StepMaterializationData,
+)
+from dagster._core.events.log import EventLogEntry
+from dagster._core.instance.utils import RUNLESS_JOB_NAME, RUNLESS_RUN_ID
 from dagster._core.utils import make_new_run_id
 
 FLUSH_SECONDS = 0.5
@@ -78,3 +86,32 @@ class PartitionEvents:
         subset = context.asset_partitions_def.subset_with_partition_keys([partition])
         context._asset_partitions_subset = subset  # noqa: SLF001  # the rest is recorded already
         context.add_output_metadata(metadata)
+
+
+def record_without_run(
+    instance: dg.DagsterInstance,
+    asset: dg.AssetKey,
+    partitions: Sequence[tuple[str, Metadata]],
+) -> None:
+    """Record partitions as materialized at once, as belonging to no run."""
+    entries = [
+        EventLogEntry(
+            user_message="",
+            level=logging.INFO,
+            job_name=RUNLESS_JOB_NAME,
+            run_id=RUNLESS_RUN_ID,
+            error_info=None,
+            timestamp=time.time(),
+            step_key=None,
+            dagster_event=DagsterEvent(
+                event_type_value=DagsterEventType.ASSET_MATERIALIZATION.value,
+                event_specific_data=StepMaterializationData(
+                    dg.AssetMaterialization(asset, partition=partition, metadata=dict(metadata))
+                ),
+                job_name=RUNLESS_JOB_NAME,
+            ),
+        )
+        for partition, metadata in partitions
+    ]
+    if entries:
+        instance.event_log_storage.store_event_batch(entries)

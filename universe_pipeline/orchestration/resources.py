@@ -3,19 +3,32 @@
 They hold no configuration of their own, so that no secret can get into Dagster's.
 """
 
-from contextlib import AbstractContextManager
+from collections.abc import Generator
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
+from typing import Self
 
 import dagster as dg
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters.polygon.client import PolygonClient
+from universe_pipeline.adapters.postgres import liveness
 from universe_pipeline.adapters.postgres.connection import Database
+from universe_pipeline.orchestration.tags import lock_of
 from universe_pipeline.settings import Settings, settings
 
 
 class PostgresResource(dg.ConfigurableResource["PostgresResource"]):
-    """The database: `connect()` gives a connection of its own."""
+    """The database. Whoever holds it for a run shows thereby that the run is alive."""
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Generator[Self]:
+        """Hold the run's lock for as long as the run lasts."""
+        if context.run is None:
+            yield self
+            return
+        with liveness.held(self.database, lock_of(context.run.run_id)):
+            yield self
 
     @cached_property
     def database(self) -> Database:

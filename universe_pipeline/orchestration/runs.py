@@ -17,14 +17,16 @@ from dagster._core.remote_origin import (
 )
 from dagster._core.storage.tags import REPOSITORY_LABEL_TAG
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from dagster._core.utils import make_new_run_id
 
+from universe_pipeline.adapters.postgres import liveness, losses
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.orchestration.catalogue import definitions
 from universe_pipeline.orchestration.instance import open_instance
 from universe_pipeline.orchestration.interrupts import INTERRUPTED
-from universe_pipeline.orchestration.jobs import JOB_TAG
 from universe_pipeline.orchestration.partitions import tags_of
 from universe_pipeline.orchestration.reconciliation import reconcile
+from universe_pipeline.orchestration.tags import JOB_TAG, lock_of
 from universe_pipeline.settings import Settings
 
 LOCATION = "universe_pipeline"
@@ -64,8 +66,8 @@ class Ended:
 class Runs:
     """Runs jobs over sessions, recorded in one Dagster instance."""
 
-    def __init__(self, instance: dg.DagsterInstance) -> None:
-        self._instance = instance
+    def __init__(self, instance: dg.DagsterInstance, database: Database) -> None:
+        self._instance, self._database = instance, database
 
     def run(
         self,
@@ -85,13 +87,16 @@ class Runs:
         """
         definition, origin = definitions().resolve_job_def(job), _origin(job)
         label = origin.repository_origin.get_label()
-        run = self._instance.create_run_for_job(
-            definition,
-            run_config=_run_config(config or {}),
-            tags={**tags_of(sessions), JOB_TAG: name, REPOSITORY_LABEL_TAG: label},
-            remote_job_origin=origin,
-        )
-        result = execute_run(InMemoryJob(definition), run, self._instance)
+        run_id = make_new_run_id()
+        with liveness.held(self._database, lock_of(run_id)):
+            run = self._instance.create_run_for_job(
+                definition,
+                run_id=run_id,
+                run_config=_run_config(config or {}),
+                tags={**tags_of(sessions), JOB_TAG: name, REPOSITORY_LABEL_TAG: label},
+                remote_job_origin=origin,
+            )
+            result = execute_run(InMemoryJob(definition), run, self._instance)
         return Ended(
             run_id=run.run_id,
             success=result.success,
@@ -105,9 +110,9 @@ class Runs:
 def open_runs(settings: Settings, database: Database) -> Generator[Runs]:
     """Runs on the instance that `settings` name, brought to agree with `database` first."""
     quieten_dagster()
-    with open_instance(settings) as instance:
+    with losses.told(database), open_instance(settings) as instance:
         reconcile(instance, database)
-        yield Runs(instance)
+        yield Runs(instance, database)
 
 
 def _run_config(config: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

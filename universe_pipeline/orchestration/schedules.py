@@ -11,10 +11,13 @@ import dagster as dg
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres import loads
 from universe_pipeline.adapters.postgres.connection import Database
-from universe_pipeline.domain.errors import UniverseError
+from universe_pipeline.adapters.postgres.failures import open_failures
+from universe_pipeline.domain.errors import ACCESS_KINDS, UniverseError
 from universe_pipeline.domain.sessions import NEW_YORK, newest_closed, sessions_before
-from universe_pipeline.orchestration.jobs import JOB_TAG, daily_update, verification
+from universe_pipeline.orchestration.jobs import daily_update, verification
 from universe_pipeline.orchestration.partitions import SESSIONS, as_sessions, span, tags_of
+from universe_pipeline.orchestration.reconciliation import report_dead_runs
+from universe_pipeline.orchestration.tags import JOB_TAG
 from universe_pipeline.settings import NO_KEY, Settings, settings
 
 LOOK_BACK = 10
@@ -45,13 +48,15 @@ def daily_update_after_close(
     """Ask for what is missing among the last closed sessions."""
     if settings().polygon_api_key is None:
         return dg.SkipReason(NO_KEY)
+    try:
+        database = wiring.open_database(settings())
+        with database.connect() as connection:
+            report_dead_runs(context.instance, connection)  # one would be waited for for ever
+    except UniverseError as error:
+        return dg.SkipReason(str(error))
     running = dg.RunsFilter(job_name=daily_update.name, statuses=IN_PROGRESS)
     if context.instance.get_run_records(running, limit=1):
         return dg.SkipReason("a daily update is still running")
-    try:
-        database = wiring.open_database(settings())
-    except UniverseError as error:
-        return dg.SkipReason(str(error))
     at = context.scheduled_execution_time.astimezone(wiring.new_york())
     return _request(database, settings(), at.date(), revisit=(at.hour, at.minute) == (17, 0))
 
@@ -66,6 +71,9 @@ def _request(
     available = set(as_sessions(SESSIONS.get_partition_keys()))
     trailing = sessions_before(newest, chosen.universe_revisit_sessions)
     with database.connect() as connection:
+        refused = next((one for one in open_failures(connection) if one.kind in ACCESS_KINDS), None)
+        if refused is not None and not revisit:  # a refused key is tried once a day, not four times
+            return dg.SkipReason(f"the vendor refuses the key: {refused.message}")
         missing = set(recent) & available - loads.committed(connection, recent)
         missing -= loads.given_up(connection, recent)
         again = set(loads.revisitable(connection, trailing)) if revisit else set[date]()

@@ -7,11 +7,7 @@ import sys
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
-
-import dagster as dg
-from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from universe_pipeline.domain.errors import UniverseError
 
@@ -77,17 +73,3 @@ def _signal_group(group: int, number: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-def report_interrupted_runs(instance: dg.DagsterInstance, since: datetime) -> int:
-    """Mark runs as failed that the services launched and that ended with them; how many.
-
-    Runs of the command line, which carry no address of a code server, are none of these.
-    """
-    unfinished = dg.RunsFilter(
-        statuses=[dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED], created_after=since
-    )
-    runs = [run for run in instance.get_runs(unfinished) if GRPC_INFO_TAG in run.tags]
-    for run in runs:
-        instance.report_run_failed(run, "the services were stopped while this run was in progress")
-    return len(runs)

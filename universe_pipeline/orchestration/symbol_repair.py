@@ -9,11 +9,13 @@ import dagster as dg
 
 from universe_pipeline.adapters.postgres import calendar
 from universe_pipeline.adapters.postgres.coverage import cover
+from universe_pipeline.adapters.postgres.jobs import Heartbeat
 from universe_pipeline.domain.sessions import sessions_between
 from universe_pipeline.loading.by_symbol import load_symbols, unasked
 from universe_pipeline.loading.progress import Step, report
 from universe_pipeline.orchestration.failures import stop
 from universe_pipeline.orchestration.resources import PolygonResource, PostgresResource
+from universe_pipeline.orchestration.tags import JOB_TAG
 
 IN_FLIGHT = 8
 
@@ -52,7 +54,9 @@ def load_chosen_symbols(
         calendar.make_quarters(connection, sessions)
         in_flight = min(IN_FLIGHT, concurrency)
         outcomes = load_symbols(client, connection, wanted, in_flight, context.run.run_id)
+        heartbeat = Heartbeat(connection, context.run.tags.get(JOB_TAG))
         for done, outcome in enumerate(outcomes, start=1):
+            heartbeat.beat()
             report(Step("symbols", done, len(wanted), outcome.symbol))
             if outcome.error is not None:
                 failed.append(f"{outcome.symbol}: {outcome.error.message}")

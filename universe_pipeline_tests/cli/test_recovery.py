@@ -247,10 +247,30 @@ def test_permanent_failures_are_asked_for_again_only_by_retry(
     command(*LOAD)
     asked = vendor.count("grouped")
 
-    command(*LOAD)
-    command("resume")
+    again = command(*LOAD)
+    resumed = command("resume")
 
     assert asked_sessions(vendor, asked) == []
+    for ended in (again, resumed):
+        assert ended.code == 1
+        assert "4 of 5 sessions are loaded, nothing to fetch" in ended.out
+        assert "failed for good before: 2024-03-12; `universe retry` asks again" in ended.err
+    assert command("retry").code == 0
+    assert asked_sessions(vendor, asked) == ["2024-03-12"]
+
+
+def test_what_was_refused_to_a_wrong_key_is_loaded_with_the_right_one(
+    command: Command, connection: psycopg.Connection, vendor: SimulatedVendor
+) -> None:
+    vendor.faults.add("401_unknown_key")
+    refused = command(*LOAD)
+    vendor.faults.clear()
+
+    resumed = command("resume")
+
+    assert (refused.code, resumed.code) == (1, 0)
+    assert statuses(connection) == dict.fromkeys(WEEK, "loaded")
+    assert json.loads(command("errors", "--json").out) == {"errors": []}
 
 
 def test_a_lost_database_connection_is_told_in_one_line_and_the_job_goes_on(

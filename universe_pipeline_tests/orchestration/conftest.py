@@ -5,6 +5,7 @@ from collections.abc import Callable, Generator
 import dagster as dg
 import pytest
 
+from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.orchestration.instance import open_instance
 from universe_pipeline.orchestration.runs import Runs, quieten_dagster
 from universe_pipeline.settings import settings
@@ -23,6 +24,6 @@ def instance(as_user: Callable[[dict[str, str]], None]) -> Generator[dg.DagsterI
 
 
 @pytest.fixture
-def runs(instance: dg.DagsterInstance) -> Runs:
+def runs(instance: dg.DagsterInstance, database: Database) -> Runs:
     """Runs in this process, as the UI or a backfill would ask for them."""
-    return Runs(instance)
+    return Runs(instance, database)

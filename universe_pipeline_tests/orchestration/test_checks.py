@@ -52,7 +52,7 @@ def test_every_check_passes_after_a_good_load_and_leaves_one_record_whatever_the
     assert all(one.passed for one in found.values())
     records = connection.execute(
         "SELECT check_name, execution_status, count(*) FROM dagster.asset_check_executions"
-        " GROUP BY 1, 2 ORDER BY 1"
+        " WHERE execution_status <> 'PLANNED' GROUP BY 1, 2 ORDER BY 1"
     ).fetchall()
     assert records == [(name, "SUCCEEDED", 1) for name in sorted(NAMES)]
 

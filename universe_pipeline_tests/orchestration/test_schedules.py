@@ -8,8 +8,11 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 
-from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.adapters.postgres import liveness
+from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.orchestration.schedules import daily_update_after_close, weekly_verification
+
+RUN = "00000000-0000-0000-0000-000000000001"
 
 Tick = Callable[[str], dg.RunRequest | dg.SkipReason]
 
@@ -123,12 +126,33 @@ def test_a_permanent_failure_is_left_to_retry(tick: Tick, connection: Connection
 
 
 def test_while_a_daily_update_runs_no_second_one_starts(
+    tick: Tick, instance: dg.DagsterInstance, database: Database
+) -> None:
+    instance.add_run(dg.DagsterRun("daily_update", RUN).with_status(dg.DagsterRunStatus.STARTED))
+
+    with liveness.held(database, f"run {RUN}"):
+        assert skipped(tick("2024-07-10T17:00")) == "a daily update is still running"
+
+
+def test_a_daily_update_whose_process_died_is_reported_and_not_waited_for(
     tick: Tick, instance: dg.DagsterInstance
 ) -> None:
-    running = dg.DagsterRun("daily_update", "00000000-0000-0000-0000-000000000001")
-    instance.add_run(running.with_status(dg.DagsterRunStatus.NOT_STARTED))
+    instance.add_run(dg.DagsterRun("daily_update", RUN).with_status(dg.DagsterRunStatus.STARTED))
 
-    assert skipped(tick("2024-07-10T17:00")) == "a daily update is still running"
+    assert fetched(tick("2024-07-10T17:00")) == RECENT
+    found = instance.get_run_by_id(RUN)
+    assert found is not None
+    assert found.status is dg.DagsterRunStatus.FAILURE
+
+
+def test_a_refused_key_is_tried_once_a_day(tick: Tick, connection: Connection) -> None:
+    connection.execute(
+        "INSERT INTO data_fetch_errors (endpoint, date, kind, message, attempts, retryable)"
+        " VALUES ('x', '2024-07-10', 'unauthorized', 'Unknown API Key', 1, false)"
+    )
+
+    assert "Unknown API Key" in skipped(tick("2024-07-10T20:30"))
+    assert fetched(tick("2024-07-10T17:00")) == RECENT
 
 
 def test_without_a_key_it_says_so_and_waits(

@@ -21,6 +21,7 @@ from universe_pipeline.adapters.postgres import copy_binary
 from universe_pipeline.adapters.postgres.calendar import quarter_of
 from universe_pipeline.adapters.postgres.text import storable, storable_json
 from universe_pipeline.domain.bars import RejectedRow
+from universe_pipeline.domain.errors import ACCESS_KINDS
 
 SESSION_LOCKS = 0x756E6978  # first half of a lock's number; the second half is the session's day
 ALL_SESSIONS_LOCK = 0x756E6979
@@ -354,10 +355,12 @@ def _record_session(
             "run_id": run_id,
         },
     )
+    # An answer also shows that the key is good again, whatever it was refused before.
     connection.execute(
         "UPDATE data_fetch_errors SET resolved_at = now()"
-        " WHERE date = %s AND symbol IS NULL AND resolved_at IS NULL",
-        (answer.session,),
+        " WHERE symbol IS NULL AND resolved_at IS NULL"
+        " AND (date = %s OR date IS NOT NULL AND kind = ANY (%s))",
+        (answer.session, [kind.value for kind in ACCESS_KINDS]),
     )
 
 

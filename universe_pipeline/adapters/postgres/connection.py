@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from universe_pipeline.domain.errors import DatabaseUnreachableError
+from universe_pipeline.domain.errors import DatabaseLostError, DatabaseUnreachableError
 
 Connection = psycopg.Connection
 """What every function of the store takes; importers need not know the driver."""
@@ -65,14 +65,21 @@ class Database:
                 application_name=self.application,
             )
         except psycopg.OperationalError as refused:
-            raise DatabaseUnreachableError(self.address, _first_line(refused)) from None
+            raise DatabaseUnreachableError(self.address, first_line(refused)) from None
 
     @contextmanager
     def connect(self) -> Generator[psycopg.Connection]:
-        """A new connection, closed at the end of the block."""
+        """A new connection, closed at the end of the block.
+
+        Raises:
+            DatabaseUnreachableError: as `open`.
+            DatabaseLostError: the server went away in the block, or has no room left.
+        """
         connection = self.open()
         try:
             yield connection
+        except psycopg.OperationalError as lost:
+            raise DatabaseLostError(self.address, first_line(lost)) from None
         finally:
             connection.close()
 
@@ -87,5 +94,6 @@ def _is_readable(url: str) -> bool:
     return parts.netloc.count("@") <= 1 and "@" not in parts.path
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What `error` says, without the lines that only programmers need."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -4,18 +4,22 @@ A job's liveness is a lock that its process holds: the lock goes with the proces
 it, so that an `in_progress` job nobody holds is known to be interrupted.
 """
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
 
 import psycopg
 
+from universe_pipeline.adapters.postgres import liveness
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.adapters.postgres.loads import COMMITTED
 
 STUCK_AFTER = "15 minutes"
 """Without a heartbeat for so long, a job that is held by a process counts as stuck."""
+
+BEAT_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,8 @@ class Job:
     start: date
     end: date
     symbols: list[str] | None
+    sessions: list[date] | None
+    """What it is about, where that is not every session of its range."""
     status: str
     total_dates: int
     processed_dates: list[date]
@@ -40,16 +46,33 @@ def begin_job(
     kind: str,
     span: tuple[date, date],
     symbols: Sequence[str] | None = None,
+    sessions: Sequence[date] | None = None,
 ) -> None:
-    """Note that a job is in progress; one of that name goes on where it was."""
+    """Note that a job is in progress; one of that name goes on where it was.
+
+    Args:
+        connection: to the database.
+        name: see the README.
+        kind: `historical`, `daily`, `symbols` or `retry`.
+        span: first and last day.
+        symbols: those that it is about; None: every symbol.
+        sessions: those that it is about; None: every session of its range.
+    """
     connection.execute(
         """
         INSERT INTO load_jobs AS j
-            (name, kind, start_date, end_date, symbols, status, started_at, last_updated)
-        VALUES (%s, %s, %s, %s, %s, 'in_progress', now(), now())
-        ON CONFLICT (name) DO UPDATE SET status = 'in_progress', last_updated = now()
+            (name, kind, start_date, end_date, symbols, sessions, status, started_at, last_updated)
+        VALUES (%s, %s, %s, %s, %s, %s, 'in_progress', now(), now())
+        ON CONFLICT (name) DO UPDATE SET
+            status = 'in_progress', sessions = excluded.sessions, last_updated = now()
         """,
-        (name, kind, *span, None if symbols is None else sorted(symbols)),
+        (
+            name,
+            kind,
+            *span,
+            None if symbols is None else sorted(symbols),
+            None if sessions is None else list(sessions),
+        ),
     )
 
 
@@ -60,8 +83,22 @@ def end_job(connection: psycopg.Connection, name: str, status: str) -> None:
     )
 
 
+class Heartbeat:
+    """Tells, now and then, that a job gets on; with no name it tells nobody."""
+
+    def __init__(self, connection: psycopg.Connection, name: str | None) -> None:
+        self._connection, self._name = connection, name
+        self._told_at = time.monotonic()
+
+    def beat(self) -> None:
+        """A piece of work is done."""
+        if self._name is not None and time.monotonic() - self._told_at > BEAT_SECONDS:
+            heartbeat(self._connection, self._name)
+            self._told_at = time.monotonic()
+
+
 def heartbeat(connection: psycopg.Connection, name: str) -> None:
-    """The job is alive."""
+    """The job gets on."""
     connection.execute("UPDATE load_jobs SET last_updated = now() WHERE name = %s", (name,))
 
 
@@ -81,23 +118,17 @@ def clear_checkpoint(connection: psycopg.Connection, name: str) -> bool:
     return found.rowcount == 1
 
 
-@contextmanager
-def held(database: Database, name: str) -> Generator[bool]:
-    """Hold the job's lock for the block; yields false when another process holds it."""
-    with database.connect() as connection:
-        row = connection.execute(
-            "SELECT pg_try_advisory_lock(hashtextextended('job ' || %s, 0))", (name,)
-        ).fetchone()
-        try:
-            yield bool(row and row[0])
-        finally:
-            # Closing would let go too, but only when the server has noticed.
-            with suppress(psycopg.OperationalError):  # a lost connection holds nothing
-                connection.execute("SELECT pg_advisory_unlock_all()")
+def held(database: Database, name: str) -> AbstractContextManager[bool]:
+    """Hold the job's lock for the block; gives false when another process holds it."""
+    return liveness.held(database, _lock_of(name))
+
+
+def _lock_of(name: str) -> str:
+    return f"job {name}"
 
 
 _JOBS = """
-SELECT j.name, j.kind, j.start_date, j.end_date, j.symbols,
+SELECT j.name, j.kind, j.start_date, j.end_date, j.symbols, j.sessions,
        CASE WHEN j.status <> 'in_progress' THEN j.status
             WHEN j.name = ANY (%(dead)s) THEN 'interrupted'
             WHEN j.last_updated < now() - %(stuck_after)s::interval THEN 'stuck'
@@ -120,6 +151,7 @@ CROSS JOIN LATERAL (
                         AND (j.fresh_since IS NULL OR a.fetched_at >= j.fresh_since))))
     ) done (yes)
     WHERE k.date BETWEEN j.start_date AND j.end_date
+      AND (j.sessions IS NULL OR k.date = ANY (j.sessions))
 ) p
 LEFT JOIN LATERAL (
     SELECT count(*) AS bars FROM daily_bars b
@@ -135,20 +167,6 @@ def jobs(connection: psycopg.Connection) -> list[Job]:
     running = connection.execute(
         "SELECT name FROM load_jobs WHERE status = 'in_progress'"
     ).fetchall()
-    dead = [name for (name,) in running if _abandoned(connection, name)]
+    dead = [name for (name,) in running if not liveness.is_held(connection, _lock_of(name))]
     given = {"dead": dead, "stuck_after": STUCK_AFTER, "committed": list(COMMITTED)}
     return [Job(*row) for row in connection.execute(_JOBS, given)]
-
-
-def _abandoned(connection: psycopg.Connection, name: str) -> bool:
-    """Whether nobody holds the job's lock; only looks, so as not to be in anybody's way."""
-    row = connection.execute(
-        """
-        SELECT NOT EXISTS (
-            SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
-                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-                AND (classid::bigint << 32) | objid::bigint = hashtextextended('job ' || %s, 0))
-        """,
-        (name,),
-    ).fetchone()
-    return bool(row and row[0])

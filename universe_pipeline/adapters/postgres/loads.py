@@ -6,6 +6,8 @@ from datetime import date, datetime
 
 import psycopg
 
+from universe_pipeline.domain.errors import ACCESS_KINDS
+
 COMMITTED = ("loaded", "empty", "quarantined")
 """States that are committed and materialized; a range load skips them."""
 
@@ -110,12 +112,18 @@ def record_empty_answer(
     return confirmed
 
 
-def given_up(connection: psycopg.Connection, sessions: Sequence[date]) -> set[date]:
-    """Those of `sessions` whose open failure is permanent: only `retry` asks for them again."""
+def given_up(
+    connection: psycopg.Connection, sessions: Sequence[date], since: datetime | None = None
+) -> set[date]:
+    """Those of `sessions` that failed for good (after `since`): only `retry` asks for them again.
+
+    A session that was refused to a key is none of these: the key is at fault.
+    """
     rows = connection.execute(
         "SELECT DISTINCT date FROM data_fetch_errors"
-        " WHERE date = ANY (%s) AND symbol IS NULL AND resolved_at IS NULL AND NOT retryable",
-        (list(sessions),),
+        " WHERE date = ANY (%s) AND symbol IS NULL AND resolved_at IS NULL AND NOT retryable"
+        " AND kind <> ALL (%s) AND (%s::timestamptz IS NULL OR occurred_at >= %s)",
+        (list(sessions), [kind.value for kind in ACCESS_KINDS], since, since),
     )
     return {row[0] for row in rows}
 
@@ -131,19 +139,24 @@ def revisitable(connection: psycopg.Connection, sessions: Sequence[date]) -> lis
 
 
 def sessions_unasked(
-    connection: psycopg.Connection, symbol: str, sessions: Sequence[date]
+    connection: psycopg.Connection,
+    symbol: str,
+    sessions: Sequence[date],
+    since: datetime | None = None,
 ) -> list[date]:
-    """Those of `sessions` that neither endpoint has been asked for on behalf of `symbol`."""
+    """Those of `sessions` that neither endpoint was asked for (after `since`) for `symbol`."""
     rows = connection.execute(
         """
         SELECT day FROM unnest(%(sessions)s::date[]) AS asked (day)
         WHERE NOT EXISTS (
-            SELECT FROM symbol_loads a WHERE a.symbol = %(symbol)s AND a.loaded @> day)
+            SELECT FROM symbol_loads a WHERE a.symbol = %(symbol)s AND a.loaded @> day
+                AND (%(since)s::timestamptz IS NULL OR a.fetched_at >= %(since)s))
           AND NOT EXISTS (
             SELECT FROM session_loads l
-            WHERE l.date = day AND l.status IN ('loaded', 'quarantined'))
+            WHERE l.date = day AND l.status IN ('loaded', 'quarantined')
+                AND (%(since)s::timestamptz IS NULL OR l.fetched_at >= %(since)s))
         ORDER BY day
         """,
-        {"symbol": symbol, "sessions": list(sessions)},
+        {"symbol": symbol, "sessions": list(sessions), "since": since},
     )
     return [row[0] for row in rows]

@@ -11,6 +11,7 @@ import polars as pl
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres import calendar, loads
 from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.adapters.postgres.jobs import Heartbeat
 from universe_pipeline.adapters.postgres.loads import SessionState
 from universe_pipeline.adapters.postgres.reading import sample
 from universe_pipeline.domain.sessions import newest_closed
@@ -21,6 +22,7 @@ from universe_pipeline.orchestration.io_manager import Committed, PartitionWrite
 from universe_pipeline.orchestration.metadata import Metadata, bar_sample, table
 from universe_pipeline.orchestration.partitions import RANGES, SESSIONS, as_sessions, span
 from universe_pipeline.orchestration.resources import PolygonResource, PostgresResource
+from universe_pipeline.orchestration.tags import JOB_TAG
 
 DESCRIPTION = """\
 Daily bars as traded (not adjusted), one row a session and symbol, for every ticker of the
@@ -84,7 +86,9 @@ class SessionLoads:
         settings, run_id = self.postgres.settings, self.context.run.run_id
         with self.polygon.client(self.postgres.database) as client:
             fetched = fetch_sessions(client, wanted, wiring.encoding(settings))
+            heartbeat = Heartbeat(connection, self.context.run.tags.get(JOB_TAG))
             for done, answer in enumerate(fetched, start=1):
+                heartbeat.beat()
                 outcome, stopping = in_hand(partial(store, connection, answer, run_id))
                 self._tell(outcome)
                 report(Step("sessions", done, len(wanted), str(outcome.session)))

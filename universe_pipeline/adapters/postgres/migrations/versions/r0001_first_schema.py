@@ -146,6 +146,7 @@ CREATE TABLE load_jobs (
     start_date   date NOT NULL,
     end_date     date NOT NULL,
     symbols      text[],
+    sessions     date[],
     status       text NOT NULL
         CHECK (status IN ('in_progress', 'completed', 'failed', 'interrupted')),
     started_at   timestamptz NOT NULL,
@@ -153,6 +154,7 @@ CREATE TABLE load_jobs (
     fresh_since  timestamptz,
     run_id       text
 );
+COMMENT ON COLUMN load_jobs.sessions IS 'what the job is about; null: every session of its range';
 COMMENT ON COLUMN load_jobs.last_updated IS 'heartbeat while the job is in progress';
 COMMENT ON COLUMN load_jobs.fresh_since IS
     'set by clear-checkpoint: sessions fetched before do not count as processed';
