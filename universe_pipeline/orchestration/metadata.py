@@ -1,6 +1,7 @@
 """What people see of a table in Dagster's UI: columns, samples."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -10,6 +11,9 @@ from universe_pipeline.domain.tables import COLUMNS
 
 Metadata = Mapping[str, Any]
 
+OWNERS = ["team:market-data"]
+"""Whom Dagster's catalogue names for every asset; make it yours."""
+
 
 def table(name: str) -> dict[str, Any]:
     """A table's name and columns, as Dagster's catalogue shows them."""
@@ -18,6 +22,15 @@ def table(name: str) -> dict[str, Any]:
         "dagster/table_name": f"public.{name}",
         "dagster/column_schema": dg.TableSchema(columns),
     }
+
+
+def session_links(run_id: str | None, session: date) -> dict[str, Any]:
+    """The run that loaded a session, and how to read its bars."""
+    query = f"SELECT * FROM daily_bars WHERE date = '{session}'"  # shown, never run
+    links: dict[str, Any] = {"query": dg.MetadataValue.md(f"```sql\n{query}\n```")}
+    if run_id is not None:
+        links["loaded_by"] = dg.MetadataValue.dagster_run(run_id)
+    return links
 
 
 def bar_sample(bars: pl.DataFrame) -> dg.MarkdownMetadataValue:

@@ -59,6 +59,8 @@ def test_every_committed_session_is_materialized_exactly_once_and_shows_what_was
         "fetched",
         "seconds",
         "sample",
+        "query",
+        "loaded_by",
     }
     assert shown["rejected"] == 0
     assert shown["received"] == shown["dagster/row_count"]

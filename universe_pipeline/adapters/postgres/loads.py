@@ -27,12 +27,13 @@ class SessionState:
     revised: int
     final: bool
     fetched_at: datetime
+    run_id: str | None
 
 
 def states(connection: psycopg.Connection, sessions: Sequence[date]) -> dict[date, SessionState]:
     """What is known of `sessions`; one that was never asked for is absent."""
     rows = connection.execute(
-        "SELECT date, status, received, stored, rejected, revised, final, fetched_at"
+        "SELECT date, status, received, stored, rejected, revised, final, fetched_at, run_id"
         " FROM session_loads WHERE date = ANY (%s)",
         (list(sessions),),
     )
@@ -42,7 +43,7 @@ def states(connection: psycopg.Connection, sessions: Sequence[date]) -> dict[dat
 def all_committed(connection: psycopg.Connection) -> list[SessionState]:
     """Every committed session, in order."""
     rows = connection.execute(
-        "SELECT date, status, received, stored, rejected, revised, final, fetched_at"
+        "SELECT date, status, received, stored, rejected, revised, final, fetched_at, run_id"
         " FROM session_loads WHERE status = ANY (%s) ORDER BY date",
         (list(COMMITTED),),
     )

@@ -19,7 +19,13 @@ from universe_pipeline.loading.progress import Step, report
 from universe_pipeline.loading.sessions import SAMPLE_ROWS, Outcome, fetch_sessions, store
 from universe_pipeline.orchestration.interrupts import in_hand, interrupted
 from universe_pipeline.orchestration.io_manager import Committed, PartitionWriter
-from universe_pipeline.orchestration.metadata import Metadata, bar_sample, table
+from universe_pipeline.orchestration.metadata import (
+    OWNERS,
+    Metadata,
+    bar_sample,
+    session_links,
+    table,
+)
 from universe_pipeline.orchestration.partitions import RANGES, SESSIONS, as_sessions, span
 from universe_pipeline.orchestration.resources import PolygonResource, PostgresResource
 from universe_pipeline.orchestration.tags import JOB_TAG
@@ -93,7 +99,7 @@ class SessionLoads:
                 self._tell(outcome)
                 report(Step("sessions", done, len(wanted), str(outcome.session)))
                 if outcome.committed:
-                    yield Committed(outcome.session.isoformat(), _metadata(outcome))
+                    yield Committed(outcome.session.isoformat(), _metadata(outcome, run_id))
                 if stopping:
                     raise interrupted()
 
@@ -114,6 +120,7 @@ class SessionLoads:
                 "revised": state.revised,
                 "fetched": False,
                 "sample": bar_sample(shown),
+                **session_links(state.run_id, state.session),
             },
         )
 
@@ -122,7 +129,7 @@ def _is_committed(session: date, known: dict[date, SessionState]) -> bool:
     return session in known and known[session].status in loads.COMMITTED
 
 
-def _metadata(outcome: Outcome) -> Metadata:
+def _metadata(outcome: Outcome, run_id: str) -> Metadata:
     write = outcome.write
     shown = outcome.sample if outcome.sample is not None else pl.DataFrame()
     return {
@@ -133,6 +140,7 @@ def _metadata(outcome: Outcome) -> Metadata:
         "fetched": True,
         "seconds": round(outcome.seconds, 3),
         "sample": bar_sample(shown),
+        **session_links(run_id, outcome.session),
     }
 
 
@@ -141,6 +149,7 @@ def _metadata(outcome: Outcome) -> Metadata:
     backfill_policy=RANGES,
     io_manager_key="postgres_io",
     group_name="universe",
+    owners=OWNERS,
     kinds={"postgres", "polars"},
     description=DESCRIPTION,
     metadata=table("daily_bars"),

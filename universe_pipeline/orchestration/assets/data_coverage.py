@@ -11,7 +11,7 @@ from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.coverage import cover
 from universe_pipeline.orchestration.assets.daily_bars import daily_bars
 from universe_pipeline.orchestration.io_manager import Committed, PartitionWriter
-from universe_pipeline.orchestration.metadata import table
+from universe_pipeline.orchestration.metadata import OWNERS, table
 from universe_pipeline.orchestration.partitions import RANGES, SESSIONS, as_sessions
 
 DESCRIPTION = """\
@@ -29,6 +29,7 @@ at once, so it is exact however an earlier run ended.
     io_manager_key="postgres_io",
     deps=[daily_bars],
     group_name="universe",
+    owners=OWNERS,
     kinds={"postgres"},
     description=DESCRIPTION,
     metadata=table("data_coverage"),

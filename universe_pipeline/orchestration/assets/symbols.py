@@ -9,6 +9,7 @@ from universe_pipeline.domain.errors import VendorError
 from universe_pipeline.loading.progress import Step, report
 from universe_pipeline.loading.universe import Discovery, discover
 from universe_pipeline.orchestration.failures import stop
+from universe_pipeline.orchestration.metadata import OWNERS, table
 from universe_pipeline.orchestration.partitions import RANGES, SESSIONS, as_sessions
 from universe_pipeline.orchestration.resources import PolygonResource, PostgresResource
 
@@ -33,8 +34,10 @@ class Discover(dg.Config):
     backfill_policy=RANGES,
     op_tags={"dagster/priority": "1"},  # a run discovers before it loads
     group_name="universe",
+    owners=OWNERS,
     kinds={"postgres", "polars"},
     description=DESCRIPTION,
+    metadata=table("symbols"),
 )
 def symbols(
     context: dg.AssetExecutionContext,
