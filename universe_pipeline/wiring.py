@@ -74,8 +74,12 @@ def prepare_for_loading(settings: Settings, database: Database) -> None:
 
 
 @contextmanager
-def open_client(settings: Settings, database: Database) -> Generator["PolygonClient"]:
+def open_client(
+    settings: Settings, database: Database, *, urgent: bool = False
+) -> Generator["PolygonClient"]:
     """The vendor's client for the block, at the pace that all processes on `database` share.
+
+    An urgent one goes before all others.
 
     Raises:
         SettingsError: there is no key.
@@ -84,7 +88,7 @@ def open_client(settings: Settings, database: Database) -> Generator["PolygonCli
     from universe_pipeline.adapters.postgres.pace import SharedPace
 
     key = settings.require_api_key()
-    pace = SharedPace(database, settings.polygon_rate_limit)
+    pace = SharedPace(database, settings.polygon_rate_limit, urgent=urgent)
     connections = settings.universe_concurrency
     client = PolygonClient(settings.polygon_base_url, key, pace=pace, connections=connections)
     try:

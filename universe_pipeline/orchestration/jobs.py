@@ -4,6 +4,7 @@ import dagster as dg
 
 from universe_pipeline.orchestration.assets.symbols import symbols
 from universe_pipeline.orchestration.symbol_repair import symbol_repair
+from universe_pipeline.orchestration.tags import DAILY_UPDATE
 
 SESSION_ASSETS = dg.AssetSelection.assets("symbols", "daily_bars", "data_coverage")
 
@@ -20,7 +21,7 @@ historical_load = dg.define_asset_job(
 )
 
 daily_update = dg.define_asset_job(
-    "daily_update",
+    DAILY_UPDATE,
     selection=SESSION_ASSETS,
     description="Load the newest closed session and fetch the trailing ones again.",
 )

@@ -14,7 +14,7 @@ from universe_pipeline import wiring
 from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.postgres import liveness
 from universe_pipeline.adapters.postgres.connection import Database
-from universe_pipeline.orchestration.tags import lock_of
+from universe_pipeline.orchestration.tags import DAILY_UPDATE, lock_of
 from universe_pipeline.settings import Settings, settings
 
 
@@ -44,8 +44,11 @@ class PostgresResource(dg.ConfigurableResource["PostgresResource"]):
 
 
 class PolygonResource(dg.ConfigurableResource["PolygonResource"]):
-    """The vendor: `client(database)` is paced together with every process on that database."""
+    """The vendor, at the pace that every process on the database shares."""
 
-    def client(self, database: Database) -> AbstractContextManager[PolygonClient]:
-        """A new client for the block."""
-        return wiring.open_client(settings(), database)
+    def client(
+        self, database: Database, run: dg.DagsterRun
+    ) -> AbstractContextManager[PolygonClient]:
+        """A new client for the block; a daily update goes before a long backfill."""
+        urgent = run.job_name == DAILY_UPDATE
+        return wiring.open_client(settings(), database, urgent=urgent)

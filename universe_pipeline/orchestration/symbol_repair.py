@@ -45,7 +45,7 @@ def load_chosen_symbols(
     sessions = sessions_between(start, end)
     database, concurrency = postgres.database, postgres.settings.universe_concurrency
     failed: list[str] = []
-    with polygon.client(database) as client, database.connect() as connection:
+    with polygon.client(database, context.run) as client, database.connect() as connection:
         wanted = (
             {symbol: list(sessions) for symbol in config.symbols}
             if config.again

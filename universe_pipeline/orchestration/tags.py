@@ -1,4 +1,7 @@
-"""Tags of runs by which the product finds them again."""
+"""Names by which the product finds runs again."""
+
+DAILY_UPDATE = "daily_update"
+"""The job whose requests go before all others."""
 
 JOB_TAG = "universe/job"
 """The load job that a run works for, as `universe status` shows it."""

@@ -27,6 +27,11 @@ def held(database: Database, what: str) -> Generator[bool]:
         connection.close()
 
 
+def share(connection: psycopg.Connection, what: str) -> None:
+    """Hold the lock of `what` together with others, for as long as `connection` lives."""
+    connection.execute("SELECT pg_advisory_lock_shared(hashtextextended(%s, 0))", (what,))
+
+
 def is_held(connection: psycopg.Connection, what: str) -> bool:
     """Whether some process holds the lock; only looks, so as not to be in anybody's way."""
     row = connection.execute(

@@ -2,20 +2,31 @@
 
 `request_slots` has as many rows as requests may be sent in a minute. A request takes the row that
 is due first and sets it one minute ahead: whatever minute one looks at, no row was used twice in
-it. The caller sleeps outside any transaction.
+it. The caller sleeps outside any transaction. A 429 that anybody gets sets `request_pause`, which
+all look at before they send; who had a turn in that time takes a new one.
 """
 
 import time
+from collections.abc import Callable
 from concurrent.futures import CancelledError
 from threading import Event, Lock
-from typing import LiteralString
+from typing import TypeVar
 
 import psycopg
 
+from universe_pipeline.adapters.postgres import liveness
 from universe_pipeline.adapters.postgres.connection import Database
+
+Answer = TypeVar("Answer")
 
 MINUTE = 60.5
 """Seconds until a slot is used again; the half second covers what sending delays differ by."""
+
+URGENT = "urgent requests"
+"""The lock of who goes first: while anybody holds it, others take no turn."""
+
+GIVE_WAY = 0.5
+"""Seconds after which who gives way looks again."""
 
 _TAKE = """
     UPDATE request_slots SET due = greatest(due, clock_timestamp()) + make_interval(secs => %s)
@@ -26,6 +37,18 @@ _TAKE = """
     RETURNING extract(epoch FROM due - make_interval(secs => %s) - clock_timestamp())
     """
 
+_PAUSE = "SELECT extract(epoch FROM greatest(until - clock_timestamp(), '0')) FROM request_pause"
+
+_BACK_OFF = """
+    WITH paused AS (
+        INSERT INTO request_pause AS known
+        VALUES (1, clock_timestamp() + make_interval(secs => %(seconds)s))
+        ON CONFLICT (id) DO UPDATE SET until = greatest(known.until, excluded.until)
+    )
+    UPDATE request_slots
+    SET due = greatest(due, clock_timestamp() + make_interval(secs => %(seconds)s))
+    """
+
 
 class SharedPace:
     """At most `per_minute` requests in any minute, over all processes; 0 = unpaced.
@@ -33,11 +56,17 @@ class SharedPace:
     Thread-safe. It keeps one connection, and opens it again when the database was restarted.
     """
 
-    def __init__(self, database: Database, per_minute: int) -> None:
-        self._database, self._per_minute = database, per_minute
+    def __init__(self, database: Database, per_minute: int, *, urgent: bool = False) -> None:
+        """Ask for nothing yet.
+
+        Args:
+            database: where all who share the pace meet.
+            per_minute: most requests; 0 = no limit, only 429s are heeded.
+            urgent: go before everybody who is not, as long as this is open.
+        """
+        self._database, self._per_minute, self._urgent = database, per_minute, urgent
         self._connection: psycopg.Connection | None = None
         self._lock = Lock()
-        self._not_before = 0.0
         self._closed = Event()
 
     def wait(self) -> None:
@@ -45,23 +74,20 @@ class SharedPace:
 
         Raises:
             CancelledError: the pace was closed; nothing more is to be sent.
+            psycopg.OperationalError: the database is gone.
         """
-        seconds = self._take() if self._per_minute else 0.0
-        due = time.monotonic() + seconds  # read after the turn was given: never too early
-        while (pause := max(due, self._not_before) - time.monotonic()) > 0:
-            if self._closed.wait(pause):
-                raise CancelledError
+        while True:
+            if self._per_minute:
+                self._sleep(self._take())
+            pause = self._pause()
+            if pause <= 0:
+                return
+            self._sleep(pause)
 
     def back_off(self, seconds: float) -> None:
         """The vendor said 429: nobody sends for that long."""
-        self._not_before = max(self._not_before, time.monotonic() + seconds)
-        if self._per_minute:
-            with self._lock:
-                self._execute(
-                    "UPDATE request_slots"
-                    " SET due = greatest(due, clock_timestamp() + make_interval(secs => %s))",
-                    (seconds,),
-                )
+        with self._lock:
+            self._asked(lambda database: database.execute(_BACK_OFF, {"seconds": seconds}))
 
     def close(self) -> None:
         """Wake whoever waits, and give the connection back."""
@@ -70,19 +96,38 @@ class SharedPace:
             if self._connection is not None:
                 self._connection.close()
 
-    def _take(self) -> float:
-        with self._lock:
-            while True:
-                row = self._execute(_TAKE, (MINUTE, self._per_minute, MINUTE)).fetchone()
-                if row is not None:
-                    return float(row[0])
-                time.sleep(0.01)  # every slot is being taken by somebody else at this instant
+    def _sleep(self, seconds: float) -> None:
+        due = time.monotonic() + seconds  # read after the turn was given: never too early
+        while (left := due - time.monotonic()) > 0:
+            if self._closed.wait(left):
+                raise CancelledError
 
-    def _execute(self, query: LiteralString, given: tuple[object, ...]) -> psycopg.Cursor:
+    def _pause(self) -> float:
+        with self._lock:
+            row = self._asked(lambda database: database.execute(_PAUSE).fetchone())
+        return float(row[0]) if row else 0.0
+
+    def _take(self) -> float:
+        """Take a turn, once nobody else is urgent; seconds until it comes."""
+        given = (MINUTE, self._per_minute, MINUTE)
+        while True:
+            with self._lock:
+                gives_way = self._asked(self._gives_way)
+                if not gives_way:
+                    row = self._asked(lambda database: database.execute(_TAKE, given).fetchone())
+                    if row is not None:
+                        return float(row[0])
+            # Otherwise every slot is being taken by somebody else at this instant.
+            self._sleep(GIVE_WAY if gives_way else 0.01)
+
+    def _gives_way(self, database: psycopg.Connection) -> bool:
+        return not self._urgent and liveness.is_held(database, URGENT)
+
+    def _asked(self, ask: Callable[[psycopg.Connection], Answer]) -> Answer:
         try:
-            return self._ready().execute(query, given)
+            return ask(self._ready())
         except psycopg.OperationalError:  # only its use shows that a connection is lost
-            return self._ready().execute(query, given)
+            return ask(self._ready())
 
     def _ready(self) -> psycopg.Connection:
         if self._closed.is_set():
@@ -94,4 +139,6 @@ class SharedPace:
                 " ON CONFLICT DO NOTHING",
                 (self._per_minute,),
             )
+            if self._urgent:
+                liveness.share(self._connection, URGENT)
         return self._connection

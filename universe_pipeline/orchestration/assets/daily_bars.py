@@ -90,7 +90,7 @@ class SessionLoads:
         if not wanted:
             return
         settings, run_id = self.postgres.settings, self.context.run.run_id
-        with self.polygon.client(self.postgres.database) as client:
+        with self.polygon.client(self.postgres.database, self.context.run) as client:
             fetched = fetch_sessions(client, wanted, wiring.encoding(settings))
             heartbeat = Heartbeat(connection, self.context.run.tags.get(JOB_TAG))
             for done, answer in enumerate(fetched, start=1):

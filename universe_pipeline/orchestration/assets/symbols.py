@@ -73,7 +73,7 @@ def _discover(
         rows += page_rows
         report(Step("symbols", rows, None))
 
-    with polygon.client(database) as client, database.connect() as connection:
+    with polygon.client(database, context.run) as client, database.connect() as connection:
         try:
             return discover(
                 client,

@@ -125,16 +125,60 @@ def test_a_shorter_back_off_does_not_end_a_longer_one(turns: Connection, store_d
     assert time.monotonic() - began >= 0.6
 
 
-def test_unpaced_asks_nothing_of_the_database(store: Connection, store_database: Database):
-    with closing(SharedPace(Database("postgresql://nobody@127.0.0.1:1/none"), 0)) as shared:
+def test_a_429_holds_the_unpaced_too(turns: Connection, store_database: Database):
+    with (
+        closing(SharedPace(store_database, 0)) as one,
+        closing(SharedPace(store_database, 0)) as other,
+    ):
         began = time.monotonic()
-        shared.wait()
+        one.wait()
 
-        shared.back_off(0.3)
-        shared.wait()
+        one.back_off(0.3)
+        other.wait()
 
     assert time.monotonic() - began >= 0.3
-    assert store.execute("SELECT count(*) FROM request_slots").fetchone() == (0,)
+    assert turns.execute("SELECT count(*) FROM request_slots").fetchone() == (0,)
+
+
+def test_who_waits_for_a_turn_when_a_429_comes_waits_longer(
+    turns: Connection, store_database: Database
+):
+    with (
+        closing(SharedPace(store_database, 1)) as one,
+        closing(SharedPace(store_database, 1)) as other,
+        ThreadPoolExecutor() as pool,
+    ):
+        one.wait()
+        waiting = pool.submit(send, store_database, other, 1)
+        while len(noted(turns, "turns")) < 2:
+            time.sleep(0.01)
+
+        one.back_off(1.5)
+        waiting.result()
+
+    (sent,) = noted(turns, "sent")
+    assert sent >= noted(turns, "turns")[0] - WINDOW + 1.5
+    given = [due - WINDOW for due in noted(turns, "turns")]
+    assert any(abs(sent - turn) < WINDOW for turn in given[2:])
+
+
+def test_while_somebody_is_urgent_others_take_no_turn(turns: Connection, store_database: Database):
+    patient = SharedPace(store_database, 100)
+    urgent = SharedPace(store_database, 100, urgent=True)
+    urgent.wait()
+
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(send, store_database, patient, 1)
+        for _ in range(5):
+            urgent.wait()
+            time.sleep(0.05)
+        before = noted(turns, "sent")
+        urgent.close()
+        waiting.result()
+    patient.close()
+
+    assert before == []
+    assert len(noted(turns, "sent")) == 1
 
 
 def test_the_pace_survives_the_loss_of_its_connection(turns: Connection, store_database: Database):

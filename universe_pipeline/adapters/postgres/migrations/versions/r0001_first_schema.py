@@ -200,6 +200,12 @@ CREATE TABLE request_slots (
 COMMENT ON TABLE request_slots IS
     'As many rows as requests a minute; a request takes the one that is due first.';
 
+CREATE TABLE request_pause (
+    id    integer PRIMARY KEY CHECK (id = 1),
+    until timestamptz NOT NULL
+);
+COMMENT ON TABLE request_pause IS 'Until when nobody asks: the vendor said 429.';
+
 CREATE VIEW universe_bars AS
 SELECT b.symbol, b.date, b.open, b.high, b.low, b.close, b.volume, b.vwap, b.transactions, b.source
 FROM daily_bars b
