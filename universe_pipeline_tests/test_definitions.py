@@ -72,7 +72,7 @@ def test_a_range_is_one_run() -> None:
 def test_jobs_and_schedules_have_the_names_that_people_use() -> None:
     repository = defs.get_repository_def()
 
-    jobs = {"universe_discovery", "daily_update", "verification", "symbol_repair"}
+    jobs = {"universe_discovery", "daily_update", "verification", "symbol_repair", "error_retry"}
     assert jobs <= {job.name for job in repository.get_all_jobs()}
     assert {schedule.name for schedule in repository.schedule_defs} == {
         "daily_update_after_close",

@@ -14,11 +14,12 @@ from universe_pipeline.adapters.postgres.symbols import Snapshot, newest_snapsho
 from universe_pipeline.cli.exits import DONE, FAILED
 from universe_pipeline.cli.status import write_checkpoint
 from universe_pipeline.cli.terminal import note, progress_bars, result
-from universe_pipeline.domain.errors import ACCESS_KINDS, RangeError
+from universe_pipeline.domain.errors import ACCESS_KINDS, FailureKind, RangeError
 from universe_pipeline.domain.sessions import (
     closed_range,
     newest_closed,
     require_closed_session,
+    runs_of,
     sessions_before,
 )
 from universe_pipeline.loading.universe import is_fresh
@@ -26,7 +27,7 @@ from universe_pipeline.orchestration.runs import Ended, open_runs
 from universe_pipeline.settings import settings, use_settings
 
 NAMED = 5
-"""Sessions that a line names before it says "…"."""
+"""Spans of sessions that a line names before it says "…"."""
 
 
 def tune(*, batch_size: int | None, concurrency: int | None) -> None:
@@ -108,24 +109,38 @@ def last_day(end: date | None) -> date:
     return newest if end is None else min(end, newest)
 
 
-def go_on(database: Database, plan: "Plan", *, reload: bool = False) -> int:
-    """Load the sessions of a job that it has not loaded yet, or all of them."""
+def go_on(database: Database, plan: "Plan", *, reload: bool = False, doubtful: bool = False) -> int:
+    """Load the sessions of a job that it has not loaded yet.
+
+    Args:
+        database: the database.
+        plan: the job.
+        reload: fetch all of them again.
+        doubtful: fetch the quarantined ones again.
+    """
     if reload:
         return carry_out(database, plan, plan.sessions)
     with database.connect() as connection:
         since = jobs.fresh_since(connection, plan.name)
         there = loads.committed(connection, plan.sessions, since)
-        lost = loads.given_up(connection, plan.sessions, since)
+        if doubtful:
+            there -= loads.quarantined(connection, plan.sessions)
+        lost = loads.given_up(connection, plan.sessions, since) - there
     code = carry_out(database, plan, [day for day in plan.sessions if day not in there | lost])
-    return max(code, _tell_lost(lost))
+    return max(code, _tell_lost(lost, plan.sessions))
 
 
-def _tell_lost(lost: set[date]) -> int:
+def _tell_lost(lost: set[date], sessions: Sequence[date]) -> int:
     if not lost:
         return DONE
-    days = ", ".join(map(str, sorted(lost)[:NAMED])) + (" …" if len(lost) > NAMED else "")
+    runs = runs_of(sorted(lost), sessions)
+    days = ", ".join(_span(*run) for run in runs[:NAMED]) + (" …" if len(runs) > NAMED else "")
     note(f"failed for good before: {days}; `universe retry` asks again")
     return FAILED
+
+
+def _span(first: date, last: date) -> str:
+    return f"{first}" if first == last else f"{first} to {last}"
 
 
 def daily_update(day: date | None) -> int:
@@ -141,7 +156,7 @@ def daily_update(day: date | None) -> int:
         lost = loads.given_up(connection, [session])
         wanted = [*revisit, *({session} - loads.committed(connection, [session]) - lost)]
     plan = Plan("daily", f"daily_update_{session}", [session])
-    return max(carry_out(database, plan, wanted), _tell_lost(lost))
+    return max(carry_out(database, plan, wanted), _tell_lost(lost, [session]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +220,7 @@ def _carry_out(
 
 
 def _announce(wanted: Sequence[date]) -> None:
-    days = f"{wanted[0]} to {wanted[-1]}" if len(wanted) > 1 else f"{wanted[0]}"
+    days = _span(wanted[0], wanted[-1])
     note(f"{len(wanted)} sessions to fetch ({days}), {at_pace(len(wanted))}")
 
 
@@ -219,7 +234,7 @@ def at_pace(requests: int) -> str:
 def _status(connection: Connection, plan: Plan, code: int) -> str:
     """How the job stands: one with a session that is not out yet is no failure, and not done."""
     states = {state.status for state in loads.states(connection, plan.sessions).values()}
-    if code != DONE or "failed" in states:
+    if code != DONE or states & {"failed", "quarantined"}:
         return "failed"
     return "interrupted" if "pending" in states else "completed"
 
@@ -237,6 +252,8 @@ def _summarise(connection: Connection, plan: Plan, wanted: Sequence[date]) -> No
     for session, state in sorted(states.items()):
         if state.status == "pending":
             result(f"{session}: not published yet; it is asked for again later")
+        elif state.status == "quarantined":
+            result(f"{session}: quarantined, it has far fewer rows than the sessions before")
 
 
 def tell_failures(database: Database, ended: Ended) -> int:
@@ -267,6 +284,9 @@ def _failure_line(alike: Sequence[OpenFailure]) -> str:
     first = alike[0]
     if first.kind in ACCESS_KINDS:
         return f"{first.message} [{first.kind}]"
+    days = [one.day for one in alike if one.day is not None]
+    if first.kind == FailureKind.OUTSIDE_PLAN and days:
+        return f"{_span(min(days), max(days))}: {first.message} [{first.kind}]"
     what = first.symbol or first.day or "reference lists"
     more = f" and {len(alike) - 1} more" if len(alike) > 1 else ""
     return f"{what}{more}: {first.message} [{first.kind}]"

@@ -1,7 +1,9 @@
 """`resume`, `clear-checkpoint` and `retry`: going on after failures and interruptions."""
 
+from datetime import date
+
 from universe_pipeline import wiring
-from universe_pipeline.adapters.postgres import jobs
+from universe_pipeline.adapters.postgres import jobs, loads
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.adapters.postgres.failures import OpenFailure, open_failures
 from universe_pipeline.adapters.postgres.jobs import Job
@@ -17,7 +19,7 @@ from universe_pipeline.cli.load import (
 from universe_pipeline.cli.symbol_loads import repair, run_symbols
 from universe_pipeline.cli.terminal import note, result
 from universe_pipeline.domain.errors import UsageError
-from universe_pipeline.domain.sessions import closed_range
+from universe_pipeline.domain.sessions import all_sessions, closed_range
 from universe_pipeline.settings import settings
 
 UNFINISHED = ("failed", "interrupted", "stuck")
@@ -44,7 +46,7 @@ def _go_on(database: Database, job: Job) -> int:
         if job.name.startswith("symbol_repair"):
             return run_symbols(database, job.symbols, sessions, job.name, again=True)
         return symbol_loads.go_on(database, job.symbols, sessions, job.name, again=False)
-    return go_on(database, Plan(job.kind, job.name, sessions))
+    return go_on(database, Plan(job.kind, job.name, sessions), doubtful=True)
 
 
 def clear_checkpoint(name: str) -> int:
@@ -62,16 +64,18 @@ def _unknown(name: str, known: list[Job]) -> UsageError:
 
 
 def retry() -> int:
-    """Fetch again whatever has an open row in `data_fetch_errors`."""
+    """Fetch again whatever has an open row in `data_fetch_errors`, or is quarantined."""
     settings().require_api_key()
     database = open_for_loading()
     with database.connect() as connection:
         failures = open_failures(connection)
-    if not failures:
+        doubtful = loads.quarantined(connection, all_sessions())
+    if not failures and not doubtful:
         result("no open errors")
         return DONE
+    days = {one.day for one in failures if one.day is not None and one.symbol is None}
     return max(
-        _retry_lists(failures), _retry_sessions(database, failures), _retry_symbols(failures)
+        _retry_lists(failures), _retry_sessions(database, days | doubtful), _retry_symbols(failures)
     )
 
 
@@ -80,10 +84,10 @@ def _retry_lists(failures: list[OpenFailure]) -> int:
     return discover_universe(force=True) if failed else DONE
 
 
-def _retry_sessions(database: Database, failures: list[OpenFailure]) -> int:
-    days = sorted({one.day for one in failures if one.day is not None and one.symbol is None})
-    if not days:
+def _retry_sessions(database: Database, failed: set[date]) -> int:
+    if not failed:
         return DONE
+    days = sorted(failed)
     plan = Plan("retry", f"error_retry_{days[0]}_{days[-1]}", days)
     return carry_out(database, plan, days)
 

@@ -4,7 +4,7 @@ Requests run ahead of the writer in a few threads; the writer takes the answers 
 transaction each. Nothing is raised for a session that fails: it is recorded, and told.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -26,7 +26,9 @@ from universe_pipeline.domain.errors import (
     VendorError,
 )
 from universe_pipeline.domain.sessions import newest_closed, sessions_between
+from universe_pipeline.loading import row_counts
 from universe_pipeline.loading.ahead import ahead
+from universe_pipeline.loading.row_counts import RowCount
 
 SAMPLE_ROWS = 5
 READ_AHEAD = 6
@@ -43,14 +45,25 @@ class Fetched:
     sample: pl.DataFrame | None = None
     """The bars with the largest turnover, for people."""
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether key or plan forbid all sessions alike."""
+        return isinstance(self.answer, Failed) and isinstance(self.answer.error, AccessError)
+
+    @property
+    def is_outside_plan(self) -> bool:
+        """Whether the plan does not reach back to this session."""
+        answer = self.answer
+        return isinstance(answer, Failed) and answer.error.kind is FailureKind.OUTSIDE_PLAN
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one session in this load.
 
-    `state` is `loaded`, `empty`, `pending` or `failed`; `write` is there when an answer was stored
-    (also an identical one), `error` when the request failed. A failed re-fetch of a session that
-    is loaded is `loaded` with an error.
+    `state` is `loaded`, `empty`, `pending`, `failed` or `quarantined`; `write` is there when an
+    answer was stored (also an identical one), `error` when the request failed. A failed re-fetch
+    of a session that is loaded is `loaded` with an error.
     """
 
     session: date
@@ -78,16 +91,46 @@ class Encoding:
 def fetch_sessions(
     client: PolygonClient, sessions: Sequence[date], encoding: Encoding
 ) -> Iterator[Fetched]:
-    """Ask for `sessions`, a few at once, and give their answers in order.
+    """Ask for `sessions` (in order), a few at once, and give their answers as they come.
 
-    After an answer that the key or plan forbids, no further session is asked for.
+    After an answer that the key or plan forbids, no further session is asked for. Where the plan
+    does not reach back to the first one, the earliest that it reaches is searched by halves, and
+    none before it is asked for.
     """
-    fetched = ahead(lambda day: _fetch(client, day, encoding), sessions, encoding.in_flight)
-    with closing(fetched):
+
+    def fetch(day: date) -> Fetched:
+        return _fetch(client, day, encoding)
+
+    first = fetch(sessions[0])  # alone: whatever is wrong with key and plan shows at once
+    yield first
+    rest = sessions[1:]
+    if first.is_outside_plan:
+        rest = yield from _reached_by_plan(fetch, rest)
+    with closing(ahead(fetch, () if first.is_refused else rest, encoding.in_flight)) as fetched:
         for one in fetched:
             yield one
-            if isinstance(one.answer, Failed) and isinstance(one.answer.error, AccessError):
+            if one.is_refused:
                 return
+
+
+def _reached_by_plan(
+    fetch: Callable[[date], Fetched], sessions: Sequence[date]
+) -> Generator[Fetched, None, Sequence[date]]:
+    """Give the answers that the search takes; return the sessions that are still to be asked."""
+    asked: set[date] = set()
+    low, high = 0, len(sessions)  # before low the plan does not reach, from high on it does
+    while low < high:
+        middle = (low + high) // 2
+        answer = fetch(sessions[middle])
+        asked.add(answer.session)
+        yield answer
+        if answer.is_refused:
+            return ()
+        if answer.is_outside_plan:
+            low = middle + 1
+        else:
+            high = middle
+    return [day for day in sessions[low:] if day not in asked]
 
 
 def _fetch(client: PolygonClient, session: date, encoding: Encoding) -> Fetched:
@@ -136,41 +179,58 @@ def _is_settled(session: date, at: datetime, revisit: int) -> bool:
 
 
 def store(connection: Connection, fetched: Fetched, run_id: str | None) -> Outcome:
-    """Write one answer and say what became of its session."""
-    session, at = fetched.session, fetched.requested_at
-    write: Write | None = None
-    error: VendorError | None = None
-    match fetched.answer:
-        case EncodedSession(rows=0, rejected=rejected) as answer:
-            loads.record_unstored(connection, session, "failed", at, run_id)
-            bars.record_rejected(connection, answer, run_id)
-            message = f"none of the {len(rejected)} rows is usable"
-            error = RetryableError(FailureKind.EMPTY, f"grouped {session}", message)
-        case EncodedSession() as answer:
-            write = bars.write_session(connection, answer, run_id)
-            error = _collapse(answer, write)
-        case Nothing():
-            if not loads.record_empty_answer(connection, session, at, run_id):
-                error = RetryableError(
-                    FailureKind.EMPTY, f"grouped {session}", "no row on a session"
-                )
-        case NotYetPublished():
-            loads.record_unstored(connection, session, "pending", at, run_id)
-        case Failed(failure):
-            loads.record_unstored(connection, session, "failed", at, run_id)
-            error = failure
-    if error is not None:
-        failures.record_failure(connection, error, day=session, run_id=run_id)
-    state = loads.states(connection, [session])[session].status
-    seconds = (datetime.now(UTC) - at).total_seconds()
+    """Write one answer, or why there is none, in one transaction; say what became of it."""
+    session = fetched.session
+    with connection.transaction():
+        write, error = _store(connection, fetched, run_id)
+        if error is not None:
+            failures.record_failure(connection, error, day=session, run_id=run_id)
+        state = loads.states(connection, [session])[session].status
+    seconds = (datetime.now(UTC) - fetched.requested_at).total_seconds()
     return Outcome(session, state, seconds, write, error, fetched.sample)
 
 
-def _collapse(answer: EncodedSession, write: Write) -> VendorError | None:
-    if not write.collapsed:
-        return None
+def _store(
+    connection: Connection, fetched: Fetched, run_id: str | None
+) -> tuple[Write | None, VendorError | None]:
+    session, at = fetched.session, fetched.requested_at
+    match fetched.answer:
+        case EncodedSession() as answer:
+            return _store_rows(connection, answer, run_id)
+        case Nothing():
+            if loads.record_empty_answer(connection, session, at, run_id):
+                return None, None
+            message = "no row on a session"
+            return None, RetryableError(FailureKind.EMPTY, f"grouped {session}", message)
+        case NotYetPublished():
+            loads.record_unstored(connection, session, "pending", at, run_id)
+            return None, None
+        case Failed(error):
+            loads.record_unstored(connection, session, "failed", at, run_id)
+            return None, error
+
+
+def _store_rows(
+    connection: Connection, answer: EncodedSession, run_id: str | None
+) -> tuple[Write | None, VendorError | None]:
+    session, at = answer.session, answer.requested_at
+    if not answer.rows:
+        loads.record_unstored(connection, session, "failed", at, run_id)
+        bars.record_rejected(connection, answer, run_id)
+        message = f"none of the {len(answer.rejected)} rows is usable"
+        return None, RetryableError(FailureKind.EMPTY, f"grouped {session}", message)
+    count = row_counts.judge(connection, answer)
+    if count is RowCount.DOUBTED:
+        loads.record_unstored(connection, session, "failed", at, run_id)
+        return None, _collapsed(answer, "the sessions before hold far more")
+    quarantined = count is RowCount.COLLAPSED
+    write = bars.write_session(connection, answer, run_id, quarantined=quarantined)
+    return write, _collapsed(answer, f"{write.stored} are stored") if write.collapsed else None
+
+
+def _collapsed(answer: EncodedSession, against: str) -> VendorError:
     return CollapsedError(
         FailureKind.COLLAPSED,
         f"grouped {answer.session}",
-        f"the answer holds {answer.rows} usable rows where {write.stored} are stored",
+        f"the answer holds only {answer.rows} usable rows: {against}",
     )

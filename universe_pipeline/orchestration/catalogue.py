@@ -12,6 +12,7 @@ from universe_pipeline.orchestration.io_manager import PostgresIOManager
 from universe_pipeline.orchestration.jobs import JOBS
 from universe_pipeline.orchestration.resources import PolygonResource, PostgresResource
 from universe_pipeline.orchestration.schedules import SCHEDULES
+from universe_pipeline.orchestration.sensors import SENSORS
 
 
 @lru_cache(maxsize=1)
@@ -23,6 +24,7 @@ def definitions() -> dg.Definitions:
         asset_checks=CHECKS,
         jobs=JOBS,
         schedules=SCHEDULES,
+        sensors=SENSORS,
         resources={
             "polygon": PolygonResource(),
             "postgres": postgres,

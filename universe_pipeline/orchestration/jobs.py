@@ -26,10 +26,23 @@ daily_update = dg.define_asset_job(
     description="Load the newest closed session and fetch the trailing ones again.",
 )
 
+error_retry = dg.define_asset_job(
+    "error_retry",
+    selection=SESSION_ASSETS,
+    description="Ask again for the sessions that failed: what `error_retry_sensor` runs.",
+)
+
 verification = dg.define_asset_job(
     "verification",
     selection=dg.AssetSelection.checks_for_assets("symbols", "daily_bars", "data_coverage"),
     description="Run every check over all that is loaded; loads nothing.",
 )
 
-JOBS = [universe_discovery, historical_load, daily_update, symbol_repair, verification]
+JOBS = [
+    universe_discovery,
+    historical_load,
+    daily_update,
+    error_retry,
+    symbol_repair,
+    verification,
+]

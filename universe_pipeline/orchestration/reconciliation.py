@@ -22,14 +22,14 @@ SESSION_ASSETS = (dg.AssetKey("daily_bars"), dg.AssetKey("data_coverage"))
 STARTING = timedelta(minutes=1)
 """A run that a daemon has launched needs some seconds until it can show that it is alive."""
 
-UNFINISHED = dg.RunsFilter(
-    statuses=[
-        dg.DagsterRunStatus.NOT_STARTED,
-        dg.DagsterRunStatus.STARTING,
-        dg.DagsterRunStatus.STARTED,
-        dg.DagsterRunStatus.CANCELING,
-    ]
-)
+IN_PROGRESS = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+UNFINISHED_STATUSES = [dg.DagsterRunStatus.QUEUED, *IN_PROGRESS]
 
 
 def reconcile(instance: dg.DagsterInstance, database: Database) -> int:
@@ -77,7 +77,7 @@ def report_dead_runs(
     """
     dead = [
         record.dagster_run
-        for record in instance.get_run_records(UNFINISHED)
+        for record in instance.get_run_records(dg.RunsFilter(statuses=IN_PROGRESS))
         if not liveness.is_held(connection, lock_of(record.dagster_run.run_id))
         and (
             # The command line holds the lock before its run is there.

@@ -16,7 +16,7 @@ from universe_pipeline.domain.errors import ACCESS_KINDS, UniverseError
 from universe_pipeline.domain.sessions import NEW_YORK, newest_closed, sessions_before
 from universe_pipeline.orchestration.jobs import daily_update, verification
 from universe_pipeline.orchestration.partitions import SESSIONS, as_sessions, span, tags_of
-from universe_pipeline.orchestration.reconciliation import report_dead_runs
+from universe_pipeline.orchestration.reconciliation import UNFINISHED_STATUSES, report_dead_runs
 from universe_pipeline.orchestration.tags import JOB_TAG
 from universe_pipeline.settings import NO_KEY, Settings, settings
 
@@ -26,13 +26,6 @@ LOOK_BACK = 10
 AFTER_CLOSE = "0 17 * * 1-5"
 AGAIN = ("30 20 * * 1-5", "30 22 * * 1-5", "0 8 * * 2-6")
 """Later that evening and next morning: plans publish a session between its close and midnight."""
-
-IN_PROGRESS = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-]
 
 
 @dg.schedule(
@@ -54,7 +47,7 @@ def daily_update_after_close(
             report_dead_runs(context.instance, connection)  # one would be waited for for ever
     except UniverseError as error:
         return dg.SkipReason(str(error))
-    running = dg.RunsFilter(job_name=daily_update.name, statuses=IN_PROGRESS)
+    running = dg.RunsFilter(job_name=daily_update.name, statuses=UNFINISHED_STATUSES)
     if context.instance.get_run_records(running, limit=1):
         return dg.SkipReason("a daily update is still running")
     at = context.scheduled_execution_time.astimezone(wiring.new_york())

@@ -17,8 +17,6 @@ from universe_pipeline.orchestration.failures import stop
 from universe_pipeline.orchestration.resources import PolygonResource, PostgresResource
 from universe_pipeline.orchestration.tags import JOB_TAG
 
-IN_FLIGHT = 8
-
 
 class Symbols(dg.Config):
     """Run configuration of `symbol_repair`."""
@@ -52,8 +50,7 @@ def load_chosen_symbols(
             else unasked(connection, config.symbols, sessions)
         )
         calendar.make_quarters(connection, sessions)
-        in_flight = min(IN_FLIGHT, concurrency)
-        outcomes = load_symbols(client, connection, wanted, in_flight, context.run.run_id)
+        outcomes = load_symbols(client, connection, wanted, concurrency, context.run.run_id)
         heartbeat = Heartbeat(connection, context.run.tags.get(JOB_TAG))
         for done, outcome in enumerate(outcomes, start=1):
             heartbeat.beat()

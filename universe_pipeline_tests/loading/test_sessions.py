@@ -9,7 +9,9 @@ import pytest
 from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.postgres.bars import Write
 from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.adapters.postgres.loads import given_up
 from universe_pipeline.domain.bars import BAR_SCHEMA, Bars
+from universe_pipeline.domain.sessions import sessions_between
 from universe_pipeline.loading.sessions import (
     Encoding,
     Outcome,
@@ -345,3 +347,45 @@ def test_a_sample_shows_the_largest_turnover(
 
     assert outcome.sample is not None
     assert outcome.sample.rows() == largest
+
+
+LONG = sessions_between(date(2024, 5, 1), date(2024, 7, 3))
+
+
+@pytest.mark.parametrize("outside", [1, 2, 17, 42, 43])
+def test_the_earliest_session_of_the_plan_is_found_in_few_requests_and_the_rest_loads(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor, outside: int
+):
+    for day in LONG[:outside]:
+        vendor.faults.add("403_timeframe", endpoint="grouped", session=day)
+
+    outcomes = load(client, store, LONG)
+
+    assert len(LONG) == 44
+    loaded = [day for day, outcome in sorted(outcomes.items()) if outcome.state == "loaded"]
+    assert loaded == list(LONG[outside:])
+    assert vendor.count("grouped") <= len(loaded) + 7
+    assert {row[2] for row in errors(store)} == {"outside_plan"}
+    assert given_up(store, LONG) == set(LONG[:outside])
+
+
+def test_a_plan_that_reaches_none_of_them_is_known_after_few_requests(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor
+):
+    vendor.faults.add("403_timeframe")
+
+    load(client, store, LONG)
+
+    assert vendor.count("grouped") <= 7
+    assert given_up(store, LONG) == set(LONG)
+
+
+def test_a_key_that_is_refused_in_the_search_ends_it(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor
+):
+    vendor.faults.add("403_timeframe", times=2)
+    vendor.faults.add("401_unknown_key")
+
+    load(client, store, LONG)
+
+    assert [row[2] for row in errors(store)] == ["outside_plan", "outside_plan", "unauthorized"]

@@ -84,18 +84,26 @@ class _Stored:
 
 
 def write_session(
-    connection: psycopg.Connection, answer: EncodedSession, run_id: str | None
+    connection: psycopg.Connection,
+    answer: EncodedSession,
+    run_id: str | None,
+    *,
+    quarantined: bool = False,
 ) -> Write:
-    """Store one session's answer and its `session_loads` row in one transaction."""
+    """Store one session's answer and its `session_loads` row in one transaction.
+
+    A quarantined one is stored, and kept from readers.
+    """
     with connection.transaction():
         before = _lock_session(connection, answer.session)
         if before is not None and before.stored and before.fetched_at > answer.requested_at:
             return Write(before.stored, superseded=True)
         if before is not None and answer.rows < COLLAPSE * before.stored:
             return Write(before.stored, collapsed=True)
+        status = "quarantined" if quarantined else "loaded"
         write = _write_session_bars(connection, answer, before, run_id)
         _replace_rejected(connection, answer.session, answer, run_id)
-        _record_session(connection, answer, write, run_id)
+        _record_session(connection, answer, write, status, run_id)
     return write
 
 
@@ -321,7 +329,11 @@ def _insert_rejected(
 
 
 def _record_session(
-    connection: psycopg.Connection, answer: EncodedSession, write: Write, run_id: str | None
+    connection: psycopg.Connection,
+    answer: EncodedSession,
+    write: Write,
+    status: str,
+    run_id: str | None,
 ) -> None:
     """Final is what is old enough, or what two fetches on different days agreed on."""
     connection.execute(
@@ -329,16 +341,16 @@ def _record_session(
         INSERT INTO session_loads AS l
             (date, status, received, stored, rejected, revised, content_hash, final, source,
              fetched_at, run_id, first_fetched_at)
-        VALUES (%(date)s, 'loaded', %(stored)s + %(rejected)s, %(stored)s, %(rejected)s,
+        VALUES (%(date)s, %(status)s, %(stored)s + %(rejected)s, %(stored)s, %(rejected)s,
                 %(revised)s, %(hash)s, %(settled)s, 'grouped', %(at)s, %(run_id)s, %(at)s)
         ON CONFLICT (date) DO UPDATE SET
-            status = 'loaded', received = excluded.received, stored = excluded.stored,
+            status = excluded.status, received = excluded.received, stored = excluded.stored,
             rejected = excluded.rejected, revised = excluded.revised, source = excluded.source,
             final = l.final OR excluded.final OR coalesce(
                 l.content_hash = excluded.content_hash
                 AND (l.fetched_at AT TIME ZONE 'UTC')::date
                     <> (excluded.fetched_at AT TIME ZONE 'UTC')::date, false),
-            covered = l.covered AND l.status = 'loaded'
+            covered = l.covered AND l.status = 'loaded' AND excluded.status = 'loaded'
                 AND coalesce(l.content_hash = excluded.content_hash, false),
             content_hash = excluded.content_hash, fetched_at = excluded.fetched_at,
             run_id = excluded.run_id, empty_on = '{}',
@@ -346,6 +358,7 @@ def _record_session(
         """,
         {
             "date": answer.session,
+            "status": status,
             "stored": write.stored,
             "rejected": write.rejected,
             "revised": write.revised,

@@ -6,7 +6,7 @@ from datetime import date, datetime
 import psycopg
 
 from universe_pipeline.adapters.postgres.text import storable
-from universe_pipeline.domain.errors import VendorError
+from universe_pipeline.domain.errors import FailureKind, VendorError
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,16 @@ def resolve_reference_failures(connection: psycopg.Connection) -> None:
     )
 
 
+def is_open(connection: psycopg.Connection, session: date, kind: FailureKind) -> bool:
+    """Whether a session has an open failure of that kind."""
+    row = connection.execute(
+        "SELECT EXISTS (SELECT FROM data_fetch_errors"
+        " WHERE date = %s AND kind = %s AND symbol IS NULL AND resolved_at IS NULL)",
+        (session, kind.value),
+    ).fetchone()
+    return bool(row and row[0])
+
+
 _OPEN = """
     SELECT occurred_at, endpoint, symbol, date, kind, http_status, message, attempts, retryable
     FROM data_fetch_errors WHERE resolved_at IS NULL
@@ -71,6 +81,32 @@ def open_failures(connection: psycopg.Connection) -> list[OpenFailure]:
     """Every open failure, oldest first."""
     rows = connection.execute(_OPEN + " ORDER BY id")
     return [OpenFailure(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class RetryableFailures:
+    """The open failures of one session, one symbol, or (with neither) of the reference lists."""
+
+    symbol: str | None
+    day: date | None
+    """The session; of a symbol, the first day that was asked for."""
+    rounds: int
+    """How often it was asked for in vain, each time with all retries."""
+    last_at: datetime
+
+
+def retryable_failures(connection: psycopg.Connection) -> list[RetryableFailures]:
+    """What failed and may go well later, but for what has also failed for good, oldest first."""
+    rows = connection.execute(
+        """
+        SELECT symbol, min(date), count(*), max(occurred_at) FROM data_fetch_errors
+        WHERE resolved_at IS NULL
+        GROUP BY symbol, CASE WHEN symbol IS NULL THEN date END
+        HAVING bool_and(retryable)
+        ORDER BY max(occurred_at)
+        """
+    )
+    return [RetryableFailures(*row) for row in rows]
 
 
 def failures_of_run(connection: psycopg.Connection, run_id: str) -> list[OpenFailure]:

@@ -6,10 +6,14 @@ from datetime import date, datetime
 
 import psycopg
 
-from universe_pipeline.domain.errors import ACCESS_KINDS
+from universe_pipeline.domain.errors import ACCESS_KINDS, FailureKind
 
 COMMITTED = ("loaded", "empty", "quarantined")
 """States that are committed and materialized; a range load skips them."""
+
+TRAILING_SESSIONS = 20
+TRAILING_DAYS = 60
+"""Twenty sessions that lie further back say little of how many rows are usual."""
 
 EMPTY_CONFIRMATIONS = 3
 """A session counts as empty after so many empty answers on different days."""
@@ -113,18 +117,54 @@ def record_empty_answer(
     return confirmed
 
 
+def quarantined(connection: psycopg.Connection, sessions: Sequence[date]) -> set[date]:
+    """Those of `sessions` that are stored and kept from readers."""
+    known = states(connection, sessions)
+    return {day for day, state in known.items() if state.status == "quarantined"}
+
+
+def trailing_median(connection: psycopg.Connection, session: date) -> float | None:
+    """How many rows the twenty loaded sessions before usually hold; None with fewer of them."""
+    row = connection.execute(
+        """
+        SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY stored) FROM (
+            SELECT stored FROM session_loads
+            WHERE date < %(session)s AND date > %(session)s - %(days)s AND status = 'loaded'
+            ORDER BY date DESC LIMIT %(sessions)s
+        ) before
+        HAVING count(*) = %(sessions)s
+        """,
+        {"session": session, "days": TRAILING_DAYS, "sessions": TRAILING_SESSIONS},
+    ).fetchone()
+    return None if row is None else float(row[0])
+
+
 def given_up(
     connection: psycopg.Connection, sessions: Sequence[date], since: datetime | None = None
 ) -> set[date]:
     """Those of `sessions` that failed for good (after `since`): only `retry` asks for them again.
 
-    A session that was refused to a key is none of these: the key is at fault.
+    With a session outside the plan go all before it. One that was refused to a key is none of
+    these: the key is at fault.
     """
     rows = connection.execute(
-        "SELECT DISTINCT date FROM data_fetch_errors"
-        " WHERE date = ANY (%s) AND symbol IS NULL AND resolved_at IS NULL AND NOT retryable"
-        " AND kind <> ALL (%s) AND (%s::timestamptz IS NULL OR occurred_at >= %s)",
-        (list(sessions), [kind.value for kind in ACCESS_KINDS], since, since),
+        """
+        WITH lost AS (
+            SELECT date, kind FROM data_fetch_errors
+            WHERE symbol IS NULL AND resolved_at IS NULL AND NOT retryable
+              AND kind <> ALL (%(access)s)
+              AND (%(since)s::timestamptz IS NULL OR occurred_at >= %(since)s)
+        )
+        SELECT day FROM unnest(%(sessions)s::date[]) AS asked (day)
+        WHERE day IN (SELECT date FROM lost)
+           OR day <= (SELECT max(date) FROM lost WHERE kind = %(outside)s)
+        """,
+        {
+            "sessions": list(sessions),
+            "since": since,
+            "access": [kind.value for kind in ACCESS_KINDS],
+            "outside": FailureKind.OUTSIDE_PLAN.value,
+        },
     )
     return {row[0] for row in rows}
 
