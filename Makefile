@@ -32,7 +32,7 @@ demo: $(VENV)/.project ## discover, load and verify against a simulated vendor; 
 
 .PHONY: test
 test: dev ## the tests, on the embedded PostgreSQL; pip packages are all they need
-	@$(BIN)/python -m pytest -n 2 -m "not system" $(ARGS)
+	@$(BIN)/python -m pytest -n 2 -m "not system and not faults" $(ARGS)
 
 .PHONY: test-system
 test-system: dev ## all tests on an ordinary PostgreSQL 15, and those that need Chromium
@@ -41,7 +41,11 @@ test-system: dev ## all tests on an ordinary PostgreSQL 15, and those that need 
 	command -v chromium >/dev/null || missing="$$missing chromium"; \
 	command -v chromedriver >/dev/null || missing="$$missing chromium-driver"; \
 	test -z "$$missing" || { echo "make test-system needs Debian packages that are not here:$$missing" >&2; exit 1; }
-	@$(BIN)/python -m pytest -n 2 --postgres-bin=$(POSTGRES_15) universe_pipeline_tests $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --postgres-bin=$(POSTGRES_15) -m "not faults" universe_pipeline_tests $(ARGS)
+
+.PHONY: faults
+faults: dev ## every fault, from a spoilt answer to a full disk, and what was lost by it
+	@$(BIN)/python -m pytest -n 2 universe_pipeline_tests/faults $(ARGS)
 
 .PHONY: check
 check: lint types imports test ## lint, types, import contracts and tests

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -22,6 +23,7 @@ from universe_pipeline.adapters.postgres.connection import Database, with_search
 from universe_pipeline.adapters.postgres.symbols import record_types
 from universe_pipeline.domain.sessions import all_sessions
 from universe_pipeline.simulator.server import SimulatedVendor
+from universe_pipeline_tests.faults.tally import table
 from universe_pipeline_tests.ordinary_server import ordinary_server
 
 pytest_plugins = ["universe_pipeline_tests.adapters.polygon.recorded_option"]
@@ -41,6 +43,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FOLDER",
         help="run on an ordinary server of the PostgreSQL whose programs are in FOLDER",
     )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the faults cost."""
+    stats: dict[str, list[Any]] = terminalreporter.stats
+    reports = [each for found in stats.values() for each in found]
+    for line in table([each for each in reports if isinstance(each, pytest.TestReport)]):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

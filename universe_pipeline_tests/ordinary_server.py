@@ -1,7 +1,9 @@
-"""An ordinary PostgreSQL from a distribution's programs, on loopback, for one test run."""
+"""An ordinary PostgreSQL from a distribution's programs, on loopback."""
 
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import time
 from collections.abc import Generator
@@ -12,6 +14,63 @@ from zlib import crc32
 import psycopg
 
 
+class OrdinaryServer:
+    """A server of one's own, with its data in `folder`."""
+
+    def __init__(self, folder: Path, binaries: Path, port: int) -> None:
+        self._folder, self._binaries, self._port = folder, binaries, port
+        root = os.geteuid() == 0  # PostgreSQL refuses to run as root
+        self._account = ("nobody", "nogroup", list[str]()) if root else (None, None, None)
+        self._server: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Of its database `universe`."""
+        return f"postgresql://universe@127.0.0.1:{self._port}/universe"
+
+    def make(self) -> None:
+        """Make the data and the database, and leave the server running."""
+        self._folder.mkdir()
+        user, group, groups = self._account
+        if user is not None and group is not None:
+            shutil.chown(self._folder, user, group)
+        subprocess.run(
+            [self._binaries / "initdb", "-D", self._folder, "-U", "universe", "-A", "trust",
+             "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"],
+            check=True, stdout=subprocess.DEVNULL, cwd="/",
+            user=user, group=group, extra_groups=groups,
+        )  # fmt: skip
+        maintenance = self.url.removesuffix("universe") + "postgres"
+        self.start(maintenance)
+        with psycopg.connect(maintenance, autocommit=True) as connection:
+            connection.execute("CREATE DATABASE universe")
+
+    def start(self, url: str | None = None) -> None:
+        """Start it, and return once it answers."""
+        user, group, groups = self._account
+        self._server = subprocess.Popen(
+            [self._binaries / "postgres", "-D", self._folder, "-p", str(self._port),
+             "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
+             "-c", "log_min_messages=fatal"],
+            cwd="/", stderr=subprocess.DEVNULL, user=user, group=group, extra_groups=groups,
+        )  # fmt: skip
+        await_answer(url or self.url)
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> None:
+        """End it, by default politely, but without waiting for its clients."""
+        if self._server is not None:
+            self._server.send_signal(number)
+            self._server.wait(timeout=60)
+            self._server = None
+
+
+def free_port() -> int:
+    """A port on loopback that nobody uses just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def _port(home: Path) -> int:
     """The same for all workers of a test run, and another one for another run."""
     return 20_000 + crc32(home.name.encode()) % 10_000
@@ -20,45 +79,24 @@ def _port(home: Path) -> int:
 @contextmanager
 def ordinary_server(home: Path, binaries: Path) -> Generator[str]:
     """Start (or join, where another worker was quicker) a server; yields its URL over TCP."""
-    port = _port(home)
-    url = f"postgresql://universe@127.0.0.1:{port}/universe"
+    server = OrdinaryServer(home / "data", binaries, _port(home))
     try:
         home.mkdir(mode=0o755)
     except FileExistsError:
-        _await(url)
-        yield url
+        await_answer(server.url)
+        yield server.url
         return
-    root = os.geteuid() == 0  # PostgreSQL refuses to run as root
-    user, group, groups = ("nobody", "nogroup", list[str]()) if root else (None, None, None)
-    data = home / "data"
-    data.mkdir()
-    if root:
-        shutil.chown(data, "nobody", "nogroup")
-    subprocess.run(
-        [binaries / "initdb", "-D", data, "-U", "universe", "-A", "trust", "-E", "UTF8",
-         "--locale=C.UTF-8", "--no-sync"],
-        check=True, stdout=subprocess.DEVNULL, cwd="/", user=user, group=group, extra_groups=groups,
-    )  # fmt: skip
-    server = subprocess.Popen(
-        [binaries / "postgres", "-D", data, "-p", str(port), "-c", "listen_addresses=127.0.0.1",
-         "-c", "unix_socket_directories=", "-c", "log_min_messages=fatal"],
-        cwd="/", stderr=subprocess.DEVNULL,
-        user=user, group=group, extra_groups=groups,
-    )  # fmt: skip
     try:
-        maintenance = url.removesuffix("universe") + "postgres"
-        _await(maintenance)
-        with psycopg.connect(maintenance, autocommit=True) as connection:
-            connection.execute("CREATE DATABASE universe")
-        yield url
-        _await_others(url)
+        server.make()
+        yield server.url
+        _await_others(server.url)
     finally:
-        server.terminate()
-        server.wait(timeout=60)
+        server.stop()
         shutil.rmtree(home)
 
 
-def _await(url: str) -> None:
+def await_answer(url: str) -> None:
+    """Return once somebody answers there."""
     deadline = time.monotonic() + 60
     while True:
         try:
@@ -72,7 +110,7 @@ def _await(url: str) -> None:
 
 
 def _await_others(url: str) -> None:
-    """Let the other workers finish: fast shutdown would cut their tests."""
+    """Let the other workers finish: a shutdown would cut their tests."""
     query = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
     with psycopg.connect(url, autocommit=True) as connection:
         deadline = time.monotonic() + 300

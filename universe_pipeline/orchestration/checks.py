@@ -18,7 +18,7 @@ from universe_pipeline.orchestration.assets.daily_bars import daily_bars
 from universe_pipeline.orchestration.assets.data_coverage import data_coverage
 from universe_pipeline.orchestration.assets.symbols import symbols
 from universe_pipeline.orchestration.failures import stop
-from universe_pipeline.orchestration.partitions import as_sessions, sessions_of, span
+from universe_pipeline.orchestration.partitions import asked_for, sessions_of, span
 from universe_pipeline.orchestration.resources import PostgresResource
 
 SHOWN = 50
@@ -44,7 +44,7 @@ def daily_bars_checks(
     """Judge the sessions of the run; sessions that failed make the run itself fail at the end."""
     with postgres.database.connect() as connection:
         sessions = _sessions(context, connection)
-        lacking = _lacking(connection, _asked_for(context, sessions))
+        lacking = _lacking(connection, asked_for(context.run, sessions))
         yield _verdict(
             "daily_bars_cover_every_session",
             [f"{session}: {state}" for session, state in lacking],
@@ -71,13 +71,6 @@ def _sessions(context: dg.AssetCheckExecutionContext, connection: Connection) ->
     """The sessions of the run; of a run without partitions, such as "execute check", all loaded."""
     sessions = sessions_of(context.run.tags)
     return sessions or [state.session for state in loads.all_committed(connection)]
-
-
-def _asked_for(context: dg.AssetCheckExecutionContext, sessions: list[date]) -> list[date]:
-    """The sessions that the run was to fetch: those its configuration names, otherwise all."""
-    configuration: Any = context.run.run_config
-    fetch = configuration.get("ops", {}).get("daily_bars", {}).get("config", {}).get("fetch")
-    return sessions if fetch is None else as_sessions(fetch)
 
 
 def _lacking(connection: Connection, sessions: Sequence[date]) -> list[tuple[date, str]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from typing import Any
 
 import dagster as dg
 from dagster._core.storage.tags import (
@@ -68,6 +69,13 @@ def sessions_of(tags: Mapping[str, str]) -> list[date]:
     if first is None or last is None:
         return []
     return list(sessions_between(date.fromisoformat(first), date.fromisoformat(last)))
+
+
+def asked_for(run: dg.DagsterRun, sessions: Sequence[date]) -> Sequence[date]:
+    """The sessions that a run is to fetch: those its configuration names, otherwise all."""
+    configuration: Any = run.run_config
+    fetch = configuration.get("ops", {}).get("daily_bars", {}).get("config", {}).get("fetch")
+    return sessions if fetch is None else as_sessions(fetch)
 
 
 def tags_of(sessions: Sequence[date]) -> dict[str, str]:

@@ -69,7 +69,8 @@ class SessionLoads:
         self.context.log.info(
             "%s: %s to fetch, %s loaded already", span(self.sessions), len(wanted), len(skipped)
         )
-        for session in skipped:
+        # Sessions between those that were named stay as they are shown.
+        for session in skipped if self.fetch is None else ():
             yield self._present(connection, known[session])
         calendar.make_quarters(connection, wanted)
         yield from self._fetch(connection, wanted)

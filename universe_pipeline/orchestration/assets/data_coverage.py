@@ -12,7 +12,7 @@ from universe_pipeline.adapters.postgres.coverage import cover
 from universe_pipeline.orchestration.assets.daily_bars import daily_bars
 from universe_pipeline.orchestration.io_manager import Committed, PartitionWriter
 from universe_pipeline.orchestration.metadata import OWNERS, table
-from universe_pipeline.orchestration.partitions import RANGES, SESSIONS, as_sessions
+from universe_pipeline.orchestration.partitions import RANGES, SESSIONS, as_sessions, asked_for
 
 DESCRIPTION = """\
 For every symbol its first and last session, how many bars it has, and the unbroken runs of
@@ -36,7 +36,7 @@ at once, so it is exact however an earlier run ended.
 )
 def data_coverage(context: dg.AssetExecutionContext) -> PartitionWriter:
     """Bring the coverage up to the committed sessions; the work is done by `postgres_io`."""
-    return Coverage(as_sessions(context.partition_keys))
+    return Coverage(asked_for(context.run, as_sessions(context.partition_keys)))
 
 
 @dataclass(frozen=True, slots=True)

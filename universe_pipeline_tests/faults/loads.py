@@ -1,0 +1,90 @@
+"""A load that is disturbed, and gone on with until it is done."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import psycopg
+
+from universe_pipeline.simulator.server import SimulatedVendor
+from universe_pipeline_tests.cli.vendor_answers import asked_sessions
+
+PROGRAM = Path(sys.executable).parent / "universe"
+
+_NO_SESSIONS = (date(2024, 1, 15), date(2024, 2, 19))
+"""Martin Luther King's and Presidents' day."""
+
+_DAYS = (date(2024, 1, 2) + timedelta(days=n) for n in range(86))
+
+SIXTY = [f"{day}" for day in _DAYS if day.weekday() < 5 and day not in _NO_SESSIONS]  # Saturday
+"""The sixty sessions from 2024-01-02 to 2024-03-27."""
+
+LOAD = ("historical", "--start", SIXTY[0], "--end", SIXTY[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody with a terminal: an environment and a working folder."""
+
+    environment: Mapping[str, str]
+    folder: Path
+
+    @contextmanager
+    def started(self, *arguments: str) -> Generator[subprocess.Popen[str]]:
+        """`universe` as a process of its own, which is gone at the end of the block."""
+        process = subprocess.Popen(
+            [PROGRAM, *arguments],
+            env=dict(self.environment),
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        """Its exit code, and what it said on stderr."""
+        with self.started(*arguments) as process:
+            said = process.communicate(timeout=300)[1]
+            return process.returncode, said
+
+    def disturbed(self, number: signal.Signals, seconds: float, *arguments: str) -> int | None:
+        """Send a signal after so many seconds; the exit code, None where it was done before."""
+        with self.started(*arguments) as process:
+            try:
+                process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                process.send_signal(number)
+                process.communicate(timeout=120)
+                return process.returncode
+            return None
+
+
+def loaded(connection: psycopg.Connection) -> set[str]:
+    """The sessions that are committed."""
+    rows = connection.execute("SELECT date::text FROM session_loads WHERE status = 'loaded'")
+    return {row[0] for row in rows}
+
+
+def await_loaded(connection: psycopg.Connection, count: int) -> None:
+    """Return once so many sessions are committed."""
+    deadline = time.monotonic() + 120
+    while len(loaded(connection)) < count:
+        assert time.monotonic() < deadline, f"never came to {count} loaded sessions"
+        time.sleep(0.02)
+
+
+def asked_again(vendor: SimulatedVendor, since: int) -> int:
+    """Requests for sessions beyond the first one for each, the first `since` left out."""
+    return sum(times - 1 for times in Counter(asked_sessions(vendor, since)).values())
