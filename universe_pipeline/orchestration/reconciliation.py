@@ -5,15 +5,19 @@ not come to its coverage, and a killed one never says that it ended. Whatever st
 good for all three.
 """
 
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from datetime import timedelta
 
 import dagster as dg
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from universe_pipeline import wiring
-from universe_pipeline.adapters.postgres import liveness, loads
+from universe_pipeline.adapters.postgres import liveness, loads, materializations
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.coverage import cover
+from universe_pipeline.adapters.postgres.loads import SessionState
+from universe_pipeline.orchestration.metadata import Metadata
 from universe_pipeline.orchestration.partition_events import record_without_run
 from universe_pipeline.orchestration.tags import lock_of
 
@@ -33,36 +37,56 @@ UNFINISHED_STATUSES = [dg.DagsterRunStatus.QUEUED, *IN_PROGRESS]
 
 
 def reconcile(instance: dg.DagsterInstance, database: Database) -> int:
-    """Report dead runs, cover every committed session and record it as materialized.
+    """Report dead runs, cover every committed session, and let Dagster show exactly these.
 
-    The records belong to no run, since the run that owed them may be gone.
+    What was committed and not recorded is recorded as belonging to no run, since the run that owed
+    it may be gone. What is recorded and not there (tables that were restored, rows that somebody
+    deleted) is forgotten, so that it counts as missing.
 
     Returns:
-        How many partitions had not been recorded.
+        How many partitions were shown otherwise than they are.
     """
     with database.connect() as connection:
         report_dead_runs(instance, connection)
         cover(connection)
-        states = loads.all_committed(connection)
-    recorded = 0
-    for asset in SESSION_ASSETS:
-        known = instance.get_materialized_partitions(asset)
-        missing = [
-            (
-                state.session.isoformat(),
-                {
-                    "dagster/row_count": state.stored,
-                    "received": state.received,
-                    "rejected": state.rejected,
-                    "reconciled": True,
-                },
-            )
-            for state in states
-            if state.session.isoformat() not in known
-        ]
-        record_without_run(instance, asset, missing)
-        recorded += len(missing)
-    return recorded
+        # Before the sessions: what is recorded meanwhile was committed before.
+        known = {asset: instance.get_materialized_partitions(asset) for asset in SESSION_ASSETS}
+        committed = loads.all_committed(connection)
+        return sum(
+            _agree(instance, connection, asset, known[asset], committed) for asset in SESSION_ASSETS
+        )
+
+
+def _agree(
+    instance: dg.DagsterInstance,
+    connection: Connection,
+    asset: dg.AssetKey,
+    known: AbstractSet[str],
+    committed: Sequence[SessionState],
+) -> int:
+    unknown = [state for state in committed if state.session.isoformat() not in known]
+    alive = {run for run in {state.run_id for state in unknown} if _is_alive(connection, run)}
+    owed = [state for state in unknown if state.run_id not in alive]  # the living record their own
+    records = [(state.session.isoformat(), _metadata(state)) for state in owed]
+    record_without_run(instance, asset, records)
+    surplus = known - {state.session.isoformat() for state in committed}
+    if surplus:
+        materializations.forget(connection, asset.to_string(), surplus)
+        instance.event_log_storage.wipe_asset_cached_status(asset)
+    return len(owed) + len(surplus)
+
+
+def _is_alive(connection: Connection, run_id: str | None) -> bool:
+    return run_id is not None and liveness.is_held(connection, lock_of(run_id))
+
+
+def _metadata(state: SessionState) -> Metadata:
+    return {
+        "dagster/row_count": state.stored,
+        "received": state.received,
+        "rejected": state.rejected,
+        "reconciled": True,
+    }
 
 
 def report_dead_runs(

@@ -152,3 +152,21 @@ def test_what_a_killed_run_committed_is_recorded_by_the_next_command(
     assert [day for day, _ in events(connection, "daily_bars")] == WEEK
     assert [day for day, _ in events(connection, "data_coverage")] == WEEK
     assert connection.execute("SELECT max(bar_count) FROM data_coverage").fetchone() == (5,)
+
+
+def test_what_is_shown_and_not_there_counts_as_missing_again(
+    command: Command, connection: Connection, vendor: SimulatedVendor
+) -> None:
+    command(*LOAD)
+    connection.execute("DELETE FROM daily_bars WHERE date = '2024-06-26'")
+    connection.execute("DELETE FROM session_loads WHERE date = '2024-06-26'")
+
+    command("historical", "--start", WEEK[0], "--end", WEEK[0])
+    shown = [day for day, _ in events(connection, "daily_bars")]
+    ended = command(*LOAD)
+
+    assert shown == [day for day in WEEK if day != "2024-06-26"]
+    assert ended.code == 0
+    for asset in ("daily_bars", "data_coverage"):
+        assert events(connection, asset) == [(day, 1) for day in WEEK]
+    assert vendor.count("grouped") == 6
