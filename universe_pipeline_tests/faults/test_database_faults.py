@@ -61,7 +61,7 @@ def test_restarts_of_the_database_lose_nothing(
     command: tuple[str, ...] = LOAD
     while line.times < 10:
         with user.started(*command) as process:
-            command = ("resume",)
+            command = LOAD
             try:
                 process.wait(moments.uniform(0.5, 3.5))
             except subprocess.TimeoutExpired:
@@ -74,7 +74,7 @@ def test_restarts_of_the_database_lose_nothing(
             else:
                 command = (*LOAD, "--reload")  # done: there must be something to disturb
 
-    code, said = user.run("resume")
+    code, said = user.run(*LOAD)
 
     assert code == 0, said
     vendor.faults.clear()
