@@ -5,12 +5,12 @@ not come to its coverage, and a killed one never says that it ended. Whatever st
 good for all three.
 """
 
+import time
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from datetime import timedelta
 
 import dagster as dg
-from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres import liveness, loads, materializations
@@ -19,12 +19,15 @@ from universe_pipeline.adapters.postgres.coverage import cover
 from universe_pipeline.adapters.postgres.loads import SessionState
 from universe_pipeline.orchestration.metadata import Metadata
 from universe_pipeline.orchestration.partition_events import record_without_run
-from universe_pipeline.orchestration.tags import lock_of
+from universe_pipeline.orchestration.tags import COMMAND_TAG, lock_of
 
 SESSION_ASSETS = (dg.AssetKey("daily_bars"), dg.AssetKey("data_coverage"))
 
 STARTING = timedelta(minutes=1)
 """A run that a daemon has launched needs some seconds until it can show that it is alive."""
+
+ENDING = timedelta(seconds=3)
+"""A run lets go of its lock a moment before it says how it ended."""
 
 IN_PROGRESS = [
     dg.DagsterRunStatus.NOT_STARTED,
@@ -99,18 +102,29 @@ def report_dead_runs(
         connection: to the database in which the living hold their locks.
         starting: how long a launched run may take until it holds its lock.
     """
-    dead = [
-        record.dagster_run
-        for record in instance.get_run_records(dg.RunsFilter(statuses=IN_PROGRESS))
-        if not liveness.is_held(connection, lock_of(record.dagster_run.run_id))
-        and (
-            # The command line holds the lock before its run is there.
-            GRPC_INFO_TAG not in record.dagster_run.tags
-            or wiring.now() - record.update_timestamp > starting
-        )
-    ]
+    dead = _unheld(instance, connection, starting)
+    if any(COMMAND_TAG not in run.tags for run in dead):
+        time.sleep(ENDING.total_seconds())
+        again = {run.run_id for run in _unheld(instance, connection, starting)}
+        dead = [run for run in dead if run.run_id in again]
     for run in dead:
         instance.report_run_failed(
             run, "its process ended without saying so; what it had committed is kept"
         )
     return len(dead)
+
+
+def _unheld(
+    instance: dg.DagsterInstance, connection: Connection, starting: timedelta
+) -> list[dg.DagsterRun]:
+    """Runs in progress whose lock nobody holds, though somebody should."""
+    records = instance.get_run_records(dg.RunsFilter(statuses=IN_PROGRESS))
+    return [
+        record.dagster_run
+        for record in records
+        if (
+            COMMAND_TAG in record.dagster_run.tags
+            or wiring.now() - record.update_timestamp > starting
+        )
+        and not liveness.is_held(connection, lock_of(record.dagster_run.run_id))
+    ]

@@ -26,7 +26,7 @@ from universe_pipeline.orchestration.instance import open_instance
 from universe_pipeline.orchestration.interrupts import INTERRUPTED
 from universe_pipeline.orchestration.partitions import tags_of
 from universe_pipeline.orchestration.reconciliation import reconcile
-from universe_pipeline.orchestration.tags import JOB_TAG, lock_of
+from universe_pipeline.orchestration.tags import COMMAND_TAG, JOB_TAG, lock_of
 from universe_pipeline.settings import Settings
 
 LOCATION = "universe_pipeline"
@@ -86,14 +86,13 @@ class Runs:
             config: run configuration by asset or op.
         """
         definition, origin = definitions().resolve_job_def(job), _origin(job)
-        label = origin.repository_origin.get_label()
         run_id = make_new_run_id()
         with liveness.held(self._database, lock_of(run_id)):
             run = self._instance.create_run_for_job(
                 definition,
                 run_id=run_id,
                 run_config=_run_config(config or {}),
-                tags={**tags_of(sessions), JOB_TAG: name, REPOSITORY_LABEL_TAG: label},
+                tags={**tags_of(sessions), **_tags(name, origin)},
                 remote_job_origin=origin,
             )
             result = execute_run(InMemoryJob(definition), run, self._instance)
@@ -113,6 +112,11 @@ def open_runs(settings: Settings, database: Database) -> Generator[Runs]:
     with losses.told(database), open_instance(settings) as instance:
         reconcile(instance, database)
         yield Runs(instance, database)
+
+
+def _tags(name: str, origin: RemoteJobOrigin) -> dict[str, str]:
+    label = origin.repository_origin.get_label()
+    return {JOB_TAG: name, REPOSITORY_LABEL_TAG: label, COMMAND_TAG: "true"}
 
 
 def _run_config(config: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -6,6 +6,9 @@ DAILY_UPDATE = "daily_update"
 JOB_TAG = "universe/job"
 """The load job that a run works for, as `universe status` shows it."""
 
+COMMAND_TAG = "universe/command_line"
+"""Marks runs whose process holds their lock before they are there."""
+
 
 def lock_of(run_id: str) -> str:
     """What the process of a run holds for as long as it lives."""

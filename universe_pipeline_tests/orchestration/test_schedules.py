@@ -134,10 +134,13 @@ def test_while_a_daily_update_runs_no_second_one_starts(
         assert skipped(tick("2024-07-10T17:00")) == "a daily update is still running"
 
 
+@pytest.mark.parametrize("tags", [{"universe/command_line": "true"}, {}])
 def test_a_daily_update_whose_process_died_is_reported_and_not_waited_for(
-    tick: Tick, instance: dg.DagsterInstance
+    tick: Tick, instance: dg.DagsterInstance, connection: Connection, tags: dict[str, str]
 ) -> None:
-    instance.add_run(dg.DagsterRun("daily_update", RUN).with_status(dg.DagsterRunStatus.STARTED))
+    run = dg.DagsterRun("daily_update", RUN, tags=tags)
+    instance.add_run(run.with_status(dg.DagsterRunStatus.STARTED))
+    connection.execute("UPDATE dagster.runs SET update_timestamp = '2024-07-01'")
 
     assert fetched(tick("2024-07-10T17:00")) == RECENT
     found = instance.get_run_by_id(RUN)

@@ -132,7 +132,8 @@ def test_while_a_retry_runs_no_second_one_starts(
     look: Look, connection: Connection, instance: dg.DagsterInstance, database: Database
 ) -> None:
     fail(connection, 600, "2024-07-08")
-    run = dg.DagsterRun("error_retry", "00000000-0000-0000-0000-000000000002")
+    tags = {"universe/command_line": "true"}
+    run = dg.DagsterRun("error_retry", "00000000-0000-0000-0000-000000000002", tags=tags)
     instance.add_run(run.with_status(dg.DagsterRunStatus.STARTED))
 
     with liveness.held(database, f"run {run.run_id}"):
