@@ -47,8 +47,10 @@ def test_states_are_those_of_the_sessions_asked_about(store: Connection):
     found = states(store, [JULY_1, JULY_2, JULY_3])
 
     assert found == {
-        JULY_1: SessionState(JULY_1, "loaded", 2, 1, 1, 0, final=True, fetched_at=T1),
-        JULY_2: SessionState(JULY_2, "pending", 0, 0, 0, 0, final=False, fetched_at=T2),
+        JULY_1: SessionState(JULY_1, "loaded", 2, 1, 1, 0, final=True, fetched_at=T1, run_id=None),
+        JULY_2: SessionState(
+            JULY_2, "pending", 0, 0, 0, 0, final=False, fetched_at=T2, run_id=None
+        ),
     }
 
 
