@@ -19,7 +19,7 @@ refused with 400, because the vendor would silently answer another question.
     world                   the reference lists of a day
     noise, prices, market   the bars, computed for any day without walking there
     reference, aggregates   the endpoints
-    faults, effects         what goes wrong on request
+    faults, effects         what goes wrong on request; hostile has rows for it
     wire, server            HTTP
 
 Faults on request, for other processes (never logged or counted, and they need no key):

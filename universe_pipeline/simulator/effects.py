@@ -5,12 +5,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any, TypeAlias
+from urllib.parse import quote
 
 import msgspec
 
 from universe_pipeline.simulator import answers
 from universe_pipeline.simulator.answers import Answer, Sending, refusal
 from universe_pipeline.simulator.faults import Fault, Kind
+from universe_pipeline.simulator.hostile import hostile_rows
 from universe_pipeline.simulator.request import Request
 
 _DAY = 86_400_000
@@ -129,6 +131,25 @@ def _error_with_200(_: Fault, request: Request, __: Answer) -> Answer:
     return replace(refusal(request, 500, "An internal error occurred"), status=_OK)
 
 
+def _echo(_: Fault, request: Request, __: Answer) -> Answer:
+    quoted = quote(request.key or "", safe="")
+    text = f"{request.key} is no key of ours: GET {request.target}&apiKey={quoted}"
+    return refusal(request, 500, text)
+
+
+def _address(fault: Fault, request: Request) -> str:
+    return fault.url.replace("{key}", quote(request.key or "", safe=""))
+
+
+def _redirect(fault: Fault, request: Request, _: Answer) -> Answer:
+    return Answer(b"", 302, "text/plain", (("Location", _address(fault, request)),))
+
+
+def _with_hostile_rows(_: Fault, __: _Content, rows: _Rows) -> list[Any]:
+    hostile = hostile_rows(rows[0].get("t") if rows else None)
+    return [*rows, *map(msgspec.Raw, hostile)]
+
+
 def _deep(_: Fault, __: Request, ___: Answer) -> Answer:
     return Answer(b'{"status":"OK","results":' + b"[" * _DEPTH + b"]" * _DEPTH + b"}")
 
@@ -151,7 +172,9 @@ _EFFECTS: dict[Kind, _Effect] = {
     "wrong_session": _edit_rows(_wrong_session),
     "adjusted_true": _edit(lambda _, __, content: content.update(adjusted=True)),
     "count_mismatch": _edit(_miscount),
-    "foreign_next_url": _edit(lambda fault, _, content: content.update(next_url=fault.url)),
+    "foreign_next_url": _edit(
+        lambda fault, request, content: content.update(next_url=_address(fault, request))
+    ),
     "looping_next_url": _edit(
         lambda _, request, content: content.update(next_url=request.origin + request.target)
     ),
@@ -167,12 +190,14 @@ _EFFECTS: dict[Kind, _Effect] = {
     "502": _plain(502, _PAGE % ((b"502 Bad Gateway",) * 2), "text/html"),
     "503": _plain(503, b"Service Unavailable\n", "text/plain"),
     "504": _plain(504, b"upstream request timeout", "text/plain"),
-    "redirect": lambda fault, _, __: Answer(b"", 302, "text/plain", (("Location", fault.url),)),
+    "echo": _echo,
+    "redirect": _redirect,
     "html_200": _plain(200, _PAGE % ((b"Maintenance",) * 2), "text/html"),
     "error_status_200": _error_with_200,
     "malformed_json": lambda _, __, answer: replace(
         answer, body=answer.body[: len(answer.body) * 2 // 3]
     ),
+    "hostile_rows": _edit_rows(_with_hostile_rows),
     "deep_json": _deep,
     "reset": _sent(Sending.RESET),
     "cut_body": _sent(Sending.CUT),

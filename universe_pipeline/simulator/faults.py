@@ -44,10 +44,12 @@ Replacement: TypeAlias = Literal[
     "502",  # an HTML page, as a proxy sends it
     "503",  # plain text, with Retry-After if `retry_after` is given
     "504",  # plain text
+    "echo",  # 500 whose text repeats the key, as debugging proxies do
     "redirect",  # 302 to `url`
     "html_200",  # HTTP 200 with an HTML page
     "error_status_200",  # HTTP 200 with the body of an error
     "malformed_json",  # HTTP 200 with two thirds of the document
+    "hostile_rows",  # a good answer with the rows of `hostile` at its end
     "deep_json",  # 100,000 arrays inside each other
     "reset",  # a TCP reset instead of an answer
     "cut_body",  # half of the announced body, then the connection closes
@@ -59,7 +61,7 @@ Replacement: TypeAlias = Literal[
 
 Kind: TypeAlias = Change | Replacement
 
-_OF_BARS = frozenset({"changed", "wrong_session", "adjusted_true"})
+_OF_BARS = frozenset({"changed", "wrong_session", "adjusted_true", "hostile_rows"})
 """Kinds that only answers with bars can suffer; so can the default of `bad_rows`."""
 
 _CHANGES: tuple[str, ...] = get_args(Change)
@@ -96,6 +98,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     megabytes: int | None = None
     """By default 2,048 of a `gzip_bomb` and 512 of a `huge_body`."""
     url: str = "https://api.example.invalid/v3/reference/tickers?cursor=c3RvbGVu"
+    """Of a `redirect` or `foreign_next_url`; `{key}` in it stands for the request's key."""
 
     @property
     def ends(self) -> bool:

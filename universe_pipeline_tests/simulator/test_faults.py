@@ -128,6 +128,44 @@ def test_a_redirect_names_another_place(vendor: SimulatedVendor):
     assert (reply.status, reply.headers["Location"]) == (302, "http://127.0.0.1:9/elsewhere")
 
 
+def test_an_echo_repeats_the_key_as_it_is_and_as_urls_write_it(vendor: SimulatedVendor):
+    vendor.faults.add("echo")
+    reply = ask(vendor, f"{GROUPED}/{DAY}?adjusted=false", authorization="Bearer a/key+of=ours")
+
+    assert reply.status == 500
+    assert reply.json["error"] == (
+        f"a/key+of=ours is no key of ours: GET {GROUPED}/{DAY}?adjusted=false"
+        "&apiKey=a%2Fkey%2Bof%3Dours"
+    )
+
+
+def test_a_redirect_or_next_url_can_carry_the_key(vendor: SimulatedVendor):
+    vendor.faults.add("foreign_next_url", endpoint="tickers", url="http://other.invalid/?k={key}")
+    vendor.faults.add("redirect", endpoint="grouped", url="http://other.invalid/?k={key}")
+
+    page = ask(vendor, f"{TICKERS}?limit=5", authorization="Bearer a/key")
+    reply = ask(vendor, f"{GROUPED}/{DAY}", authorization="Bearer a/key")
+
+    assert page.json["next_url"] == "http://other.invalid/?k=a%2Fkey"
+    assert reply.headers["Location"] == "http://other.invalid/?k=a%2Fkey"
+
+
+def test_hostile_rows_follow_the_good_ones_and_are_counted(
+    vendor: SimulatedVendor, healthy: SimulatedVendor
+):
+    vendor.faults.add("hostile_rows")
+    good = grouped(healthy, DAY).rows
+    text = grouped(vendor, DAY).text
+    answer = json.loads(text.decode("utf-8", "replace"), parse_int=float)  # huge ones among them
+
+    assert answer["results"][: len(good)] == good
+    assert answer["resultsCount"] == len(answer["results"]) == len(good) + 26
+    assert answer["results"][len(good)]["T"] == "O'NEIL\"`$(id)"
+    assert answer["results"][len(good)]["t"] == good[0]["t"]
+    assert answer["results"][-2:] == [None, {"T": {"T": "T"}}]
+    assert b"BYTES\xfe\xff" in text
+
+
 def test_malformed_json_does_not_parse(vendor: SimulatedVendor):
     vendor.faults.add("malformed_json")
     reply = grouped(vendor, DAY)

@@ -39,6 +39,11 @@ class RangePage:
     undecodable: tuple[RejectedRow, ...] = ()
     next_url: str | None = None
 
+    @property
+    def rows(self) -> int:
+        """Rows that came, decodable or not."""
+        return self.frame.height + len(self.undecodable)
+
 
 def grouped_bars(reply: Reply, session: date, *, adjusted: bool = False) -> Bars | Nothing:
     """Decode a grouped answer.

@@ -12,16 +12,23 @@ from universe_pipeline.domain.errors import FailureKind, PermanentError, Retryab
 MOST_BYTES = 64 * 1024 * 1024
 """No answer is larger, unpacked: a grouped day of 2026, the largest, has 1.3 MB."""
 
+MOST_PACKED = 16 * 1024 * 1024
+"""Nor packed: numbers in JSON pack to a third. What unpacks to nothing would go on for ever."""
+
 _MOST_EXPLANATION = 64 * 1024
 _STEP = 1024 * 1024
 _GZIP = zlib.MAX_WBITS | 16
+
+
+class _TooLargeError(Exception):
+    """Says what is too large, and how much of it there may be."""
 
 
 def read_answer(chunks: Iterable[bytes], encoding: str, endpoint: str) -> bytearray:
     """A whole body of the Content-Encoding `encoding`, unpacked.
 
     Raises:
-        PermanentError: it has more than `MOST_BYTES` (too_large).
+        PermanentError: it has more than `MOST_BYTES`, or `MOST_PACKED` as it came (too_large).
         RetryableError: it is packed as was not asked for (unexpected_shape).
         zlib.error: it is damaged or ends early.
     """
@@ -32,14 +39,11 @@ def read_answer(chunks: Iterable[bytes], encoding: str, endpoint: str) -> bytear
             f"the body is packed as {visible(encoding)}, not as gzip",
         )
     body = bytearray()
-    for part in _unpacked(chunks, encoding):
-        body += part
-        if len(body) > MOST_BYTES:
-            raise PermanentError(
-                FailureKind.TOO_LARGE,
-                endpoint,
-                f"the body has more than {MOST_BYTES // 1024**2} MB, as no answer has",
-            )
+    try:
+        for part in _within(MOST_BYTES, "body", _unpacked(chunks, encoding)):
+            body += part
+    except _TooLargeError as refused:
+        raise PermanentError(FailureKind.TOO_LARGE, endpoint, str(refused)) from None
     return body
 
 
@@ -51,13 +55,24 @@ def read_explanation(chunks: Iterable[bytes], encoding: str) -> bytearray:
             body += part
             if len(body) > _MOST_EXPLANATION:
                 break
-    except zlib.error:
+    except (zlib.error, _TooLargeError):
         pass  # what could be read has to do
     return body
 
 
+def _within(most: int, what: str, parts: Iterable[bytes]) -> Iterator[bytes]:
+    size = 0
+    for part in parts:
+        size += len(part)
+        if size > most:
+            raise _TooLargeError(f"the {what} has more than {most // 1024**2} MB, as no answer has")
+        yield part
+
+
 def _unpacked(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    return _gunzip(chunks) if encoding == "gzip" else iter(chunks)
+    if encoding != "gzip":
+        return iter(chunks)
+    return _gunzip(_within(MOST_PACKED, "packed body", chunks))
 
 
 def _gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:

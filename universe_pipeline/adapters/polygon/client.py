@@ -29,6 +29,10 @@ from universe_pipeline.domain.errors import (
 MOST_PAGES = 1_000
 """Far more than any list has: all delisted tickers are some 30 pages."""
 
+MOST_ROWS = 100_000
+"""On all pages of an answer, which are kept until the last has come. Delisted tickers, the longest
+list, are some 30,000."""
+
 _PATIENT = Patience()
 
 _Read = TypeVar("_Read")
@@ -37,6 +41,8 @@ _Read = TypeVar("_Read")
 class _Page(Protocol):
     @property
     def frame(self) -> pl.DataFrame: ...
+    @property
+    def rows(self) -> int: ...
     @property
     def next_url(self) -> str | None: ...
 
@@ -76,7 +82,6 @@ class PolygonClient:
         self._key = ApiKey(api_key)
         self._pace: Pace = pace or Unpaced()
         self._patience = patience
-        self._closed = False
         self._exchange = Exchange(self._base_url, self._key, patience, connections)
 
     def __repr__(self) -> str:
@@ -90,7 +95,6 @@ class PolygonClient:
 
     def close(self) -> None:
         """Close all connections; requests in flight fail, and are not tried again."""
-        self._closed = True
         self._exchange.close()
 
     def grouped_daily(self, session: date) -> Answer:
@@ -153,33 +157,48 @@ class PolygonClient:
                 return read(self._exchange.fetch(url))
             except VendorError as error:
                 _complete(error, self._key, tries.requests)
-                if self._closed or not isinstance(error, RetryableError):
+                if self._exchange.closed or not isinstance(error, RetryableError):
                     raise
                 tries.failed(error)
 
     def _pages(self, url: httpx.URL, read: Callable[[Reply], _AnyPage]) -> Iterator[_AnyPage]:
         seen = {url}
         previous: pl.DataFrame | None = None
+        rows = 0
         for _ in range(MOST_PAGES):
             page = self._ask(url, read)
+            rows += page.rows
+            if rows > MOST_ROWS:
+                raise self._too_many(url)
             if page.frame.height and previous is not None and page.frame.equals(previous):
-                raise _endless(url, "two pages in a row have the same rows")
+                raise self._endless(url, "two pages in a row have the same rows")
             yield page
             if not page.next_url:
                 return
             previous, url = page.frame, self._following(url, page.next_url)
             if url in seen:
-                raise _endless(url, "a page leads back to an earlier one")
+                raise self._endless(url, "a page leads back to an earlier one")
             seen.add(url)
-        raise _endless(url, f"more than {MOST_PAGES:,} pages")
+        raise self._endless(url, f"more than {MOST_PAGES:,} pages")
 
     def _following(self, url: httpx.URL, link: str) -> httpx.URL:
         following = destination(self._base_url, link)
         if following is None:
             shown = self._key.hidden_in(visible(link.partition("?")[0]))
             message = f"next_url leads to {shown}, which must not see the key"
-            raise PermanentError(FailureKind.FOREIGN_URL, endpoint_of(url), message)
+            raise PermanentError(FailureKind.FOREIGN_URL, self._endpoint(url), message)
         return following
+
+    def _endless(self, url: httpx.URL, message: str) -> RetryableError:
+        return RetryableError(FailureKind.PAGING, self._endpoint(url), message)
+
+    def _too_many(self, url: httpx.URL) -> PermanentError:
+        message = f"more than {MOST_ROWS:,} rows on its pages, as no answer has"
+        return PermanentError(FailureKind.TOO_LARGE, self._endpoint(url), message)
+
+    def _endpoint(self, url: httpx.URL) -> str:
+        """For errors about pages: a `next_url` may have the key anywhere."""
+        return self._key.hidden_in(endpoint_of(url))
 
 
 def _answer(ask: Callable[[], Bars | Nothing]) -> Answer:
@@ -199,10 +218,6 @@ def _complete(error: VendorError, key: ApiKey, requests: int) -> None:
     error.endpoint = key.hidden_in(error.endpoint)
     error.message = key.hidden_in(error.message)
     error.args = (error.kind, error.endpoint, error.message)
-
-
-def _endless(url: httpx.URL, message: str) -> RetryableError:
-    return RetryableError(FailureKind.PAGING, endpoint_of(url), message)
 
 
 def _in_path(symbol: str) -> str:

@@ -89,7 +89,7 @@ def require_count(reply: Reply, envelope: Envelope, rows: int) -> None:
     """
     stated = _stated(envelope)
     if stated is not None and stated != rows:
-        message = f"{rows:,} rows where the answer states {stated:,.0f}"
+        message = f"{rows:,} rows where the answer states {stated:,.15g}"
         raise unusable(reply, FailureKind.COUNT_MISMATCH, message)
 
 

@@ -1,5 +1,8 @@
 """One request and its reply, in bounded time and memory; what the reply means is told elsewhere.
 
+By httpx's transport, without its client: that one keeps the vendor's cookies, and reads a redirect
+even when it is not to follow it, where some addresses end in errors that are none of its own.
+
 A proxy that the environment names (HTTPS_PROXY, ALL_PROXY, NO_PROXY) is used, except to loopback.
 """
 
@@ -7,7 +10,7 @@ import logging
 import time
 import zlib
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from urllib.request import getproxies, proxy_bypass
@@ -57,18 +60,16 @@ class Exchange:
     def __init__(
         self, base_url: httpx.URL, key: ApiKey, patience: Patience, connections: int
     ) -> None:
-        self._key, self._patience = key, patience
-        self._client = httpx.Client(
-            transport=DeadlineTransport(proxy=_proxy_to(base_url), connections=connections),
-            headers={
-                "Authorization": key.bearer,
-                "Accept": "application/json",
-                "Accept-Encoding": "gzip",
-                "User-Agent": "universe-pipeline",
-            },
-            timeout=httpx.Timeout(patience.read, connect=patience.connect, pool=patience.request),
-            follow_redirects=False,
-        )
+        self._key, self._patience, self.closed = key, patience, False
+        self._transport = DeadlineTransport(proxy=_proxy_to(base_url), connections=connections)
+        self._headers = {
+            "Authorization": key.bearer,
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            "User-Agent": "universe-pipeline",
+        }
+        timeout = httpx.Timeout(patience.read, connect=patience.connect, pool=patience.request)
+        self._extensions = {"timeout": timeout.as_dict()}
         _quieten("httpx", "httpcore")
 
     def fetch(self, url: httpx.URL) -> Reply:
@@ -94,10 +95,13 @@ class Exchange:
 
     def _exchange(self, url: httpx.URL) -> Reply:
         endpoint = endpoint_of(url)
+        if self.closed:  # the transport would connect again
+            raise RetryableError(FailureKind.CONNECTION, endpoint, "the client has been closed")
+        request = httpx.Request("GET", url, headers=self._headers, extensions=self._extensions)
         with (
             deadline(self._patience.request),
             _transport_errors(endpoint) as progress,
-            self._client.stream("GET", url) as response,
+            closing(self._transport.handle_request(request)) as response,
         ):
             progress.reading_body = True
             encoding = response.headers.get("Content-Encoding", "").lower()
@@ -108,8 +112,9 @@ class Exchange:
             return Reply(url, response.status_code, body, response.headers)
 
     def close(self) -> None:
-        """Close all connections."""
-        self._client.close()
+        """Close all connections, and make no others."""
+        self.closed = True
+        self._transport.close()
 
 
 @dataclass(slots=True)

@@ -1,5 +1,8 @@
 """The vendor's API key: sent as a bearer header, shown nowhere."""
 
+from itertools import takewhile
+from urllib.parse import quote
+
 from universe_pipeline.domain.errors import SettingsError
 
 _SHORTEST_REAL = 8
@@ -30,5 +33,30 @@ class ApiKey:
         return f"Bearer {self._value}"
 
     def hidden_in(self, text: str) -> str:
-        """`text` without the key, should the vendor have repeated it."""
-        return text.replace(self._value, "[key]") if len(self._value) >= _SHORTEST_REAL else text
+        """`text` without the key, should the vendor have repeated it: as it is or as URLs write it.
+
+        Of a key that the text breaks off in, from its eighth character on, the beginning is hidden.
+        """
+        if len(self._value) < _SHORTEST_REAL:
+            return text
+        in_urls = quote(self._value, safe="")
+        for shape in dict.fromkeys((self._value, in_urls, _lower_escapes(in_urls))):
+            text = _without(shape, text)
+        return text
+
+
+def _without(secret: str, text: str) -> str:
+    beginning, rest = secret[:_SHORTEST_REAL], secret[_SHORTEST_REAL:]
+    shown, *following = text.split(beginning)
+    return shown + "".join("[key]" + part[_alike(part, rest) :] for part in following)
+
+
+def _alike(one: str, other: str) -> int:
+    """How many characters at their beginning are the same."""
+    pairs = zip(one, other, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _lower_escapes(quoted: str) -> str:
+    first, *others = quoted.split("%")
+    return first + "".join(f"%{other[:2].lower()}{other[2:]}" for other in others)

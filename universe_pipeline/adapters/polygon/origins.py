@@ -29,9 +29,10 @@ def destination(base: httpx.URL, link: str) -> httpx.URL | None:
     """Where a link of the vendor leads, or None if the key must not go there."""
     try:
         url = base.join(link)
-    except httpx.InvalidURL:
+        known = may_see_key(base, url)
+    except (httpx.InvalidURL, ValueError):  # httpx lets what is wrong with a host's name through
         return None
-    return url if may_see_key(base, url) else None
+    return url if known else None
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

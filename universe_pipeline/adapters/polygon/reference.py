@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Annotated, TypeAlias, TypeVar
 
 import msgspec
 import polars as pl
@@ -14,6 +14,7 @@ from universe_pipeline.adapters.polygon.envelope import (
     has_rows,
     open_envelope,
     require_count,
+    too_large,
     unusable,
 )
 from universe_pipeline.adapters.polygon.exchange import Reply
@@ -24,26 +25,37 @@ from universe_pipeline.domain.symbols import SYMBOL_SCHEMA
 logger = logging.getLogger("universe_pipeline.polygon")
 
 
+_Code: TypeAlias = Annotated[
+    str, msgspec.Meta(max_length=200, pattern=r"\A[^\x00-\x1f\x7f-\x9f]*\Z")
+]
+"""What a key or an index can hold. Longer ones and control characters are in no list."""
+
+_Name: TypeAlias = Annotated[str, msgspec.Meta(max_length=1_000)]
+
+
 class _Ticker(msgspec.Struct, gc=False):
-    ticker: str
-    name: str | None = None
-    type: str | None = None
-    primary_exchange: str | None = None
-    currency_name: str | None = None
-    cik: str | None = None
-    composite_figi: str | None = None
-    share_class_figi: str | None = None
+    ticker: _Code
+    name: _Name | None = None
+    type: _Code | None = None
+    primary_exchange: _Code | None = None
+    currency_name: _Code | None = None
+    cik: _Code | None = None
+    composite_figi: _Code | None = None
+    share_class_figi: _Code | None = None
     active: bool | None = None
     delisted_utc: str | None = None
     last_updated_utc: str | None = None
 
 
 class _TickerType(msgspec.Struct, gc=False):
-    code: str
-    description: str = ""
+    code: _Code
+    description: _Name = ""
 
 
 _Row = TypeVar("_Row", _Ticker, _TickerType)
+
+_MOST_ROWS = 10_000
+"""Ten times what a page is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +65,11 @@ class TickerPage:
     frame: pl.DataFrame
     """`SYMBOL_SCHEMA`, in the answer's order."""
     next_url: str | None
+
+    @property
+    def rows(self) -> int:
+        """Rows that came."""
+        return self.frame.height
 
 
 def ticker_page(reply: Reply, *, active: bool) -> TickerPage:
@@ -83,9 +100,11 @@ def ticker_page(reply: Reply, *, active: bool) -> TickerPage:
             "composite_figi": _texts(row.composite_figi for row in rows),
             "share_class_figi": _texts(row.share_class_figi for row in rows),
             "active": [active if row.active is None else row.active for row in rows],
-            "delisted_date": delisted.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False),
-            "last_updated_utc": updated.str.to_datetime(
-                "%+", time_unit="us", time_zone="UTC", strict=False
+            "delisted_date": _of_our_time(
+                delisted.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
+            ),
+            "last_updated_utc": _of_our_time(
+                updated.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
             ),
         },
         SYMBOL_SCHEMA,
@@ -112,12 +131,19 @@ def _rows(reply: Reply, envelope: Envelope, kind: type[_Row]) -> list[_Row]:
     except REFUSED as error:
         message = f"a row is not as documented: {error}"
         raise unusable(reply, FailureKind.UNEXPECTED_SHAPE, message) from error
+    if len(rows) > _MOST_ROWS:
+        raise too_large(reply, f"{len(rows):,} rows on a page, as no list has")
     require_count(reply, envelope, len(rows))
     return rows
 
 
 def _texts(values: Iterable[str | None]) -> pl.Series:
     return pl.Series(values=list(values), dtype=pl.String)
+
+
+def _of_our_time(times: pl.Series) -> pl.Series:
+    """`times` without those of years that polars reads, and no datetime can hold in every zone."""
+    return pl.select(pl.when(times.dt.year().is_between(2, 9998)).then(times)).to_series()
 
 
 def _tell_unread(frame: pl.DataFrame, sent: dict[str, pl.Series]) -> None:

@@ -109,7 +109,7 @@ def _retry_after(reply: Reply) -> float | None:
         return float(asked)
     try:
         return (parsedate_to_datetime(asked) - datetime.now(UTC)).total_seconds()
-    except (ValueError, TypeError):  # no date, or one without a zone
+    except (ValueError, TypeError, OverflowError):  # no date, or one without a zone
         return None
 
 

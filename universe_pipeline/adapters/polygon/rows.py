@@ -27,6 +27,10 @@ Count: TypeAlias = Annotated[
 """A whole number, which may come as 203.0."""
 
 
+_LONGEST_TEXT = 1_000
+"""Of a symbol that is one at all; validation has its own limit, of 32."""
+
+
 class RangeRow(msgspec.Struct, gc=False):
     """A row of a range answer. Numbers come as 65000, 13825995.0 and 1.6698648e+07 alike."""
 
@@ -43,13 +47,14 @@ class RangeRow(msgspec.Struct, gc=False):
 class GroupedRow(RangeRow, kw_only=True, gc=False):
     """A row of a grouped answer."""
 
-    T: str
+    T: Annotated[str, msgspec.Meta(max_length=_LONGEST_TEXT)]
 
 
 Row = TypeVar("Row", bound=RangeRow)
 
 _LONGEST_SYMBOL = 32
-_LONGEST_PAYLOAD = 10_000
+_LONGEST_PAYLOAD = 2_000
+"""Bytes, of which a real row has some 120."""
 _DEEPEST_PAYLOAD = 20
 _LONGEST_INTEGER = 18
 
@@ -83,19 +88,25 @@ def decode_rows(reply: Reply, envelope: Envelope, kind: type[Row], symbol: str |
         PermanentError: it has more rows than any answer (too_large).
     """
     try:
-        return Rows(_decoder(list[kind]).decode(envelope.results))
+        good: list[Row] = _decoder(list[kind]).decode(envelope.results)
     except REFUSED:
-        return _one_by_one(_packed(reply, envelope), kind, symbol)
+        packed = _packed(reply, envelope)
+        _require_possible(reply, len(packed))
+        return _one_by_one(packed, kind, symbol)
+    _require_possible(reply, len(good))
+    return Rows(good)
 
 
 def _packed(reply: Reply, envelope: Envelope) -> list[msgspec.Raw]:
     try:
-        packed: list[msgspec.Raw] = _decoder(list[msgspec.Raw]).decode(envelope.results)
+        return _decoder(list[msgspec.Raw]).decode(envelope.results)
     except REFUSED as error:
         raise unusable(reply, FailureKind.UNEXPECTED_SHAPE, "`results` is no list") from error
-    if len(packed) > _MOST_ROWS:
-        raise too_large(reply, f"{len(packed):,} rows, as no answer has")
-    return packed
+
+
+def _require_possible(reply: Reply, rows: int) -> None:
+    if rows > _MOST_ROWS:
+        raise too_large(reply, f"{rows:,} rows, as no answer has")
 
 
 def _one_by_one(packed: list[msgspec.Raw], kind: type[Row], symbol: str | None) -> Rows[Row]:
@@ -105,7 +116,7 @@ def _one_by_one(packed: list[msgspec.Raw], kind: type[Row], symbol: str | None) 
         try:
             good.append(_decoder(kind).decode(raw))
         except REFUSED:
-            sent = _as_sent(bytes(raw))
+            sent = _as_sent(memoryview(raw))
             undecodable.append(RejectedRow(UNDECODABLE, symbol or _symbol_of(sent), sent))
     return Rows(good, tuple(undecodable))
 
@@ -115,11 +126,11 @@ def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(kind)
 
 
-def _as_sent(raw: bytes) -> dict[str, Any]:
+def _as_sent(raw: memoryview) -> dict[str, Any]:
     """The row in what JSON and a database can hold; other than an object, as its `value`."""
-    text = raw.decode("utf-8", "replace")
-    value: Any = text[:_LONGEST_PAYLOAD]
-    if len(text) <= _LONGEST_PAYLOAD and text.count("[") + text.count("{") <= _DEEPEST_PAYLOAD:
+    text = bytes(raw[:_LONGEST_PAYLOAD]).decode("utf-8", "replace")
+    value: Any = text
+    if len(raw) <= _LONGEST_PAYLOAD and text.count("[") + text.count("{") <= _DEEPEST_PAYLOAD:
         value = json.loads(text, parse_float=_finite_or_text, parse_int=_short_or_text)
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {"value": value}
 

@@ -140,7 +140,7 @@ def test_what_is_set_aside_of_a_huge_or_deep_row_is_bounded():
 
     bars = _grouped(grouped(row(), {"T": "B", "o": "y" * 100_000}, deep))
 
-    assert [len(each.payload["value"]) for each in bars.undecodable] == [10_000, 226]
+    assert [len(each.payload["value"]) for each in bars.undecodable] == [2_000, 226]
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,16 @@ def test_an_empty_range_page_has_an_empty_frame():
     assert (page.frame.height, page.next_url) == (0, "https://api.massive.com/v2/x")
 
 
-@pytest.mark.parametrize("rows", ["1," * 1_000_001 + "1", "1," * 100_000 + "1"])
+def test_a_symbol_without_end_is_no_symbol():
+    bars = _grouped(grouped(row("A"), row("B" * 1_000), row("C" * 1_001)))
+
+    assert bars.frame["symbol"].to_list() == ["A", "B" * 1_000]
+    assert [(each.rule, each.symbol) for each in bars.undecodable] == [("undecodable", None)]
+
+
+@pytest.mark.parametrize(
+    "rows", ["1," * 1_000_001 + "1", "1," * 100_000 + "1", '{"T":"A"},' * 100_000 + '{"T":"A"}']
+)
 def test_swarms_of_tiny_values_are_refused(rows: str):
     body = f'{{"status":"OK","results":[{rows}]}}'
 

@@ -275,6 +275,44 @@ def test_pages_that_never_end_are_refused(
     assert len(vendor.requests) == 2
 
 
+@pytest.mark.parametrize(
+    "bad", [{}, {"o": "undecodable"}], ids=["rows that are bars", "rows that are none"]
+)
+def test_more_rows_on_all_pages_than_any_answer_has_are_refused(
+    vendor: ScriptedVendor,
+    client: PolygonClient,
+    monkeypatch: pytest.MonkeyPatch,
+    bad: dict[str, str],
+):
+    monkeypatch.setattr("universe_pipeline.adapters.polygon.client.MOST_ROWS", 3)
+    pages = (
+        ranged(
+            *(row(t=1705381200000, v=volume, **bad) for volume in (page, page + 0.5)),
+            next_url=f"{vendor.base_url}/v2/next?cursor={page}",
+        )
+        for page in (1, 2, 3)
+    )
+    vendor.script(*map(answer, pages))
+
+    outcome = client.symbol_daily("AAPL", SESSION, SESSION)
+
+    assert isinstance(outcome, Failed)
+    assert isinstance(outcome.error, PermanentError)
+    assert outcome.error.kind is FailureKind.TOO_LARGE
+    assert len(vendor.requests) == 2
+
+
+def test_a_client_that_was_closed_asks_nobody(vendor: ScriptedVendor, client: PolygonClient):
+    vendor.script(answer(grouped(row())))
+    client.close()
+
+    outcome = client.grouped_daily(SESSION)
+
+    assert isinstance(outcome, Failed)
+    assert (outcome.error.kind, outcome.error.attempts) == (FailureKind.CONNECTION, 1)
+    assert vendor.requests == []
+
+
 def test_threads_share_a_client(vendor: ScriptedVendor):
     vendor.script(kept_alive(answer(grouped(row()))))
     with (

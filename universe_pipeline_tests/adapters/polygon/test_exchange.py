@@ -145,6 +145,27 @@ def test_a_huge_body_is_refused_in_bounded_memory(
     assert peak < 3 * most
 
 
+@pytest.mark.parametrize(
+    ("status", "kind"), [(200, FailureKind.TOO_LARGE), (401, FailureKind.UNAUTHORIZED)]
+)
+def test_a_body_that_unpacks_to_nothing_has_an_end(
+    vendor: ScriptedVendor,
+    client: PolygonClient,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    kind: FailureKind,
+):
+    monkeypatch.setattr("universe_pipeline.adapters.polygon.body.MOST_PACKED", 100_000)
+    nothing = zlib.compress(b"", wbits=31)
+    endless = nothing * (200_000 // len(nothing)) + zipped(GOOD)
+    vendor.script(answer(endless, status, Content_Encoding="gzip"))
+
+    error = _error(client)
+
+    assert isinstance(error, PermanentError)
+    assert (error.kind, error.attempts) == (kind, 1)
+
+
 def test_a_huge_explanation_still_leaves_the_status(vendor: ScriptedVendor, client: PolygonClient):
     vendor.script(answer(b"x" * 10_000_000, 401))
 

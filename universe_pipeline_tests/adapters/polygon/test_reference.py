@@ -10,7 +10,7 @@ import pytest
 
 from universe_pipeline.adapters.polygon.exchange import Reply
 from universe_pipeline.adapters.polygon.reference import TickerPage, ticker_page, ticker_types
-from universe_pipeline.domain.errors import FailureKind, RetryableError
+from universe_pipeline.domain.errors import FailureKind, PermanentError, RetryableError
 from universe_pipeline.domain.symbols import SYMBOL_SCHEMA
 from universe_pipeline_tests.adapters.polygon.answers import listed
 
@@ -94,6 +94,22 @@ def test_a_time_that_is_none_is_null_and_told(caplog: pytest.LogCaptureFixture):
     assert caplog.messages == ["1 tickers (A …) have an unreadable last_updated_utc"]
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "+99999-1-1",
+        "-9999-1-1",
+        "0000-01-01",
+        "+99999-01-01T00:00:00Z",
+        "9999-12-31T23:59:59-23:00",
+    ],
+)
+def test_a_time_that_no_calendar_of_ours_holds_is_null(sent: str):
+    page = _page({"ticker": "A", "delisted_utc": sent, "last_updated_utc": sent})
+
+    assert page.frame.select("delisted_date", "last_updated_utc").rows() == [(None, None)]
+
+
 def test_a_ticker_may_be_listed_twice():
     page = _page({"ticker": "THC", "cik": "0000034956"}, {"ticker": "THC", "cik": "0000070318"})
 
@@ -105,13 +121,44 @@ def test_a_type_that_nobody_knows_is_kept():
 
 
 @pytest.mark.parametrize(
-    "bad", [{"name": "x"}, {"ticker": None}, {"ticker": ""}, {"ticker": 7}, "A"]
+    "bad",
+    [
+        {"name": "x"},
+        {"ticker": None},
+        {"ticker": ""},
+        {"ticker": 7},
+        "A",
+        {"ticker": "A\0"},
+        {"ticker": "\x1b[31mA"},
+        {"ticker": "A" * 201},
+        {"ticker": "A", "type": "C\0S"},
+        {"ticker": "A", "type": "C" * 201},
+        {"ticker": "A", "name": "n" * 1_001},
+    ],
 )
-def test_a_row_without_a_ticker_fails_its_page(bad: object):
+def test_a_row_that_no_list_has_fails_its_page(bad: object):
     with pytest.raises(RetryableError) as caught:
         _page({"ticker": "A"}, bad)
 
     assert caught.value.kind is FailureKind.UNEXPECTED_SHAPE
+
+
+def test_quotes_and_letters_of_any_alphabet_are_data():
+    symbols = ["O'NEIL\"", "'; DROP TABLE symbols; --", "Ä€漢😀", "\\N", "[/b]"]
+
+    page = _page(*({"ticker": symbol, "name": symbol} for symbol in symbols))
+
+    assert page.frame.select("symbol", "name").rows() == [(text, text) for text in symbols]
+
+
+def test_a_page_with_more_rows_than_any_list_is_refused():
+    body = b'{"status":"OK","results":[' + b",".join([b'{"ticker":"A"}'] * 10_001) + b"]}"
+    url = httpx.URL("https://api.massive.com/v3/reference/tickers")
+
+    with pytest.raises(PermanentError) as caught:
+        ticker_page(Reply(url, 200, body), active=True)
+
+    assert caught.value.kind is FailureKind.TOO_LARGE
 
 
 def test_a_page_with_fewer_rows_than_it_states_is_refused():

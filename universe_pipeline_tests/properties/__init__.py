@@ -1,0 +1,1 @@
+"""What must hold for any input: found by hypothesis, the same examples each time."""

@@ -1,0 +1,97 @@
+"""Validation: no row vanishes or changes, twice is once, and no order matters."""
+
+import math
+from collections import Counter
+from typing import Any
+
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from universe_pipeline.domain.bars import BAR_SCHEMA, Bars
+from universe_pipeline.domain.quality import Validated, validate
+from universe_pipeline.loading.sessions import Encoding, content_hash, encode_session
+from universe_pipeline_tests.adapters.postgres.session_answers import JULY_1, T1
+from universe_pipeline_tests.properties.profile import examples
+
+Row = tuple[Any, ...]
+
+VENDOR_KEYS = ("T", "o", "h", "l", "c", "v", "vw", "n")
+"""The vendor's names of the columns of `BAR_SCHEMA`."""
+
+FLOAT = st.none() | st.sampled_from([10.0, 10.5, 11.0, 0.0, -0.0, math.nan, math.inf]) | st.floats()
+PRICE = st.sampled_from([10.0, 10.5, 11.0]) | FLOAT
+ROW = st.tuples(
+    st.none() | st.sampled_from(["A", "a", "B", "A B", ""]) | st.text(max_size=34),
+    *(PRICE, PRICE, PRICE, PRICE, FLOAT, FLOAT),
+    st.none() | st.integers(-(2**63), 2**63 - 1),
+)
+ROWS = st.lists(ROW, max_size=8).flatmap(
+    lambda rows: st.tuples(st.permutations(rows * 2 if len(rows) < 4 else rows), st.randoms())
+)
+
+
+@given(ROWS)
+@examples(150)
+def test_the_accepted_and_the_rejected_are_the_given(given_rows: tuple[list[Row], Any]):
+    rows, _ = given_rows
+
+    found = validate(_frame(rows))
+
+    told = [_shown(dict(zip(VENDOR_KEYS, row, strict=True))) for row in found.accepted.rows()]
+    told += [_shown(each.payload) for each in found.rejected]
+    assert Counter(told) == Counter(
+        _shown(dict(zip(VENDOR_KEYS, row, strict=True))) for row in rows
+    )
+    assert found.accepted["symbol"].is_unique().all()
+
+
+@given(ROWS)
+@examples(100)
+def test_what_was_accepted_once_is_accepted_again(given_rows: tuple[list[Row], Any]):
+    once = validate(_frame(given_rows[0])).accepted
+
+    again = validate(once)
+
+    assert again.accepted.equals(once)
+    assert again.rejected == ()
+
+
+@given(ROWS)
+@examples(150)
+def test_the_order_of_the_rows_changes_neither_verdicts_nor_fingerprint(
+    given_rows: tuple[list[Row], Any],
+):
+    rows, chance = given_rows
+    turned = chance.sample(rows, len(rows))
+
+    first, second = validate(_frame(rows)), validate(_frame(turned))
+
+    assert _verdicts(first) == _verdicts(second)
+    assert content_hash(first.accepted) == content_hash(second.accepted)
+
+
+@given(ROWS, st.integers(1, 5))
+@examples(100)
+def test_batches_change_neither_rows_nor_fingerprint(given_rows: tuple[list[Row], Any], batch: int):
+    answer = Bars(_frame(given_rows[0]))
+
+    whole, _ = encode_session(answer, JULY_1, T1, Encoding())
+    batched, _ = encode_session(answer, JULY_1, T1, Encoding(batch_rows=batch))
+
+    assert (batched.content_hash, batched.rows) == (whole.content_hash, whole.rows)
+    assert len(b"".join(batched.buffers)) == len(b"".join(whole.buffers))
+    assert len(batched.buffers) == math.ceil(whole.rows / batch)
+
+
+def _frame(rows: list[Row]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=BAR_SCHEMA, orient="row")
+
+
+def _shown(row: dict[str, Any]) -> str:
+    return repr(sorted((key, value) for key, value in row.items() if value is not None))
+
+
+def _verdicts(found: Validated) -> Counter[str]:
+    accepted = (repr(row) for row in found.accepted.rows())
+    return Counter([*accepted, *(f"{each.rule} {_shown(each.payload)}" for each in found.rejected)])
