@@ -68,6 +68,10 @@ format: dev ## let ruff format and mend what it can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+.PHONY: screenshots
+screenshots: dev ## take the README's pictures of Dagster anew, from a demo; needs Chromium
+	@$(BIN)/python -m universe_pipeline_tests.browser.screenshots
+
 .PHONY: lock
 lock: ## resolve the requirements files anew; ARGS=--upgrade moves every version
 	@$(FIND_PYTHON); $$python -m venv --without-pip .cache/lock && \

@@ -3,68 +3,107 @@
 import os
 import signal
 import socket
+import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from subprocess import Popen
 from types import FrameType
 
+import dagster as dg
+
 from universe_pipeline import wiring
-from universe_pipeline.adapters.postgres import embedded
+from universe_pipeline.adapters.postgres import embedded, losses
+from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.cli.exits import DONE
 from universe_pipeline.cli.terminal import note, result
 from universe_pipeline.domain.errors import UsageError
 from universe_pipeline.orchestration.instance import open_instance, prepare_home
-from universe_pipeline.orchestration.reconciliation import reconcile, report_dead_runs
+from universe_pipeline.orchestration.reconciliation import (
+    IN_PROGRESS,
+    reconcile,
+    report_dead_runs,
+)
 from universe_pipeline.orchestration.services import (
     HOST,
     READY_SECONDS,
     ServicesError,
+    await_predecessor,
     dagster_services,
 )
 from universe_pipeline.settings import environment_of, settings
 
+LOOK_SECONDS = 0.2
+"""How often signals and services are looked after."""
+
+UNLOCKED_SECONDS = 3.0
+"""The database may take so long to notice that a run's process was killed."""
+
 
 def serve(port: int) -> int:
     """Run everything in the foreground; ctrl-C or SIGTERM ends all of it."""
+    _listen(_raise)
+    await_predecessor(settings().effective_dagster_home)
     _require_free(port)
-    database = wiring.open_database(settings())
-    wiring.prepare_for_loading(settings(), database)
-    home = prepare_home(settings())
-    with open_instance(settings()) as instance:
-        reconcile(instance, database)
-        _listen_to_signals()
-        log = home / "services.log"
-        environment = {**os.environ, **environment_of(settings())}
-        with suppress(KeyboardInterrupt), dagster_services(home, port, environment, log) as running:
-            _await(port, running, log)
-            result(f"Dagster is at http://{HOST}:{port} (ctrl-C ends it; log: {log})")
-            if settings().polygon_api_key is None:
-                note("POLYGON_API_KEY is not set: loaded data can be looked at, nothing is fetched")
-            while running.poll() is None:
-                time.sleep(0.2)  # a wait would be restarted after a signal, and not end
-            raise ServicesError(f"Dagster's services ended by themselves: see {log}")
-        with database.connect() as connection:
-            interrupted = report_dead_runs(instance, connection, starting=timedelta())
-    if interrupted:
-        note(f"{interrupted} runs were interrupted; what they had loaded is kept")
-    if settings().database_url is None:
-        wiring.detach(settings())
-        embedded.stop(settings().universe_home)
+    with _database() as database:
+        _settle(database, "before")
+        try:
+            _serve(port)
+        finally:
+            _settle(database, "by this end")
     note("stopped")
     return DONE
 
 
-def _listen_to_signals() -> None:
-    """After every import: some libraries set handlers of their own, and shells ignore SIGINT."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGINT, _interrupt)
+@contextmanager
+def _database() -> Generator[Database]:
+    """The database for the block; an embedded one that nobody else uses is stopped after it."""
+    database = wiring.open_database(settings())
+    wiring.prepare_for_loading(settings(), database)
+    try:
+        yield database
+    finally:
+        if settings().database_url is None:
+            wiring.detach(settings())
+            embedded.stop(settings().universe_home)
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
+def _serve(port: int) -> None:
+    home = prepare_home(settings())
+    log = home / "services.log"
+    environment = {**os.environ, **environment_of(settings())}
+    told: set[int] = set()
+    _listen(lambda number, _: told.add(number))  # from now on nothing is left half done
+    with dagster_services(home, port, environment, log) as guard:
+        if not _await(port, guard, log, told):
+            return
+        result(f"Dagster is at http://{HOST}:{port} (ctrl-C ends it; log: {log})")
+        sys.stdout.flush()  # somebody may be waiting for it at the end of a pipe
+        if settings().polygon_api_key is None:
+            note("POLYGON_API_KEY is not set: loaded data can be looked at, nothing is fetched")
+        while not told:
+            if guard.poll() is not None:
+                raise ServicesError(f"Dagster's services ended by themselves: see {log}")
+            time.sleep(LOOK_SECONDS)
+        note("stopping: a run in flight finishes its session, for at most ten seconds")
+
+
+def _listen(handler: Callable[[int, FrameType | None], object]) -> None:
+    """Let ctrl-C and SIGTERM call `handler`; after imports, as libraries set handlers too.
+
+    Without one ctrl-C would be ignored where a shell script started us by `&`, and by Dagster,
+    which inherits that, every signal.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handler)
+
+
+def _raise(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
@@ -79,12 +118,41 @@ def _require_free(port: int) -> None:
             ) from None
 
 
-def _await(port: int, services: Popen[bytes], log: Path) -> None:
+def _await(port: int, guard: Popen[bytes], log: Path, told: AbstractSet[int]) -> bool:
+    """Wait until the webserver answers; false if told to stop before it does."""
     url = f"http://{HOST}:{port}/server_info"
     deadline = time.monotonic() + READY_SECONDS
-    while services.poll() is None and time.monotonic() < deadline:
+    while guard.poll() is None and time.monotonic() < deadline:
         with suppress(urllib.error.URLError, OSError):
             urllib.request.urlopen(url, timeout=5).close()
-            return
-        time.sleep(0.2)
+            return True
+        if told:
+            return False
+        time.sleep(LOOK_SECONDS)
     raise ServicesError(f"Dagster's services did not come up: see {log}")
+
+
+def _settle(database: Database, when: str) -> None:
+    """While no services run: report their runs as failed, and let Dagster show what is loaded.
+
+    Through an instance of its own: connections may have been lost while the services ran.
+    """
+    with losses.told(database), open_instance(settings()) as instance:
+        dead = _report_dead_runs(instance, database)
+        reconcile(instance, database)
+    if dead:
+        runs = "1 run was" if dead == 1 else f"{dead} runs were"
+        note(f"{runs} interrupted {when}; what is loaded is kept")
+
+
+def _report_dead_runs(instance: dg.DagsterInstance, database: Database) -> int:
+    reported = 0
+    deadline = time.monotonic() + UNLOCKED_SECONDS
+    with database.connect() as connection:
+        while True:
+            # Nobody is about to start a run: its services would have to be alive.
+            reported += report_dead_runs(instance, connection, starting=timedelta())
+            rest = instance.get_runs_count(dg.RunsFilter(statuses=IN_PROGRESS))
+            if not rest or time.monotonic() > deadline:  # the rest are at work elsewhere
+                return reported
+            time.sleep(LOOK_SECONDS)

@@ -1,15 +1,19 @@
-"""Dagster's services as one process group: webserver, daemon and code location on loopback."""
+"""Dagster's services as one process group: webserver, daemon and code location on loopback.
 
+Between `up` and the services stands a guard (`guard.py`), which ends them when `up` is gone.
+"""
+
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from universe_pipeline.domain.errors import UniverseError
+from universe_pipeline.domain.errors import UniverseError, UsageError
 
 WORKSPACE = """\
 load_from:
@@ -20,8 +24,10 @@ load_from:
 
 HOST = "127.0.0.1"
 READY_SECONDS = 120
-GRACE_SECONDS = 10
-"""For a run in flight to finish its session; what is still there then is killed."""
+GUARD = Path(__file__).with_name("guard.py")
+LOCK = "services.lock"
+NOTICED_SECONDS = 1.0
+"""A guard needs a moment to notice that its `up` was killed."""
 
 
 class ServicesError(UniverseError):
@@ -32,44 +38,74 @@ class ServicesError(UniverseError):
 def dagster_services(
     home: Path, port: int, environment: Mapping[str, str], log: Path
 ) -> Generator[subprocess.Popen[bytes]]:
-    """Run the services for the block; at its end every process of theirs is gone."""
+    """Run the services for the block; at its end every process of theirs is gone.
+
+    Gives the guard, which ends by itself when the services do.
+
+    Raises:
+        UsageError: services of this folder run already.
+    """
     workspace = home / "workspace.yaml"
     workspace.write_text(WORKSPACE)
-    command = ["dagster", "dev", "-w", str(workspace), "-h", HOST, "-p", str(port)]
-    with log.open("ab") as output:
-        services = subprocess.Popen(  # noqa: S603  # our own interpreter
-            [sys.executable, "-m", *command],
+    dagster = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace)]
+    with _sole(home) as lock, log.open("ab") as output:
+        guard = subprocess.Popen(  # noqa: S603  # our own interpreter
+            [sys.executable, "-I", str(GUARD), str(lock), *dagster, "-h", HOST, "-p", str(port)],
             env={**environment, "DAGSTER_HOME": str(home)},
             cwd=home,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             stderr=output,
+            pass_fds=[lock],
             start_new_session=True,
         )
+        try:
+            yield guard
+        finally:
+            _end(guard)
+
+
+def _end(guard: subprocess.Popen[bytes]) -> None:
+    told, _ = guard.communicate()  # closes its stdin, and waits
+    if guard.returncode != 0 and told:  # it was killed, and could not do its duty
+        with suppress(ProcessLookupError):
+            os.killpg(int(told), signal.SIGKILL)
+
+
+def await_predecessor(home: Path) -> None:
+    """Let the services of an `up` that was killed come to their end.
+
+    Raises:
+        UsageError: their `up` is alive.
+    """
+    if (home / LOCK).exists():
+        with _sole(home):
+            pass
+
+
+@contextmanager
+def _sole(home: Path) -> Generator[int]:
+    """Hold the folder's lock for the block, as an open file: it is held until all have closed it.
+
+    The guard shares the lock of an `up` that is gone while it still ends the services.
+    """
+    lock = os.open(home / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        yield services
+        deadline = time.monotonic() + NOTICED_SECONDS
+        while not _lock(lock, fcntl.LOCK_EX):
+            if _lock(lock, fcntl.LOCK_SH):
+                deadline = time.monotonic() + NOTICED_SECONDS  # they are ending
+            if time.monotonic() > deadline:
+                raise UsageError(f"another `universe up` is running on {home}")
+            time.sleep(0.1)
+        yield lock
     finally:
-        _end_group(services)
+        os.close(lock)
 
 
-def _end_group(services: subprocess.Popen[bytes]) -> None:
-    """Interrupt every process of the group, so that runs finish their session; then kill."""
-    _signal_group(services.pid, signal.SIGTERM)
-    deadline = time.monotonic() + GRACE_SECONDS
-    while _group_lives(services) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    _signal_group(services.pid, signal.SIGKILL)
-    services.wait()
-
-
-def _group_lives(services: subprocess.Popen[bytes]) -> bool:
-    services.poll()  # a child that has ended counts as living until somebody has asked
-    return _signal_group(services.pid, 0)
-
-
-def _signal_group(group: int, number: int) -> bool:
+def _lock(file: int, mode: int) -> bool:
     try:
-        os.killpg(group, number)
-    except ProcessLookupError:
+        fcntl.flock(file, mode | fcntl.LOCK_NB)
+    except BlockingIOError:
         return False
     return True

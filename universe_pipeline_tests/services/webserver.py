@@ -1,12 +1,12 @@
-"""Dagster's webserver, asked over GraphQL as its UI does; the standard library alone."""
+"""Dagster's webserver, asked over GraphQL as its UI does."""
 
-import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.request import Request, urlopen
+
+import httpx
 
 ASSETS = ("symbols", "daily_bars", "data_coverage")
 LOCATION = {
@@ -51,11 +51,8 @@ class Webserver:
 
     def ask(self, query: str, **variables: Any) -> Any:
         """The data of an answer without errors."""
-        body = json.dumps({"query": query, "variables": variables}).encode()
-        headers = {"Content-Type": "application/json"}
-        request = Request(f"{self.url}/graphql", data=body, headers=headers)  # noqa: S310  # http
-        with urlopen(request, timeout=60) as response:  # noqa: S310  # http on loopback
-            answer = json.load(response)
+        question = {"query": query, "variables": variables}
+        answer = httpx.post(f"{self.url}/graphql", json=question, timeout=60).json()
         assert "errors" not in answer, answer["errors"]
         return answer["data"]
 
@@ -121,7 +118,7 @@ class Webserver:
             f"""
             query ($asset: AssetKeyInput!) {{ assetOrError(assetKey: $asset) {{
                 __typename ... on Asset {{
-                    assetMaterializations(limit: 100000) {{ {fields} }} }} }} }}
+                    assetMaterializations(limit: 10000) {{ {fields} }} }} }} }}
             """,
             asset={"path": [asset]},
         )["assetOrError"].get("assetMaterializations", [])
@@ -256,8 +253,7 @@ class Webserver:
     def runs(self) -> list[dict[str, Any]]:
         """All runs, newest first."""
         return self.ask(
-            "{ runsOrError { ... on Runs { results"
-            " { id status jobName tags { key value } } } } }"
+            "{ runsOrError { ... on Runs { results { id status jobName tags { key value } } } } }"
         )["runsOrError"]["results"]
 
     # Schedules

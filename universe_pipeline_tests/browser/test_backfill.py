@@ -1,0 +1,71 @@
+"""A range that is typed into the page, from the graph of assets to green partitions."""
+
+import pytest
+
+from universe_pipeline_tests.browser.page import Page
+from universe_pipeline_tests.services.site import Site
+from universe_pipeline_tests.services.webserver import ASSETS
+
+THANKSGIVING_WEEK = ["2024-11-25", "2024-11-26", "2024-11-27", "2024-11-29", "2024-12-02"]
+"""Thursday, 28 November, was Thanksgiving; Friday closed early."""
+
+ENDED = ("Succeeded", "Failed", "Canceled")
+
+
+def launch_backfill(page: Page, selection: str, partitions: int) -> None:
+    """Launch a backfill of the whole group, as the dialog asks for it."""
+    page.open("/locations/universe_pipeline/asset-groups/universe")
+    page.click("Materialize all…")
+    page.click("Show all partitions")  # the dialog offers the last 90 days only
+    page.fill("ex: 2003-09-10", selection)
+    page.await_line(f"{partitions} partitions")
+    page.click("Launch backfill")
+    page.await_seen("no dialog", lambda: "Launch backfill" not in page.lines)
+
+
+def await_end_of_backfill(page: Page) -> str:
+    """Open the only backfill that there is; how it ends."""
+    page.click("Runs")
+    page.click_link("/runs/b/")
+    return page.await_seen(
+        "the end of the backfill",
+        lambda: next((said for said in page.below("Status") if said in ENDED), None),
+    )
+
+
+def materialized_partitions(page: Page, asset: str) -> list[str]:
+    """The partitions that the list of an asset has left without the missing ones."""
+    page.click_title(asset)
+    page.click("Partitions")
+    page.await_line("Materialized (5)")
+    page.untick("Missing (")
+    return sorted(page.await_seen("partitions", lambda: page.titles("2024-")))
+
+
+@pytest.mark.system
+def test_the_graph_of_the_group_shows_the_three_assets(page: Page) -> None:
+    page.open("/locations/universe_pipeline/asset-groups/universe")
+
+    assets = page.await_seen("assets", page.assets)
+
+    assert assets == ["daily_bars", "data_coverage", "symbols"]
+    assert page.complaints() == []
+
+
+@pytest.mark.system
+def test_a_range_that_is_typed_into_the_page_is_loaded_without_its_holiday_and_ends_green(
+    page: Page, site: Site
+) -> None:
+    launch_backfill(page, "[2024-11-25...2024-12-02]", 5)
+
+    ended = await_end_of_backfill(page)
+    progress = {asset: page.below(asset, 5) for asset in ASSETS}
+    materialized = materialized_partitions(page, "daily_bars")
+
+    assert ended == "Succeeded"
+    assert progress == {asset: ["100% completed", "5", "0", "5", "0"] for asset in ASSETS}
+    assert materialized == THANKSGIVING_WEEK
+    assert site.loaded() == THANKSGIVING_WEEK
+    assert site.requests() == THANKSGIVING_WEEK
+    assert site.differing(THANKSGIVING_WEEK) == []
+    assert page.complaints() == []
