@@ -24,6 +24,9 @@ from universe_pipeline.orchestration.resources import PostgresResource
 SHOWN = 50
 """Offenders listed in a check's metadata; the count is always complete."""
 
+TOLD = 3
+"""Offenders in the line that a failed check shows."""
+
 _BARS = {
     "daily_bars_cover_every_session": "Every session of the run is loaded.",
     "daily_bars_have_consistent_ohlc": "High is the highest and low the lowest price of every bar.",
@@ -36,35 +39,45 @@ _BARS = {
     specs=[
         dg.AssetCheckSpec(name, asset=daily_bars, description=meaning)
         for name, meaning in _BARS.items()
-    ]
+    ],
+    can_subset=True,  # the UI executes them one by one, too
 )
 def daily_bars_checks(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource
 ) -> Iterator[dg.AssetCheckResult]:
     """Judge the sessions of the run; sessions that failed make the run itself fail at the end."""
+    chosen = {key.name for key in context.selected_asset_check_keys}
     with postgres.database.connect() as connection:
         sessions = _sessions(context, connection)
         lacking = _lacking(connection, asked_for(context.run, sessions))
-        yield _verdict(
-            "daily_bars_cover_every_session",
-            [f"{session}: {state}" for session, state in lacking],
-            severity=_severity(lacking),
-        )
-        yield _verdict(
-            "daily_bars_have_consistent_ohlc",
-            [f"{day} {symbol}" for day, symbol in reading.inconsistent_bars(connection, sessions)],
-        )
-        closed = closed_days(sessions[0], sessions[-1]) if sessions else ()
-        yield _verdict(
-            "daily_bars_fall_on_sessions",
-            [f"{day}: {count} bars" for day, count in reading.bars_on(connection, closed)],
-        )
-        miscounted = reading.miscounted_sessions(connection, sessions)
-        yield _verdict(
-            "daily_bars_match_their_load",
-            [f"{day}: {found} bars, {stored} stored" for day, stored, found in miscounted],
-        )
+        for verdict in _verdicts_on_bars(connection, sessions, lacking):
+            if verdict.check_name in chosen:
+                yield verdict
         _fail_for_failed(context, connection, lacking)
+
+
+def _verdicts_on_bars(
+    connection: Connection, sessions: list[date], lacking: Sequence[tuple[date, str]]
+) -> Iterator[dg.AssetCheckResult]:
+    yield _verdict(
+        "daily_bars_cover_every_session",
+        [f"{session}: {state}" for session, state in lacking],
+        severity=_severity(lacking),
+    )
+    yield _verdict(
+        "daily_bars_have_consistent_ohlc",
+        [f"{day} {symbol}" for day, symbol in reading.inconsistent_bars(connection, sessions)],
+    )
+    closed = closed_days(sessions[0], sessions[-1]) if sessions else ()
+    yield _verdict(
+        "daily_bars_fall_on_sessions",
+        [f"{day}: {count} bars" for day, count in reading.bars_on(connection, closed)],
+    )
+    miscounted = reading.miscounted_sessions(connection, sessions)
+    yield _verdict(
+        "daily_bars_match_their_load",
+        [f"{day}: {found} bars, {stored} stored" for day, stored, found in miscounted],
+    )
 
 
 def _sessions(context: dg.AssetCheckExecutionContext, connection: Connection) -> list[date]:
@@ -132,8 +145,18 @@ def _verdict(
     if offenders:
         metadata["list"] = dg.MetadataValue.md("\n".join(f"- {text}" for text in offenders[:SHOWN]))
     return dg.AssetCheckResult(
-        check_name=name, passed=not offenders, severity=severity, metadata=metadata
+        check_name=name,
+        passed=not offenders,
+        severity=severity,
+        metadata=metadata,
+        description=_told(offenders),  # shown at once, the list only when asked for
     )
+
+
+def _told(offenders: Sequence[str]) -> str | None:
+    if not offenders:
+        return None
+    return "; ".join(offenders[:TOLD]) + (" …" if len(offenders) > TOLD else "")
 
 
 CHECKS = [daily_bars_checks, symbols_are_unique, data_coverage_knows_every_load]

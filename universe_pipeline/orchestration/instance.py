@@ -18,6 +18,10 @@ storage:
 telemetry:
   enabled: false
 
+# No dialog of Dagster's over the first page.
+nux:
+  enabled: false
+
 # Killed runs would hold their place in a pool for ever otherwise.
 run_monitoring:
   enabled: true

@@ -50,4 +50,6 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:,.4f}".rstrip("0").rstrip(".")
+    if isinstance(value, int):
+        return f"{value:,}"
     return str(value).replace("|", "\\|")

@@ -68,6 +68,7 @@ class PartitionEvents:
     def _record(self, partitions: list[tuple[str, Metadata]]) -> None:
         batch = make_new_run_id()
         for n, (partition, metadata) in enumerate(partitions, start=1):
+            time.sleep(0.001)  # of events in one millisecond the UI lists only one
             DagsterEvent.asset_materialization(
                 self._context.step_context,
                 dg.AssetMaterialization(
@@ -94,6 +95,7 @@ def record_without_run(
     partitions: Sequence[tuple[str, Metadata]],
 ) -> None:
     """Record partitions as materialized at once, as belonging to no run."""
+    now = time.time() - len(partitions) / 1000
     entries = [
         EventLogEntry(
             user_message="",
@@ -101,7 +103,7 @@ def record_without_run(
             job_name=RUNLESS_JOB_NAME,
             run_id=RUNLESS_RUN_ID,
             error_info=None,
-            timestamp=time.time(),
+            timestamp=now + n / 1000,  # of events in one millisecond the UI lists only one
             step_key=None,
             dagster_event=DagsterEvent(
                 event_type_value=DagsterEventType.ASSET_MATERIALIZATION.value,
@@ -111,7 +113,7 @@ def record_without_run(
                 job_name=RUNLESS_JOB_NAME,
             ),
         )
-        for partition, metadata in partitions
+        for n, (partition, metadata) in enumerate(partitions)
     ]
     if entries:
         instance.event_log_storage.store_event_batch(entries)

@@ -6,6 +6,7 @@ No asset: it writes into `daily_bars` and `symbol_loads`, and never marks a sess
 from datetime import date
 
 import dagster as dg
+from pydantic import Field
 
 from universe_pipeline.adapters.postgres import calendar
 from universe_pipeline.adapters.postgres.coverage import cover
@@ -21,14 +22,12 @@ from universe_pipeline.orchestration.tags import JOB_TAG
 class Symbols(dg.Config):
     """Run configuration of `symbol_repair`."""
 
-    symbols: list[str]
-    """Case-sensitive tickers."""
-    start: str
-    """First day, YYYY-MM-DD."""
-    end: str
-    """Last day, YYYY-MM-DD."""
-    again: bool = True
-    """Ask also for what either endpoint was asked for already."""
+    symbols: list[str] = Field(description="Case-sensitive tickers.")
+    start: str = Field(description="First day, YYYY-MM-DD.")
+    end: str = Field(description="Last day, YYYY-MM-DD.")
+    again: bool = Field(
+        default=True, description="Ask also for what either endpoint was asked for already."
+    )
 
 
 @dg.op

@@ -31,7 +31,7 @@ def shown(row: Row) -> list[str]:
     """A bar of the vendor as a person reads it."""
     symbol, *numbers, transactions = row
     rounded = [round(number or 0, 4) for number in numbers]
-    return [symbol, *(f"{n:,}".removesuffix(".0") for n in rounded), str(transactions)]
+    return [symbol, *(f"{n:,}".removesuffix(".0") for n in rounded), f"{transactions:,}"]
 
 
 @pytest.mark.system

@@ -7,6 +7,7 @@ from functools import partial
 
 import dagster as dg
 import polars as pl
+from pydantic import Field
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres import calendar, loads
@@ -43,10 +44,14 @@ and the old values go to `bar_revisions`.
 class Load(dg.Config):
     """Run configuration of `daily_bars`."""
 
-    reload: bool = False
-    """Fetch every session again, also those that are loaded."""
-    fetch: list[str] | None = None
-    """Fetch exactly these sessions (YYYY-MM-DD), loaded or not; none = those not loaded yet."""
+    reload: bool = Field(
+        default=False, description="Fetch every session again, also those that are loaded."
+    )
+    fetch: list[str] | None = Field(
+        default=None,
+        description="Fetch exactly these sessions (YYYY-MM-DD), loaded or not; "
+        "none = those not loaded yet.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

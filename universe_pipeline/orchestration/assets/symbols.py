@@ -3,6 +3,7 @@
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from universe_pipeline.adapters.postgres.symbols import Snapshot, listed_counts
 from universe_pipeline.domain.errors import VendorError
@@ -25,8 +26,10 @@ tables so that one backfill selects all three; the rows themselves are not kept 
 class Discover(dg.Config):
     """Run configuration of `symbols`."""
 
-    force_refresh: bool = False
-    """Ask the vendor even when the universe is younger than 24 hours."""
+    force_refresh: bool = Field(
+        default=False,
+        description="Ask the vendor even when the universe is younger than 24 hours.",
+    )
 
 
 @dg.asset(
