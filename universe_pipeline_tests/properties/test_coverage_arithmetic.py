@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from universe_pipeline.adapters.postgres.bars import write_session, write_symbol
@@ -90,8 +90,33 @@ class Model:
         return self.status.get(day) == "loaded" or (name, day) in self.asked
 
 
+HELD_FOR_OTHERS_ONLY = [
+    (("session", DAYS[3], {"A"}), True),
+    (("status", DAYS[3], "quarantined"), True),
+    (("symbol", "A", DAYS[5], DAYS[5], {DAYS[5]}), True),
+]
+GIVEN_AND_TAKEN = [
+    (("symbol", "A", DAYS[1], DAYS[5], {DAYS[1], DAYS[3]}), True),
+    (("symbol", "A", DAYS[1], DAYS[5], {DAYS[1]}), True),
+]
+ASKED_BESIDE = [
+    (("session", DAYS[3], {"A"}), True),
+    (("symbol", "A", DAYS[2], DAYS[5], {DAYS[3]}), True),
+    (("status", DAYS[3], "quarantined"), True),
+]
+LOADED_BETWEEN = [
+    (("session", DAYS[1], {"A", "a"}), True),
+    (("session", DAYS[5], {"A", "a"}), True),
+    (("session", DAYS[3], {"a"}), True),
+]
+
+
 @given(histories())
-@examples(100)
+@example(HELD_FOR_OTHERS_ONLY)
+@example(GIVEN_AND_TAKEN)
+@example(ASKED_BESIDE)
+@example(LOADED_BETWEEN)
+@examples(40)
 def test_coverage_is_what_the_days_say_whenever_it_is_brought_up_to_date(
     reused_database: Database, history: list[tuple[tuple[Any, ...], bool]]
 ):
