@@ -45,7 +45,7 @@ test-system: dev ## all tests on an ordinary PostgreSQL 15, and those that need 
 
 .PHONY: faults
 faults: dev ## every fault, from a spoilt answer to a full disk, and what was lost by it
-	@$(BIN)/python -m pytest -n 2 universe_pipeline_tests/faults $(ARGS)
+	@$(BIN)/python -m pytest -n 2 universe_pipeline_tests/faults universe_pipeline_tests/services $(ARGS)
 
 .PHONY: check
 check: lint types imports test ## lint, types, import contracts and tests

@@ -8,7 +8,7 @@ from universe_pipeline_tests.services.serving import serving, workers
 from universe_pipeline_tests.services.site import Site
 from universe_pipeline_tests.services.webserver import ASSETS, until
 
-pytestmark = pytest.mark.system
+pytestmark = pytest.mark.faults
 
 SPRING = ("2024-03-01", "2024-05-31")
 

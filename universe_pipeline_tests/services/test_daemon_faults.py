@@ -10,7 +10,7 @@ from universe_pipeline_tests.services.serving import Up, workers
 from universe_pipeline_tests.services.site import Site
 from universe_pipeline_tests.services.webserver import ASSETS, Webserver, until
 
-pytestmark = pytest.mark.system
+pytestmark = pytest.mark.faults
 
 LOADED_FIRST = 3
 

@@ -12,7 +12,7 @@ from universe_pipeline_tests.services.serving import Up
 from universe_pipeline_tests.services.site import Site
 from universe_pipeline_tests.services.webserver import Webserver, until
 
-pytestmark = pytest.mark.system
+pytestmark = pytest.mark.faults
 
 DAILY = "daily_update_after_close"
 
