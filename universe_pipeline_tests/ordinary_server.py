@@ -1,5 +1,6 @@
 """An ordinary PostgreSQL from a distribution's programs, on loopback."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -12,6 +13,9 @@ from pathlib import Path
 from zlib import crc32
 
 import psycopg
+
+USERS = "users.lock"
+"""Held by every worker as long as it has tests."""
 
 
 class OrdinaryServer:
@@ -84,15 +88,25 @@ def ordinary_server(home: Path, binaries: Path) -> Generator[str]:
         home.mkdir(mode=0o755)
     except FileExistsError:
         await_answer(server.url)
-        yield server.url
+        with _using(home):
+            yield server.url
         return
     try:
         server.make()
-        yield server.url
-        _await_others(server.url)
+        with _using(home):
+            yield server.url
+        with (home / USERS).open("ab") as users:  # waits for the other workers' tests
+            fcntl.flock(users, fcntl.LOCK_EX)
     finally:
         server.stop()
         shutil.rmtree(home)
+
+
+@contextmanager
+def _using(home: Path) -> Generator[None]:
+    with (home / USERS).open("ab") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)
+        yield
 
 
 def await_answer(url: str) -> None:
@@ -107,14 +121,3 @@ def await_answer(url: str) -> None:
             time.sleep(0.1)
         else:
             return
-
-
-def _await_others(url: str) -> None:
-    """Let the other workers finish: a shutdown would cut their tests."""
-    query = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
-    with psycopg.connect(url, autocommit=True) as connection:
-        deadline = time.monotonic() + 300
-        while (row := connection.execute(query).fetchone()) and row[0] > 1:
-            if time.monotonic() > deadline:
-                return
-            time.sleep(0.2)

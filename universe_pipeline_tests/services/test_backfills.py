@@ -138,6 +138,7 @@ def test_a_session_that_has_not_closed_stops_no_other_and_is_not_shown(
     assert webserver.partitions("data_coverage").within(newest[0], newest[-1]).materialized == shown
 
 
+@pytest.mark.faults
 def test_with_a_limit_a_backfill_is_several_runs(site: Site) -> None:
     environment = site.environment | {"UNIVERSE_SESSIONS_PER_RUN": "10"}
     with serving(environment, site.folder) as up:
