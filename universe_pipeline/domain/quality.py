@@ -90,6 +90,8 @@ def validate(bars: pl.DataFrame, keys: tuple[str, ...] = ("symbol",)) -> Validat
             rejected as `duplicate`; of differing ones all are rejected, since nobody can say
             which is right.
     """
+    if _keeps_all_rules(bars, keys):
+        return Validated(bars, ())  # as nearly every answer; the long way takes thrice the time
     judged = bars.with_columns(_rule=_first_broken_rule(bars, keys))
     return Validated(
         accepted=judged.filter(pl.col("_rule").is_null()).drop("_rule"),
@@ -110,6 +112,12 @@ def on_sessions(bars: pl.DataFrame, sessions: Sequence[date]) -> Validated:
             for row in bars.filter(~asked).iter_rows(named=True)
         ),
     )
+
+
+def _keeps_all_rules(bars: pl.DataFrame, keys: tuple[str, ...]) -> bool:
+    broken = pl.any_horizontal(rule.broken.any() for rule in ROW_RULES)
+    repeated = pl.struct(keys).n_unique() < pl.len()
+    return not bars.select((broken | repeated).any()).item()
 
 
 def _first_broken_rule(bars: pl.DataFrame, keys: tuple[str, ...]) -> pl.Expr:

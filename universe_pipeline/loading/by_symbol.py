@@ -105,7 +105,7 @@ def _encode(asked: _Asked, answer: Bars | Nothing) -> EncodedSymbol:
         symbol=asked.symbol,
         sessions=asked.sessions,
         asked=[(first, last + timedelta(days=1))],
-        buffers=list(copy_binary.encode(wanted, "symbol")),
+        buffers=list(copy_binary.encode(wanted, "symbol").buffers()),
         rejected=(*given.undecodable, *validated.rejected, *timely.rejected),
         requested_at=asked.requested_at,
     )

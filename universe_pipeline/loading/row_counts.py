@@ -24,11 +24,11 @@ def judge(connection: Connection, answer: EncodedSession) -> RowCount:
     A session that is loaded is not held against others: its answer is held against what it has
     stored, when it is written.
     """
-    known = loads.states(connection, [answer.session]).get(answer.session)
-    if known is not None and known.status == "loaded":
-        return RowCount.PLAUSIBLE
     usual = loads.trailing_median(connection, answer.session)
     if usual is None or answer.rows >= bars.COLLAPSE * usual:
+        return RowCount.PLAUSIBLE
+    known = loads.states(connection, [answer.session]).get(answer.session)
+    if known is not None and known.status == "loaded":
         return RowCount.PLAUSIBLE
     seen = known is not None and known.status == "quarantined"
     doubted = failures.is_open(connection, answer.session, FailureKind.COLLAPSED)

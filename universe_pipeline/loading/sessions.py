@@ -8,7 +8,6 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from hashlib import blake2b
 
 import polars as pl
 
@@ -139,7 +138,7 @@ def _fetch(client: PolygonClient, session: date, encoding: Encoding) -> Fetched:
     if not isinstance(answer, Bars):
         return Fetched(session, requested_at, answer)
     encoded, accepted = encode_session(answer, session, requested_at, encoding)
-    sample = accepted.sort(pl.col("close") * pl.col("volume"), descending=True).head(SAMPLE_ROWS)
+    sample = accepted.top_k(SAMPLE_ROWS, by=pl.col("close") * pl.col("volume"))
     return Fetched(session, requested_at, encoded, sample)
 
 
@@ -149,29 +148,17 @@ def encode_session(
     """Validate and encode one session's rows; also the accepted ones as a frame."""
     validated = quality.validate(answer.frame)
     accepted = validated.accepted
-    rows = encoding.batch_rows or max(1, len(accepted))
-    buffers = [
-        b"".join(copy_binary.encode(piece, "grouped", session))
-        for piece in accepted.sort("symbol").iter_slices(rows)
-    ]
+    rows = copy_binary.encode(accepted, "grouped", session)
     encoded = EncodedSession(
         session=session,
-        rows=len(accepted),
-        buffers=buffers,
-        content_hash=content_hash(accepted),
+        rows=len(rows),
+        buffers=list(rows.buffers(encoding.batch_rows)),
+        content_hash=rows.fingerprint,
         rejected=(*answer.undecodable, *validated.rejected),
         requested_at=requested_at,
         settled=_is_settled(session, requested_at, encoding.revisit),
     )
     return encoded, accepted
-
-
-def content_hash(accepted: pl.DataFrame) -> str:
-    """A fingerprint of a session's bars that is the same however they were ordered or batched."""
-    digest = blake2b(digest_size=16)
-    for buffer in copy_binary.encode(accepted, "grouped", date(2000, 1, 1)):
-        digest.update(buffer)
-    return digest.hexdigest()
 
 
 def _is_settled(session: date, at: datetime, revisit: int) -> bool:

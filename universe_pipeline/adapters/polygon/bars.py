@@ -131,8 +131,7 @@ def _require_adjustment(reply: Reply, envelope: Envelope, *, adjusted: bool) -> 
 
 def _require_days(reply: Reply, rows: Sequence[RangeRow], start: date, end: date) -> None:
     first, after = _midnight(start), _midnight(end + timedelta(days=1))
-    wrong = [row.t for row in rows if row.t is None or not first <= row.t < after]
-    if wrong:
+    if wrong := [row.t for row in rows if row.t is None or not first <= row.t < after]:
         days = sorted({_named_day(t) for t in wrong})
         named = ", ".join(days[:_MOST_NAMED_DAYS]) + ("…" if len(days) > _MOST_NAMED_DAYS else "")
         asked = f"{start}" if start == end else f"{start} to {end}"

@@ -13,13 +13,14 @@ from datetime import date, datetime
 
 import psycopg
 from psycopg import sql
-from psycopg.types.json import Json
+from psycopg.abc import Buffer
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import DateRange
 
-from universe_pipeline.adapters.postgres import copy_binary
+from universe_pipeline.adapters.postgres import copy_binary, rejected
 from universe_pipeline.adapters.postgres.calendar import quarter_of
-from universe_pipeline.adapters.postgres.text import storable, storable_json
+from universe_pipeline.adapters.postgres.connection import atomic
+from universe_pipeline.adapters.postgres.rejected import Origin
 from universe_pipeline.domain.bars import RejectedRow
 from universe_pipeline.domain.errors import ACCESS_KINDS
 
@@ -38,7 +39,7 @@ class EncodedSession:
 
     session: date
     rows: int
-    buffers: Sequence[bytes]
+    buffers: Sequence[Buffer]
     """The rows in COPY BINARY, without header and trailer."""
     content_hash: str
     rejected: Sequence[RejectedRow]
@@ -55,7 +56,7 @@ class EncodedSymbol:
     sessions: Sequence[date]
     asked: Sequence[tuple[date, date]]
     """The sessions as unbroken runs: first session, day after the last."""
-    buffers: Sequence[bytes]
+    buffers: Sequence[Buffer]
     rejected: Sequence[RejectedRow]
     requested_at: datetime
 
@@ -94,7 +95,7 @@ def write_session(
 
     A quarantined one is stored, and kept from readers.
     """
-    with connection.transaction():
+    with atomic(connection):
         before = _lock_session(connection, answer.session)
         if before is not None and before.stored and before.fetched_at > answer.requested_at:
             return Write(before.stored, superseded=True)
@@ -102,8 +103,8 @@ def write_session(
             return Write(before.stored, collapsed=True)
         status = "quarantined" if quarantined else "loaded"
         write = _write_session_bars(connection, answer, before, run_id)
-        _replace_rejected(connection, answer.session, answer, run_id)
         _record_session(connection, answer, write, status, run_id)
+        rejected.insert(connection, answer.session, answer.rejected, _origin(answer, run_id))
     return write
 
 
@@ -111,15 +112,22 @@ def record_rejected(
     connection: psycopg.Connection, answer: EncodedSession, run_id: str | None
 ) -> None:
     """Keep the rejected rows of an answer without a usable one, unless its session has bars."""
-    with connection.transaction():
+    with atomic(connection):
         before = _lock_session(connection, answer.session)
         if before is None or not before.stored:
-            _replace_rejected(connection, answer.session, answer, run_id)
+            rejected.forget_session(connection, answer.session)
+            rejected.insert(connection, answer.session, answer.rejected, _origin(answer, run_id))
+
+
+def _origin(answer: EncodedSession, run_id: str | None) -> Origin:
+    return Origin("grouped", answer.requested_at, run_id)
 
 
 def _lock_session(connection: psycopg.Connection, session: date) -> _Stored | None:
-    connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (ALL_SESSIONS_LOCK,))
-    connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (SESSION_LOCKS, session.toordinal()))
+    connection.execute(
+        "SELECT pg_advisory_xact_lock_shared(%s), pg_advisory_xact_lock(%s, %s)",
+        (ALL_SESSIONS_LOCK, SESSION_LOCKS, session.toordinal()),
+    )
     row = connection.execute(
         "SELECT stored, content_hash, fetched_at FROM session_loads WHERE date = %s FOR UPDATE",
         (session,),
@@ -133,17 +141,17 @@ def _write_session_bars(
     before: _Stored | None,
     run_id: str | None,
 ) -> Write:
-    rejected = len(answer.rejected)
+    refused = len(answer.rejected)
     if before is not None and before.content_hash == answer.content_hash:
-        return Write(answer.rows, rejected)
+        return Write(answer.rows, refused)
     if not _holds_bars(connection, answer.session):
         copy_in(connection, quarter_of(answer.session)[0], answer.buffers)
-        return Write(answer.rows, rejected, added=answer.rows)
+        return Write(answer.rows, refused, added=answer.rows)
     _stage(connection, answer.buffers)
     overtaken = connection.execute(_DROP_OVERTAKEN, (answer.requested_at,)).rowcount
     scope = _Scope(sql.SQL("b.date = %(day)s"), {"day": answer.session})
     revised, added = _merge(connection, scope, "grouped", run_id)
-    return Write(answer.rows - overtaken, rejected, revised, added)
+    return Write(answer.rows - overtaken, refused, revised, added)
 
 
 def write_symbol(
@@ -162,10 +170,9 @@ def write_symbol(
         revised, added = _merge(connection, scope, "symbol", run_id)
         count = connection.execute("SELECT count(*) FROM incoming").fetchone()
         _recount_sessions(connection, answer.sessions)
-        connection.execute(_FORGET_REJECTED_OF_SYMBOL, (answer.symbol, list(answer.sessions)))
-        for row in answer.rejected:
-            day = row.day or answer.sessions[0]
-            _insert_rejected(connection, day, row, answer.requested_at, run_id, "symbol")
+        rejected.forget_symbol(connection, answer.symbol, answer.sessions)
+        origin = Origin("symbol", answer.requested_at, run_id)
+        rejected.insert(connection, answer.sessions[0], answer.rejected, origin)
         _record_symbol(connection, answer)
     return Write(count[0] if count else 0, len(answer.rejected), revised, added)
 
@@ -185,10 +192,6 @@ _OVERTAKEN_DAYS = """
     WHERE a.symbol = %(symbol)s AND a.fetched_at > %(at)s
     """
 
-_FORGET_REJECTED_OF_SYMBOL = (
-    "DELETE FROM rejected_bars WHERE symbol = %s AND date = ANY (%s) AND source = 'symbol'"
-)
-
 
 def _not_overtaken(connection: psycopg.Connection, answer: EncodedSymbol) -> list[date]:
     """The sessions of the answer that no later request, of either kind, has been stored for."""
@@ -198,7 +201,7 @@ def _not_overtaken(connection: psycopg.Connection, answer: EncodedSymbol) -> lis
     return [day for day in days if day not in overtaken]
 
 
-def copy_in(connection: psycopg.Connection, table: str, buffers: Iterable[bytes]) -> None:
+def copy_in(connection: psycopg.Connection, table: str, buffers: Iterable[Buffer]) -> None:
     """COPY encoded rows into a table with the columns of `daily_bars`."""
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
         sql.Identifier(table), COLUMNS
@@ -216,7 +219,7 @@ def _holds_bars(connection: psycopg.Connection, session: date) -> bool:
     return bool(found and found[0])
 
 
-def _stage(connection: psycopg.Connection, buffers: Iterable[bytes]) -> None:
+def _stage(connection: psycopg.Connection, buffers: Iterable[Buffer]) -> None:
     connection.execute("CREATE TEMPORARY TABLE incoming (LIKE daily_bars) ON COMMIT DROP")
     copy_in(connection, "incoming", buffers)
     connection.execute("ANALYZE incoming")
@@ -302,32 +305,6 @@ def _merge(
     return revised, added
 
 
-def _replace_rejected(
-    connection: psycopg.Connection, session: date, answer: EncodedSession, run_id: str | None
-) -> None:
-    connection.execute(
-        "DELETE FROM rejected_bars WHERE date = %s AND source = 'grouped'", (session,)
-    )
-    for row in answer.rejected:
-        _insert_rejected(connection, session, row, answer.requested_at, run_id, "grouped")
-
-
-def _insert_rejected(
-    connection: psycopg.Connection,
-    day: date,
-    row: RejectedRow,
-    at: datetime,
-    run_id: str | None,
-    source: str,
-) -> None:
-    symbol = None if row.symbol is None else storable(row.symbol)
-    connection.execute(
-        "INSERT INTO rejected_bars (date, symbol, rule, payload, fetched_at, run_id, source)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s)",
-        (day, symbol, row.rule, Json(storable_json(row.payload)), at, run_id, source),
-    )
-
-
 def _record_session(
     connection: psycopg.Connection,
     answer: EncodedSession,
@@ -335,9 +312,20 @@ def _record_session(
     status: str,
     run_id: str | None,
 ) -> None:
-    """Final is what is old enough, or what two fetches on different days agreed on."""
+    """Final is what is old enough, or what two fetches on different days agreed on.
+
+    An answer also shows that the key is good again, whatever it was refused before. All in one
+    statement: each one more is a round trip a session.
+    """
     connection.execute(
         """
+        WITH forgotten AS (
+            DELETE FROM rejected_bars WHERE date = %(date)s AND source = 'grouped'
+        ), resolved AS (
+            UPDATE data_fetch_errors SET resolved_at = now()
+            WHERE symbol IS NULL AND resolved_at IS NULL
+              AND (date = %(date)s OR date IS NOT NULL AND kind = ANY (%(access)s))
+        )
         INSERT INTO session_loads AS l
             (date, status, received, stored, rejected, revised, content_hash, final, source,
              fetched_at, run_id, first_fetched_at)
@@ -366,14 +354,8 @@ def _record_session(
             "settled": answer.settled,
             "at": answer.requested_at,
             "run_id": run_id,
+            "access": [kind.value for kind in ACCESS_KINDS],
         },
-    )
-    # An answer also shows that the key is good again, whatever it was refused before.
-    connection.execute(
-        "UPDATE data_fetch_errors SET resolved_at = now()"
-        " WHERE symbol IS NULL AND resolved_at IS NULL"
-        " AND (date = %s OR date IS NOT NULL AND kind = ANY (%s))",
-        (answer.session, [kind.value for kind in ACCESS_KINDS]),
     )
 
 

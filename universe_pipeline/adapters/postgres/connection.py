@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
 
 from universe_pipeline.domain.errors import DatabaseLostError, DatabaseUnreachableError
 
@@ -82,6 +83,20 @@ class Database:
             raise DatabaseLostError(self.address, first_line(lost)) from None
         finally:
             connection.close()
+
+
+@contextmanager
+def atomic(connection: psycopg.Connection) -> Generator[None]:
+    """A transaction for the block, or the one that the caller has begun: all of it or nothing.
+
+    Without a savepoint in the latter case, which would cost two round trips: an error that is
+    raised in the block ends the caller's transaction too.
+    """
+    if connection.info.transaction_status is TransactionStatus.INTRANS:
+        yield
+        return
+    with connection.transaction():
+        yield
 
 
 def _is_readable(url: str) -> bool:

@@ -77,7 +77,7 @@ def answered_symbol(
         symbol=symbol,
         sessions=sessions,
         asked=[(sessions[0], sessions[-1] + A_DAY)],
-        buffers=list(copy_binary.encode(frame, "symbol")),
+        buffers=list(copy_binary.encode(frame, "symbol").buffers()),
         rejected=rejected,
         requested_at=at,
     )

@@ -12,14 +12,14 @@ from universe_pipeline.adapters.postgres import copy_binary
 from universe_pipeline.adapters.postgres.bars import copy_in
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.domain.bars import BAR_SCHEMA, DATED_BAR_SCHEMA
-from universe_pipeline_tests.adapters.postgres.session_answers import JULY_1, Row, bar
+from universe_pipeline_tests.adapters.postgres.session_answers import JULY_1, JULY_2, Row, bar
 
 
 def returned(connection: Connection, frame: pl.DataFrame, session: date | None) -> list[Row]:
     """What the server has of `frame`: date, the bar, source."""
     connection.execute("DROP TABLE IF EXISTS pg_temp.copied")
     connection.execute("CREATE TEMPORARY TABLE copied (LIKE daily_bars)")
-    copy_in(connection, "copied", copy_binary.encode(frame, "grouped", session))
+    copy_in(connection, "copied", copy_binary.encode(frame, "grouped", session).buffers())
     return connection.execute(
         "SELECT date, symbol, open, high, low, close, volume, vwap, transactions, source"
         " FROM copied"
@@ -97,15 +97,55 @@ def test_equal_bars_give_equal_bytes_in_any_order():
         bar("B"),
         bar("C"),
         bar("A"),
-        bar("A", vwap=None),
+        bar("D", vwap=None),
         bar("CC"),
         bar("A.B", transactions=None),
     ]
 
-    encoded = b"".join(copy_binary.encode(session_frame(*rows), "grouped", JULY_1))
+    encoded = copy_binary.encode(session_frame(*rows), "grouped", JULY_1)
 
-    turned = session_frame(*reversed(rows))
-    assert b"".join(copy_binary.encode(turned, "grouped", JULY_1)) == encoded
+    turned = copy_binary.encode(session_frame(*reversed(rows)), "grouped", JULY_1)
+    assert b"".join(turned.buffers()) == b"".join(encoded.buffers())
+    assert turned.fingerprint == encoded.fingerprint
+
+
+def test_the_fingerprint_is_of_the_bars_not_of_the_day():
+    frame = session_frame(bar("A"), bar("B"))
+
+    of_days = {copy_binary.encode(frame, "grouped", day).fingerprint for day in (JULY_1, JULY_2)}
+
+    assert len(of_days) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"close": 10.3}, {"vwap": None}, {"vwap": 0.0}, {"transactions": None}, {"transactions": 0}],
+)
+def test_the_fingerprint_is_another_for_another_bar(change: dict[str, float | None]):
+    same = copy_binary.encode(session_frame(bar("A"), bar("B")), "grouped", JULY_1)
+
+    other = copy_binary.encode(session_frame(bar("A"), bar("B", **change)), "grouped", JULY_1)
+
+    assert other.fingerprint != same.fingerprint
+
+
+def test_rows_are_encoded_in_the_order_of_the_primary_key(store: Connection):
+    frame = session_frame(bar("b"), bar("A.B", vwap=None), bar("Ä"), bar("AAA"), bar("A"))
+
+    found = returned(store, frame, JULY_1)
+
+    assert [row[1] for row in found] == ["A", "A.B", "AAA", "b", "Ä"]
+
+
+@pytest.mark.parametrize(("most", "expected"), [(1, [1, 1, 1, 1, 1]), (2, [2, 2, 1]), (9, [5])])
+def test_buffers_hold_at_most_the_rows_asked_for(most: int, expected: list[int]):
+    rows = [bar(symbol, vwap=None) for symbol in ("A", "BB", "CCC", "DDDD", "EEEEE")]
+    encoded = copy_binary.encode(session_frame(*rows), "grouped", JULY_1)
+
+    buffers = [bytes(buffer) for buffer in encoded.buffers(most)]
+
+    assert [buffer.count(b"grouped") for buffer in buffers] == expected
+    assert b"".join(buffers) == b"".join(encoded.buffers())
 
 
 SYMBOL = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=32)

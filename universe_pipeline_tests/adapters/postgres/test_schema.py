@@ -6,9 +6,18 @@ from pathlib import Path
 import pytest
 
 from universe_pipeline.adapters.postgres import schema
+from universe_pipeline.adapters.postgres.bars import write_session
+from universe_pipeline.adapters.postgres.calendar import make_quarters
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.domain.errors import SchemaTooNewError
 from universe_pipeline.domain.tables import COLUMNS
+from universe_pipeline_tests.adapters.postgres.session_answers import (
+    JULY_1,
+    answered,
+    bar,
+    load_of,
+    stored,
+)
 
 VERSIONS = Path(schema.__file__).parent / "migrations" / "versions"
 
@@ -17,7 +26,7 @@ def test_an_empty_database_is_brought_to_the_newest_step(empty_database: Databas
     schema.bring_up_to_date(empty_database)
 
     with empty_database.connect() as connection:
-        assert schema.current_version(connection) == "0001"
+        assert schema.current_version(connection) == schema.HEAD
 
 
 def test_head_is_the_newest_step_there_is() -> None:
@@ -31,7 +40,21 @@ def test_two_that_start_at_once_migrate_once(empty_database: Database) -> None:
         list(pool.map(schema.bring_up_to_date, [empty_database] * 4))
 
     with empty_database.connect() as connection:
-        assert schema.current_version(connection) == "0001"
+        assert schema.current_version(connection) == schema.HEAD
+
+
+def test_a_loaded_database_of_the_first_release_keeps_all_but_its_fingerprints(
+    database: Database, connection: Connection
+) -> None:
+    make_quarters(connection, [JULY_1])
+    write_session(connection, answered(JULY_1, bar("A"), bar("B")), "run")
+    before = stored(connection, JULY_1)
+    connection.execute("UPDATE universe_schema_version SET version_num = '0001'")
+
+    schema.bring_up_to_date(database)
+
+    assert stored(connection, JULY_1) == before
+    assert load_of(connection, JULY_1, "status", "stored", "content_hash") == ("loaded", 2, None)
 
 
 def test_a_database_of_a_newer_release_is_left_alone(database: Database) -> None:
