@@ -24,6 +24,7 @@ from universe_pipeline.domain.sessions import (
 )
 from universe_pipeline.loading.universe import is_fresh
 from universe_pipeline.orchestration.runs import Ended, open_runs
+from universe_pipeline.orchestration.settling import due_quarters
 from universe_pipeline.settings import settings, use_settings
 
 NAMED = 5
@@ -211,6 +212,9 @@ def _carry_out(
     config = {"daily_bars": {"fetch": [day.isoformat() for day in wanted]}}
     with progress_bars(), open_runs(settings(), database) as runs:
         ended = runs.run(plan.dagster_job, wanted, name=plan.name, config=config)
+        if not ended.interrupted and due_quarters(connection, settings()):
+            note("settling quarters that are over, so that they are read quickly by symbol")
+            runs.run("settling", [], name="settling")
     _summarise(connection, plan, wanted)
     if ended.verdicts:
         result(

@@ -13,6 +13,7 @@ from universe_pipeline.orchestration.jobs import JOBS
 from universe_pipeline.orchestration.resources import PolygonResource, PostgresResource
 from universe_pipeline.orchestration.schedules import SCHEDULES
 from universe_pipeline.orchestration.sensors import SENSORS
+from universe_pipeline.orchestration.settling import settling_sensor
 
 
 @lru_cache(maxsize=1)
@@ -24,7 +25,7 @@ def definitions() -> dg.Definitions:
         asset_checks=CHECKS,
         jobs=JOBS,
         schedules=SCHEDULES,
-        sensors=SENSORS,
+        sensors=[*SENSORS, settling_sensor],
         resources={
             "polygon": PolygonResource(),
             "postgres": postgres,

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from universe_pipeline.orchestration.assets.symbols import symbols
+from universe_pipeline.orchestration.settling import settling
 from universe_pipeline.orchestration.symbol_repair import symbol_repair
 from universe_pipeline.orchestration.tags import DAILY_UPDATE
 
@@ -44,5 +45,6 @@ JOBS = [
     daily_update,
     error_retry,
     symbol_repair,
+    settling,
     verification,
 ]
