@@ -163,9 +163,8 @@ def write_symbol(
         count = connection.execute("SELECT count(*) FROM incoming").fetchone()
         _recount_sessions(connection, answer.sessions)
         connection.execute(_FORGET_REJECTED_OF_SYMBOL, (answer.symbol, list(answer.sessions)))
-        for row in answer.rejected:
-            day = row.day or answer.sessions[0]
-            _insert_rejected(connection, day, row, answer.requested_at, run_id, "symbol")
+        source = _Source("symbol", answer.requested_at, run_id)
+        _insert_rejected(connection, answer.rejected, answer.sessions[0], source)
         _record_symbol(connection, answer)
     return Write(count[0] if count else 0, len(answer.rejected), revised, added)
 
@@ -308,24 +307,46 @@ def _replace_rejected(
     connection.execute(
         "DELETE FROM rejected_bars WHERE date = %s AND source = 'grouped'", (session,)
     )
-    for row in answer.rejected:
-        _insert_rejected(connection, session, row, answer.requested_at, run_id, "grouped")
+    _insert_rejected(
+        connection, answer.rejected, session, _Source("grouped", answer.requested_at, run_id)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where rejected rows came from: endpoint, request, run."""
+
+    name: str
+    requested_at: datetime
+    run_id: str | None
 
 
 def _insert_rejected(
-    connection: psycopg.Connection,
-    day: date,
-    row: RejectedRow,
-    at: datetime,
-    run_id: str | None,
-    source: str,
+    connection: psycopg.Connection, rows: Sequence[RejectedRow], session: date, source: _Source
 ) -> None:
-    symbol = None if row.symbol is None else storable(row.symbol)
-    connection.execute(
-        "INSERT INTO rejected_bars (date, symbol, rule, payload, fetched_at, run_id, source)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s)",
-        (day, symbol, row.rule, Json(storable_json(row.payload)), at, run_id, source),
-    )
+    """Keep `rows`; one that does not tell its session counts as of `session`."""
+    if not rows:
+        return
+    with connection.cursor() as cursor, cursor.copy(_COPY_REJECTED) as copy:
+        for row in rows:
+            symbol = None if row.symbol is None else storable(row.symbol)
+            payload = Json(storable_json(row.payload))
+            copy.write_row(
+                (
+                    row.day or session,
+                    symbol,
+                    row.rule,
+                    payload,
+                    source.requested_at,
+                    source.run_id,
+                    source.name,
+                )
+            )
+
+
+_COPY_REJECTED = (
+    "COPY rejected_bars (date, symbol, rule, payload, fetched_at, run_id, source) FROM STDIN"
+)
 
 
 def _record_session(
