@@ -26,7 +26,7 @@ WIDE = 240
 
 def note(text: str) -> None:
     """Say something to the person on stderr."""
-    Console(stderr=True, highlight=False).print(text, soft_wrap=True, markup=False)
+    _plain(stderr=True).print(text, soft_wrap=True)
 
 
 def result(text: str) -> None:
@@ -36,7 +36,12 @@ def result(text: str) -> None:
 
 def table(rows: Table) -> None:
     """Print a table to stdout."""
-    Console(highlight=False, width=None if sys.stdout.isatty() else WIDE).print(rows)
+    _plain(width=None if sys.stdout.isatty() else WIDE).print(rows)
+
+
+def _plain(*, stderr: bool = False, width: int | None = None) -> Console:
+    """A console that shows every text as it is: the vendor's is data, not markup."""
+    return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
 
 
 def set_up_logging() -> None:
@@ -52,14 +57,14 @@ def progress_bars() -> Generator[None]:
     """Draw a bar for everything that reports its steps in the block."""
     bars: dict[str, TaskID] = {}
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
-    console = Console(stderr=True, highlight=False)
+    console = _plain(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
 
         def draw(step: Step) -> None:

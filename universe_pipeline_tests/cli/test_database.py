@@ -20,3 +20,18 @@ def test_psql_runs_a_statement(universe: Universe) -> None:
     ended = universe("psql", "-At", "-c", "SELECT count(*), 'rows' FROM daily_bars")
 
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "0|rows\n", "")
+
+
+def test_psql_is_given_the_password_where_other_accounts_cannot_read_it(
+    universe: Universe, database: Database
+) -> None:
+    glue = "&" if "?" in database.url else "?"
+    chosen = {"UNIVERSE_DATABASE_URL": f"{database.url}{glue}password=open%20sesame"}
+    shell = r"\! tr '\0' ' ' </proc/$PPID/cmdline; echo; printenv PGPASSWORD"
+
+    ended = universe("psql", "-c", shell, env=chosen)
+
+    arguments, password = ended.stdout.splitlines()
+    assert "dbname=test_" in arguments
+    assert "sesame" not in arguments
+    assert password == "open sesame"  # noqa: S105  # a stand-in

@@ -115,6 +115,19 @@ def test_failures_and_sessions_by_status_are_shown_to_people_and_programs(
     }
 
 
+def test_what_the_vendor_says_is_shown_letter_by_letter(
+    command: Command, vendor: SimulatedVendor
+) -> None:
+    place = "https://api.example.invalid/[bold]x[/bold][/]:smile:"
+    vendor.faults.add("redirect", session="2024-03-12", url=place)
+
+    load, errors = command(*LOAD), command("errors")
+
+    assert (load.code, errors.code) == (1, 0)
+    assert place in load.err
+    assert place in errors.out
+
+
 def test_a_home_that_cannot_be_written_is_told_in_one_line(
     command: Command, tmp_path: Path
 ) -> None:

@@ -59,16 +59,36 @@ class User:
             said = process.communicate(timeout=300)[1]
             return process.returncode, said
 
-    def disturbed(self, number: signal.Signals, seconds: float, *arguments: str) -> int | None:
-        """Send a signal after so many seconds; the exit code, None where it was done before."""
+    def disturbed(self, number: signal.Signals, moment: "Moment", *arguments: str) -> int | None:
+        """Send a signal at a moment; the exit code, None where it was done before."""
         with self.started(*arguments) as process:
-            try:
-                process.wait(seconds)
-            except subprocess.TimeoutExpired:
-                process.send_signal(number)
-                process.communicate(timeout=120)
-                return process.returncode
-            return None
+            if not moment.comes(process):
+                return None
+            process.send_signal(number)
+            process.communicate(timeout=120)
+            return process.returncode
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """So many seconds after so many sessions have been asked for; as good on any machine."""
+
+    vendor: SimulatedVendor
+    requests: int
+    seconds: float
+
+    def comes(self, process: subprocess.Popen[str]) -> bool:
+        """Await it; false where the process ends before."""
+        after = self.vendor.count("grouped") + self.requests
+        while self.vendor.count("grouped") < after:
+            if process.poll() is not None:
+                return False
+            time.sleep(0.002)
+        try:
+            process.wait(self.seconds)
+        except subprocess.TimeoutExpired:
+            return True
+        return False
 
 
 def loaded(connection: psycopg.Connection) -> set[str]:

@@ -12,13 +12,13 @@ from psycopg import sql
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.cli.stored import job_statuses
 from universe_pipeline_tests.cli.vendor_answers import asked_sessions
-from universe_pipeline_tests.faults.loads import LOAD, SIXTY, User, asked_again, loaded
+from universe_pipeline_tests.faults.loads import LOAD, SIXTY, Moment, User, asked_again, loaded
 from universe_pipeline_tests.faults.tally import Tally
 
 IN_FLIGHT = 2
 LATENCY = 0.05
-LONGEST = 4.5
-"""Seconds that a whole load takes at least, start of the process included."""
+START = 3.0
+"""Seconds within which a process gets ready to load, or hardly."""
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_a_load_that_is_ended_at_random_moments_loses_nothing_and_asks_for_nothi
     since = 0
     while line.times < times:
         there, asked = loaded(connection), vendor.count("grouped")
-        code = user.disturbed(number, moments.uniform(0.3, LONGEST), *command)
+        code = user.disturbed(number, at_random(moments, vendor), *command)
         assert not there & set(asked_sessions(vendor, asked)), "asked for what was loaded"
         # Ended before it had begun its job, there is nothing to resume.
         command = ("resume",) if job_statuses(connection) else LOAD
@@ -81,6 +81,13 @@ def test_a_load_that_is_ended_at_random_moments_loses_nothing_and_asks_for_nothi
 
     assert line.lost_or_doubled == (0, 0, 0, 0)
     assert line.calls_wasted <= IN_FLIGHT * times
+
+
+def at_random(moments: random.Random, vendor: SimulatedVendor) -> Moment:
+    """One in five while the process gets ready, the others while sessions come in."""
+    if moments.random() < 1 / 5:
+        return Moment(vendor, 0, moments.uniform(0.1, START))
+    return Moment(vendor, moments.randint(1, 20), moments.uniform(0, LATENCY))
 
 
 def finish(

@@ -150,16 +150,19 @@ class PolygonClient:
 
     def _ask(self, url: httpx.URL, read: Callable[[Reply], _Read]) -> _Read:
         """Ask until `read` accepts the reply or patience ends."""
-        tries = Tries(self._patience, self._pace)
+        closed = self._exchange.closed
+        tries = Tries(self._patience, self._pace, closed.wait)
         while True:
             tries.next()
             try:
                 return read(self._exchange.fetch(url))
             except VendorError as error:
                 _complete(error, self._key, tries.requests)
-                if self._exchange.closed or not isinstance(error, RetryableError):
+                if closed.is_set() or not isinstance(error, RetryableError):
                     raise
                 tries.failed(error)
+                if closed.is_set():
+                    raise
 
     def _pages(self, url: httpx.URL, read: Callable[[Reply], _AnyPage]) -> Iterator[_AnyPage]:
         seen = {url}

@@ -7,10 +7,11 @@ or body, would hold a request for ever.
 import ssl
 import time
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache
 from math import inf
+from socket import SHUT_RDWR, socket
 from typing import Any
 
 import httpcore
@@ -75,6 +76,10 @@ class _Stream(httpcore.NetworkStream):
         self._stream.write(buffer, _left(timeout, httpcore.WriteTimeout))
 
     def close(self) -> None:
+        # Closing alone would let a thread that reads wait on. Past SSLSocket's own shutdown, which
+        # takes away what that thread works with.
+        with suppress(OSError):
+            socket.shutdown(self._stream.get_extra_info("socket"), SHUT_RDWR)
         self._stream.close()
 
     def start_tls(self, *args: Any, **kwargs: Any) -> httpcore.NetworkStream:

@@ -13,6 +13,7 @@ from collections.abc import Generator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from threading import Event
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
@@ -60,7 +61,7 @@ class Exchange:
     def __init__(
         self, base_url: httpx.URL, key: ApiKey, patience: Patience, connections: int
     ) -> None:
-        self._key, self._patience, self.closed = key, patience, False
+        self._key, self._patience, self.closed = key, patience, Event()
         self._transport = DeadlineTransport(proxy=_proxy_to(base_url), connections=connections)
         self._headers = {
             "Authorization": key.bearer,
@@ -95,7 +96,7 @@ class Exchange:
 
     def _exchange(self, url: httpx.URL) -> Reply:
         endpoint = endpoint_of(url)
-        if self.closed:  # the transport would connect again
+        if self.closed.is_set():  # the transport would connect again
             raise RetryableError(FailureKind.CONNECTION, endpoint, "the client has been closed")
         request = httpx.Request("GET", url, headers=self._headers, extensions=self._extensions)
         with (
@@ -112,8 +113,8 @@ class Exchange:
             return Reply(url, response.status_code, body, response.headers)
 
     def close(self) -> None:
-        """Close all connections, and make no others."""
-        self.closed = True
+        """Close all connections, and make no others; who waits for an answer is told at once."""
+        self.closed.set()
         self._transport.close()
 
 

@@ -8,6 +8,7 @@ would count the minutes that a request waits for its turn; and 429s have a budge
 import logging
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from universe_pipeline.adapters.polygon.pacing import Pace
@@ -51,8 +52,9 @@ class Patience:
 class Tries:
     """The tries of one request."""
 
-    def __init__(self, patience: Patience, pace: Pace) -> None:
-        self._patience, self._pace = patience, pace
+    def __init__(self, patience: Patience, pace: Pace, sleep: Callable[[float], object]) -> None:
+        """Nothing has been tried yet; `sleep` may return early, when no other try is to follow."""
+        self._patience, self._pace, self._rest = patience, pace, sleep
         self.requests = 0
         self._failures = 0
         self._limited_since: float | None = None
@@ -83,7 +85,7 @@ class Tries:
         logger.info(
             "%s; try %d of %d in %.1f s", error, self._failures + 1, patience.attempts, wait
         )
-        time.sleep(wait)
+        self._rest(wait)
 
     def _quieten(self, error: RateLimitedError) -> None:
         now, patience = time.monotonic(), self._patience

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 
 from universe_pipeline.domain.errors import DatabaseLostError, DatabaseUnreachableError
@@ -25,6 +25,13 @@ def shown(url: str) -> str:
     host = parts.get("host") or "localhost"
     port = f":{parts['port']}" if parts.get("port") else ""
     return f"{parts.get('user') or ''}@{host}{port}/{parts.get('dbname') or ''}"
+
+
+def without_password(url: str) -> tuple[str, str | None]:
+    """`url` as libpq's programs take it, with its password apart from it."""
+    parts = conninfo_to_dict(url)
+    password = parts.pop("password", None)
+    return make_conninfo("", **parts), None if password is None else str(password)
 
 
 def with_search_path(url: str, schema: str) -> str:

@@ -1,7 +1,9 @@
 """Every outcome of a request, over real sockets."""
 
 import concurrent.futures
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 
 import polars as pl
@@ -23,6 +25,7 @@ from universe_pipeline_tests.adapters.polygon.scripted_vendor import (
     ScriptedVendor,
     answer,
     kept_alive,
+    silence,
     zipped,
 )
 
@@ -311,6 +314,25 @@ def test_a_client_that_was_closed_asks_nobody(vendor: ScriptedVendor, client: Po
     assert isinstance(outcome, Failed)
     assert (outcome.error.kind, outcome.error.attempts) == (FailureKind.CONNECTION, 1)
     assert vendor.requests == []
+
+
+@pytest.mark.parametrize("reply", [silence, answer({"error": "overloaded"}, 503)])
+def test_closing_a_client_ends_the_waits_for_answers_and_for_another_try(
+    vendor: ScriptedVendor, reply: Reply
+):
+    vendor.script(reply)
+    patience = replace(BRISK, first_wait=600, longest_wait=600, read=600, request=600)
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        client = PolygonClient(vendor.base_url, KEY, patience=patience)
+        asking = thread.submit(client.grouped_daily, SESSION)
+        while not vendor.requests:
+            time.sleep(0.01)
+
+        client.close()
+        outcome = asking.result(timeout=60)
+
+    assert isinstance(outcome, Failed)
+    assert len(vendor.requests) == 1
 
 
 def test_threads_share_a_client(vendor: ScriptedVendor):

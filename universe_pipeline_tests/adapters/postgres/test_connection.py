@@ -4,7 +4,12 @@ import socket
 
 import pytest
 
-from universe_pipeline.adapters.postgres.connection import Database, shown, with_search_path
+from universe_pipeline.adapters.postgres.connection import (
+    Database,
+    shown,
+    with_search_path,
+    without_password,
+)
 from universe_pipeline.domain.errors import DatabaseUnreachableError
 
 
@@ -21,6 +26,20 @@ from universe_pipeline.domain.errors import DatabaseUnreachableError
 )
 def test_an_address_is_shown_without_the_password(url: str, address: str):
     assert shown(url) == address
+
+
+@pytest.mark.parametrize(
+    ("url", "address", "password"),
+    [
+        ("postgresql://me:s%40cret@h:5433/bars", "user=me host=h port=5433 dbname=bars", "s@cret"),
+        ("postgresql://me@/bars?host=/run/pg&password=x", "user=me host=/run/pg dbname=bars", "x"),
+        ("postgresql://me@h/bars?sslmode=allow", "user=me host=h dbname=bars sslmode=allow", None),
+    ],
+)
+def test_a_password_is_taken_out_of_an_address(url: str, address: str, password: str | None):
+    rest, apart = without_password(url)
+
+    assert (set(rest.split()), apart) == (set(address.split()), password)
 
 
 @pytest.mark.parametrize("url", ["mysql://me:secret@x", "secret", "postgresql://[::1:secret"])
