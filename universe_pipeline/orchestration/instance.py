@@ -22,6 +22,13 @@ telemetry:
 nux:
   enabled: false
 
+# A backfill's run starts a moment after it was asked for.
+run_coordinator:
+  module: dagster.core.run_coordinator
+  class: QueuedRunCoordinator
+  config:
+    dequeue_interval_seconds: 1
+
 # Killed runs would hold their place in a pool for ever otherwise.
 run_monitoring:
   enabled: true

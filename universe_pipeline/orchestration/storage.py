@@ -15,6 +15,7 @@ from dagster_postgres import DagsterPostgresStorage
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres.connection import with_search_path
+from universe_pipeline.orchestration import daemon_interval
 from universe_pipeline.settings import settings
 
 EVENT_BATCH = "1000"
@@ -39,6 +40,7 @@ class UniverseStorage(DagsterPostgresStorage):
         os.environ.setdefault(
             "DAGSTER_EVENT_BATCH_SIZE", EVENT_BATCH
         )  # Dagster reads it only there
+        daemon_interval.shorten()
         database = wiring.open_database(settings())
         storage = cls(with_search_path(database.url, "dagster"), inst_data=inst_data)
         for part in (storage.event_log_storage, storage.run_storage, storage.schedule_storage):
