@@ -49,6 +49,11 @@ def body(folder: Path, day: date) -> bytes:
     return zlib.decompress(packed(folder, day).read_bytes(), GZIP)
 
 
+def rows_of(folder: Path, day: date) -> int:
+    """How many bars the answer to `day` has."""
+    return len(_STAMP.findall(body(folder, day)))
+
+
 def _pack_alike(folder: Path, vendor: SimulatedVendor, source: date, days: Sequence[date]) -> None:
     if not days:
         return

@@ -18,20 +18,8 @@ from psycopg import sql
 
 from benchmarks.answers import body
 from benchmarks.stage import Stage
+from benchmarks.table import BARS
 from universe_pipeline.adapters.postgres.calendar import quarter_of
-
-BARS = """
-    date         date NOT NULL,
-    symbol       text COLLATE "C" NOT NULL,
-    open         double precision NOT NULL,
-    high         double precision NOT NULL,
-    low          double precision NOT NULL,
-    close        double precision NOT NULL,
-    volume       double precision NOT NULL,
-    vwap         double precision,
-    transactions bigint
-"""
-COLUMNS = "date, symbol, open, high, low, close, volume, vwap, transactions"
 
 _ROW = pl.Struct(
     {"T": pl.String, **dict.fromkeys(("o", "h", "l", "c", "v", "vw"), pl.Float64), "n": pl.Int64}

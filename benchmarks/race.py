@@ -6,7 +6,7 @@ way, and what counts is the ratio to it. Figures are medians over the rounds.
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from statistics import mean, median
 
@@ -24,7 +24,7 @@ class Way:
     part: str
     run: Run
     sessions: Sequence[date]
-    targets: Mapping[str, Target]
+    targets: Mapping[str, Target] = field(default_factory=dict[str, Target])
     """By the name of the figure."""
 
 
@@ -50,16 +50,16 @@ class Result:
         """The median of the rounds' ratios to the floor."""
         return median(lap.seconds / lap.floor for lap in self.laps)
 
-    @property
-    def figure(self) -> Figure:
-        """As it is shown."""
+    def figure(self, against: str = "floor", reference: float = 1.0) -> Figure:
+        """As it is shown: its ratio to the floor, or to what has that ratio to the floor."""
         return Figure(
             self.part,
             self.what,
             1000 * median(lap.seconds for lap in self.laps),
             "ms a session",
             floor=1000 * median(lap.floor for lap in self.laps),
-            ratio=self.ratio,
+            ratio=self.ratio / reference,
+            against=against,
             target=self.target,
         )
 

@@ -29,6 +29,9 @@ from universe_pipeline.domain.sessions import all_sessions, newest_closed
 
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".cache" / "bench"
+BENCH_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
+"""Where peers and the plotting library are: `make bench` builds it."""
+
 TEMPLATE = "template_of_benchmarks"
 KEPT = ("PATH", "LANG", "LC_ALL", "TERM", "TMPDIR", "TZ")
 
@@ -45,6 +48,10 @@ class Stage:
     """All that the vendor has prepared, in order."""
     scale: Scale
     _names: list[str] = field(default_factory=list[str])
+
+    def newest(self, count: int) -> Sequence[date]:
+        """The newest sessions, in order."""
+        return self.sessions[-count:]
 
     @contextmanager
     def database(self, template: str = TEMPLATE) -> Generator[str]:
@@ -66,7 +73,7 @@ class Stage:
     def environment(self, database_url: str = "") -> dict[str, str]:
         """Of a user with that database; without one, the embedded server's own."""
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-        site = database_url.rpartition("/")[2].partition("?")[0]
+        site = urlsplit(database_url).path.lstrip("/")
         home = self.home / "sites" / site if database_url else self.home
         return {
             **kept,
