@@ -3,6 +3,8 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+# Peers have an environment of their own: what is measured keeps the versions that users have.
+BENCH_VENV := .venv-bench
 # Candidates; the first one that will do builds .venv. Or: make test PYTHON=/path/to/python3.12
 PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
 # The upper end is Dagster's; --python, with which pip fills an environment that has none, is 22.3's.
@@ -47,6 +49,10 @@ test-system: dev ## all tests on an ordinary PostgreSQL 15, and those that need 
 faults: dev ## every fault, from a spoilt answer to a full disk, and what was lost by it
 	@$(BIN)/python -m pytest -n 2 universe_pipeline_tests/faults universe_pipeline_tests/services $(ARGS)
 
+.PHONY: bench
+bench: $(VENV)/.project $(BENCH_VENV)/.peers ## what it costs, beside floor and peers: benchmarks/RESULTS.md
+	@$(BIN)/python -m benchmarks $(ARGS)
+
 .PHONY: check
 check: lint types imports test ## lint, types, import contracts and tests
 
@@ -80,13 +86,14 @@ lock: ## resolve the requirements files anew; ARGS=--upgrade moves every version
 		--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' "$$@"; }; \
 	printf '%s\n' pip setuptools | compile - -o requirements-build.txt $(ARGS) && \
 	compile pyproject.toml -o requirements.txt $(ARGS) && \
-	compile pyproject.toml --extra dev -c requirements.txt -o requirements-dev.txt $(ARGS)
+	compile pyproject.toml --extra dev -c requirements.txt -o requirements-dev.txt $(ARGS) && \
+	compile benchmarks/requirements.in -c requirements.txt -o benchmarks/requirements.txt $(ARGS)
 	@awk 'FNR == NR {locked[$$1]; next} /==/ {more = !($$1 in locked)} /^#/ || more' \
 		requirements.txt requirements-dev.txt >.cache/lock/dev && mv .cache/lock/dev requirements-dev.txt
 
 .PHONY: clean
 clean: ## remove everything that make and the tools left here
-	rm -rf $(VENV) .cache .hypothesis .import_linter_cache .pytest_cache .ruff_cache build dist *.egg-info
+	rm -rf $(VENV) $(BENCH_VENV) .cache .hypothesis .import_linter_cache .pytest_cache .ruff_cache build dist *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: dev
@@ -115,4 +122,10 @@ $(VENV)/.project: pyproject.toml setup.py $(VENV)/.runtime
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
 	@$(BIN)/python -m pip $(INSTALL) --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(BENCH_VENV)/.peers: benchmarks/requirements.txt $(VENV)/.runtime
+	@echo "Building $(BENCH_VENV): once, with what the benchmarks compare with ..." >&2; \
+	rm -rf $(BENCH_VENV) && $(BIN)/python -m venv --without-pip $(BENCH_VENV) && \
+	$(BIN)/python -m pip --python $(BENCH_VENV)/bin/python $(INSTALL) --require-hashes -r $<
 	@touch $@

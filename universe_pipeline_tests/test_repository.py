@@ -175,7 +175,7 @@ def test_the_lock_has_a_fitting_version_of_every_dependency(file: str, wanted: l
         assert all(requirement.specifier.contains(version) for version in versions), requirement
 
 
-@pytest.mark.parametrize("file", LOCKS)
+@pytest.mark.parametrize("file", [*LOCKS, "benchmarks/requirements.txt"])
 def test_every_locked_version_is_known_by_its_hashes(file: str) -> None:
     entries = re.split(r"\n(?=[^\s#])", "\n" + (ROOT / file).read_text())[1:]
 

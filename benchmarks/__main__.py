@@ -1,0 +1,120 @@
+"""`python -m benchmarks`: measure, print, and write RESULTS.md. `--help` has the options."""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.archive import SPARE, Archive, loaded, memory
+from benchmarks.backfill import backfill
+from benchmarks.calls import calls
+from benchmarks.figures import Figure, text_table
+from benchmarks.reads import reads
+from benchmarks.reload import reload
+from benchmarks.report import write
+from benchmarks.scale import FULL, SMALL, Scale
+from benchmarks.stage import Stage, open_stage
+from benchmarks.startup import startup
+from benchmarks.ways import WAYS, race
+
+ALONE: Mapping[str, Callable[[Stage], list[Figure]]] = {
+    "calls": calls,
+    "reload": reload,
+    "backfill": backfill,
+}
+ON_ARCHIVE: Mapping[str, Callable[[Stage, Archive], list[Figure]]] = {
+    "memory": memory,
+    "startup": startup,
+    "reads": reads,
+}
+PARTS = (*WAYS, *ALONE, *ON_ARCHIVE)
+
+
+class _Options(argparse.Namespace):
+    small: bool
+    only: list[str]
+    sessions: int | None
+    rounds: int | None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure the parts that are asked for."""
+    options = _parser().parse_args(arguments, _Options())
+    given = {"sessions": options.sessions, "rounds": options.rounds}
+    scale = replace(
+        SMALL if options.small else FULL, **{name: n for name, n in given.items() if n is not None}
+    )
+    started = time.monotonic()
+    with open_stage(scale, _sessions(scale, options.only)) as stage:
+        figures = _measured(stage, options.only)
+        sys.stdout.write(text_table(figures) + "\n")
+        if set(options.only) == set(PARTS):
+            folder = Path(__file__).parent
+            if scale != FULL:
+                folder = Path(tempfile.mkdtemp(prefix="universe-bench-results-"))
+            write(folder, stage, figures, time.monotonic() - started)
+            _note(f"written to {folder}")
+    return 0
+
+
+def _sessions(scale: Scale, parts: Sequence[str]) -> int:
+    """How many the vendor must have prepared."""
+    archive = scale.archive + SPARE if set(parts) & set(ON_ARCHIVE) else 0
+    return max(archive, scale.sessions, scale.floor, scale.month)
+
+
+def _measured(stage: Stage, parts: Sequence[str]) -> list[Figure]:
+    figures: list[Figure] = []
+    if set(parts) & set(WAYS):
+        _note("racing " + ", ".join(part for part in WAYS if part in parts))
+        figures += race(stage, parts)
+    for part in ALONE:
+        if part in parts:
+            _note(part)
+            figures += ALONE[part](stage)
+    if set(parts) & set(ON_ARCHIVE):
+        _note(f"loading {stage.scale.archive:,} sessions")
+        archive = loaded(stage)
+        for part in ON_ARCHIVE:
+            if part in parts:
+                _note(part)
+                figures += ON_ARCHIVE[part](stage, archive)
+    return figures
+
+
+def _note(text: str) -> None:
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Measure what the product costs. All parts at full size write "
+        "benchmarks/RESULTS.md; anything less prints only, or writes to a temporary folder.",
+    )
+    add = parser.add_argument
+    add("--small", action="store_true", help="tiny sizes: shows that it works, measures nothing")
+    add(
+        "--only",
+        type=_parts,
+        default=list(PARTS),
+        metavar="PART,...",
+        help=f"some of: {', '.join(PARTS)}",
+    )
+    add("--sessions", type=int, help="sessions that each way of the product loads in a round")
+    add("--rounds", type=int, help="how often each way is taken")
+    return parser
+
+
+def _parts(text: str) -> list[str]:
+    chosen = text.split(",")
+    if unknown := [part for part in chosen if part not in PARTS]:
+        raise argparse.ArgumentTypeError(f"no part: {', '.join(unknown)}; {', '.join(PARTS)}")
+    return chosen
+
+
+if __name__ == "__main__":
+    sys.exit(main())

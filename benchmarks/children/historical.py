@@ -1,0 +1,36 @@
+"""`universe historical` in this process: `python -m benchmarks.children.historical FIRST LAST`."""
+
+import sys
+import time
+from datetime import date
+
+import dagster as dg
+
+from benchmarks.children.told import tell
+from universe_pipeline.cli.load import historical_range
+from universe_pipeline.orchestration.instance import open_instance
+from universe_pipeline.settings import settings
+
+
+def main(first: str, last: str) -> None:
+    """Load a range as the command does; tell what Dagster recorded of the run."""
+    started = time.perf_counter()
+    code = historical_range(date.fromisoformat(first), date.fromisoformat(last), reload=False)
+    wall = time.perf_counter() - started
+    assert code == 0, code
+    with open_instance(settings()) as instance:
+        tell(wall=wall, steps=_steps(instance))
+
+
+def _steps(instance: dg.DagsterInstance) -> dict[str, float]:
+    """Seconds of each step of the newest run, as the event log has them; none if nothing ran."""
+    return {
+        one.step_key: one.end_time - one.start_time
+        for run in instance.get_runs(limit=1)
+        for one in instance.get_run_step_stats(run.run_id)
+        if one.start_time is not None and one.end_time is not None
+    }
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

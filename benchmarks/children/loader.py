@@ -1,0 +1,35 @@
+"""The loader without Dagster: `python -m benchmarks.children.loader FIRST LAST`."""
+
+import sys
+import time
+from datetime import date
+
+from benchmarks.children.told import tell
+from universe_pipeline import wiring
+from universe_pipeline.adapters.postgres.calendar import make_quarters
+from universe_pipeline.domain.sessions import sessions_between
+from universe_pipeline.loading.sessions import fetch_sessions, store
+from universe_pipeline.settings import settings
+
+
+def main(first: str, last: str) -> None:
+    """Fetch and store every session of a range, loaded or not."""
+    sessions = sessions_between(date.fromisoformat(first), date.fromisoformat(last))
+    database = wiring.open_database(settings())
+    wiring.prepare_for_loading(settings(), database)
+    with wiring.open_client(settings(), database) as client, database.connect() as connection:
+        started = time.perf_counter()
+        make_quarters(connection, sessions)
+        outcomes = [
+            store(connection, fetched, None)
+            for fetched in fetch_sessions(client, sessions, wiring.encoding(settings()))
+        ]
+        seconds = time.perf_counter() - started
+    unloaded = [str(one.session) for one in outcomes if one.state != "loaded"]
+    assert not unloaded, unloaded
+    bars = sum(one.write.stored for one in outcomes if one.write)
+    tell(seconds=seconds, sessions=len(sessions), bars=bars)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,20 @@
+"""Migrates a database, discovers its universe, and makes Dagster's tables."""
+
+from universe_pipeline import wiring
+from universe_pipeline.loading.universe import discover
+from universe_pipeline.orchestration.instance import open_instance
+from universe_pipeline.settings import settings
+
+
+def main() -> None:
+    """Make the settings' database what a user has after `universe discover`."""
+    database = wiring.open_database(settings())
+    wiring.prepare_for_loading(settings(), database)
+    with wiring.open_client(settings(), database) as client, database.connect() as connection:
+        discover(client, connection)
+    with open_instance(settings()):
+        print("{}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""The floor: what PostgreSQL takes for these rows when nothing is left to do but COPY them.
+
+The rows are encoded by PostgreSQL itself, ordered by symbol, each session is a transaction, and the
+table has what any table of bars must have: a key. `source`, which the product stores as well, is
+left out.
+"""
+
+import io
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import psycopg
+from psycopg import sql
+
+from benchmarks.answers import body
+from benchmarks.stage import Stage
+from benchmarks.table import BARS
+from universe_pipeline.adapters.postgres.calendar import quarter_of
+
+_ROW = pl.Struct(
+    {"T": pl.String, **dict.fromkeys(("o", "h", "l", "c", "v", "vw"), pl.Float64), "n": pl.Int64}
+)
+
+
+class Floor:
+    """A database that holds nothing but the floor's table."""
+
+    def __init__(self, url: str, encoded: Path) -> None:
+        self._url, self._encoded = url, encoded
+
+    def plain(self, sessions: Sequence[date]) -> float:
+        """Seconds a session of COPY into one table with the key (date, symbol)."""
+        statement = f"CREATE TABLE floor ({BARS}, PRIMARY KEY (date, symbol))"
+        return self._copied(sessions, statement)
+
+    def quarterly(self, sessions: Sequence[date]) -> float:
+        """Seconds a session of COPY into the partition of its quarter, by the table's name."""
+        quarters = sorted({quarter_of(day)[1:] for day in sessions})
+        partitions = "".join(
+            f"CREATE TABLE floor_{start:%Y_%m} PARTITION OF floor"
+            f" FOR VALUES FROM ('{start}') TO ('{end}');"
+            for start, end in quarters
+        )
+        statement = (
+            f"CREATE TABLE floor ({BARS}, PRIMARY KEY (date, symbol)) PARTITION BY RANGE (date);"
+        )
+        return self._copied(sessions, statement + partitions)
+
+    def _copied(self, sessions: Sequence[date], create: str) -> float:
+        rows = [(self._encoded / f"{day}.copy").read_bytes() for day in sessions]
+        with psycopg.connect(self._url, autocommit=True) as connection:
+            connection.execute("DROP TABLE IF EXISTS floor")
+            connection.execute(sql.SQL(create))  # pyright: ignore[reportArgumentType]  # made of literals
+            connection.execute("CHECKPOINT")
+            started = time.perf_counter()
+            for encoded in rows:
+                copy_session(connection, encoded)
+            return (time.perf_counter() - started) / len(sessions)
+
+
+def copy_session(connection: psycopg.Connection, encoded: bytes) -> None:
+    """One session in one transaction."""
+    with (
+        connection.transaction(),
+        connection.cursor() as cursor,
+        cursor.copy("COPY floor FROM STDIN (FORMAT BINARY)") as copy,
+    ):
+        copy.write(encoded)
+
+
+@contextmanager
+def open_floor(stage: Stage, sessions: Sequence[date]) -> Generator[Floor]:
+    """The floor in a database of its own, for any of `sessions`."""
+    with stage.database(template="template0") as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            for day in sessions:
+                _encode(connection, stage.answers, day)
+        yield Floor(url, stage.answers)
+
+
+def _encode(connection: psycopg.Connection, folder: Path, day: date) -> None:
+    """Let PostgreSQL write a session's rows as it would like to read them."""
+    file = folder / f"{day}.copy"
+    if file.exists():
+        return
+    document = io.BytesIO(body(folder, day))
+    rows = pl.read_json(document, schema={"results": pl.List(_ROW)})
+    bars = rows.explode("results").unnest("results").select(pl.lit(day).alias("date"), pl.all())
+    with connection.transaction(force_rollback=True), connection.cursor() as cursor:
+        cursor.execute(f"CREATE TEMPORARY TABLE encoding ({BARS})")
+        with cursor.copy("COPY encoding FROM STDIN (FORMAT CSV)") as copy:
+            copy.write(bars.write_csv(include_header=False))
+        with cursor.copy(
+            "COPY (SELECT * FROM encoding ORDER BY symbol) TO STDOUT (FORMAT BINARY)"
+        ) as copy:
+            encoded = b"".join(copy)
+    partial = file.with_suffix(".partial")
+    partial.write_bytes(encoded)
+    partial.replace(file)

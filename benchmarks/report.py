@@ -1,0 +1,98 @@
+"""RESULTS.md and its pictures."""
+
+import json
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+
+import psycopg
+
+from benchmarks.figures import COLUMNS, Figure, cells
+from benchmarks.stage import BENCH_PYTHON, ROOT, Stage
+from universe_pipeline.adapters.postgres.figures import server_version
+
+HEAD = """\
+# What it costs
+
+Written by `make bench`: do not edit. Everything ran on one machine over loopback, on the embedded
+PostgreSQL with its default, durable settings, against a vendor that serves prepared answers.
+A time by itself says little about another machine: read the ratios. The floor is a plain COPY of
+rows that are encoded already, a transaction a session, into one table with the key
+(date, symbol), measured right before and after whatever it is compared with.
+
+<picture>
+  <source media="(prefers-color-scheme: dark)" srcset="results-dark.svg">
+  <img alt="Loading against the floor, reads against the best layout" src="results-light.svg">
+</picture>
+"""
+
+EXPLAINED = {
+    "floor": "What PostgreSQL takes for these rows.",
+    "loader": "Fetch, decode, validate, write, without Dagster.",
+    "dagster": "`universe historical`: one run over three assets and all checks, universe known.",
+    "peers": "What else people load such bars with; how many times slower than the loader.",
+    "calls": "A month loaded twice by `universe historical`.",
+    "reload": "Loaded sessions fetched again, answers unchanged.",
+    "backfill": "Launched over GraphQL at a real `universe up`, as the UI does.",
+    "memory": "Five years in one run, from an empty database; a month likewise.",
+    "start-up": "Whole commands, on five years of data with the database up.",
+    "reads": """\
+Warm medians over five years, planning and transfer included. The reference is the best layout that
+we know of: quarters in the order of arrival, closed ones with a covering index by symbol.""",
+}
+
+
+def write(folder: Path, stage: Stage, figures: Sequence[Figure], seconds: float) -> None:
+    """Write RESULTS.md, results-light.svg and results-dark.svg."""
+    text = [HEAD, *_machine(stage, seconds)]
+    for part, found in groupby(figures, lambda figure: figure.part):
+        text += [f"\n## {part.capitalize()}\n", EXPLAINED[part], "", *_table(list(found))]
+    (folder / "RESULTS.md").write_text("\n".join(text) + "\n")
+    subprocess.run(
+        [str(BENCH_PYTHON), "-m", "benchmarks.picture", str(folder)],
+        input=json.dumps([asdict(figure) for figure in figures]),
+        cwd=ROOT, check=True, text=True,
+    )  # fmt: skip
+
+
+def _machine(stage: Stage, seconds: float) -> list[str]:
+    with psycopg.connect(stage.server_url) as connection:
+        postgres = server_version(connection)
+    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    scale, load = stage.scale, os.getloadavg()[1]
+    return [
+        f"- {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, commit {_commit()}, {seconds / 60:.1f} minutes",
+        f"- {os.cpu_count()} cores of {model[1] if model else platform.machine()},",
+        f"  {memory:.0f} GB of memory, {platform.system()} {platform.release()}, load {load:.1f}",
+        f"- PostgreSQL {postgres}, Python {platform.python_version()}",
+        f"- {scale.rounds} rounds: {scale.sessions} sessions by each of the product's ways,",
+        f"  {scale.peers} by each peer; {scale.archive:,} sessions as five years",
+    ]
+
+
+def _commit() -> str:
+    def git(*arguments: str) -> str:
+        command = ["git", "-c", "safe.directory=*", *arguments]
+        return subprocess.run(
+            command, cwd=ROOT, check=False, capture_output=True, text=True
+        ).stdout.strip()
+
+    changed = git("status", "--porcelain", "--untracked-files=no")
+    return (git("rev-parse", "--short", "HEAD") or "unknown") + (" and changes" if changed else "")
+
+
+def _table(figures: Sequence[Figure]) -> list[str]:
+    rows = [cells(figure)[1:] for figure in figures]
+    head = COLUMNS[1:]
+    return [_line(head), _line(["---"] * len(head)), *map(_line, rows)]
+
+
+def _line(row: Sequence[str]) -> str:
+    return f"| {' | '.join(row)} |"

@@ -1,0 +1,46 @@
+"""How large everything is: the whole measurement, and one that only shows that it works."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Sizes of the parts, in sessions unless said otherwise."""
+
+    symbols: int
+    """Rows of the vendor's reference lists; 14,000 make about 10,500 bars a session."""
+    rounds: int
+    """How often each way to load is taken."""
+    sessions: int
+    """Loaded by each way of the product in each round, and by the backfill of the UI."""
+    peers: int
+    """Loaded by each peer in each round."""
+    floor: int
+    """Copied as floor before and after each way."""
+    month: int
+    archive: int
+    """Five years: what memory, reads and start-up are measured on."""
+    repeats: int
+    """How often each read and each command is repeated."""
+
+
+FULL = Scale(
+    symbols=14_000,
+    rounds=3,
+    sessions=252,
+    peers=20,
+    floor=63,
+    month=21,
+    archive=1_260,
+    repeats=9,
+)
+SMALL = Scale(
+    symbols=300,
+    rounds=1,
+    sessions=10,
+    peers=3,
+    floor=5,
+    month=5,
+    archive=70,
+    repeats=1,
+)

@@ -1,0 +1,147 @@
+"""Where everything is measured: one server, one vendor, a database for each thing measured."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import urllib.request
+import zlib
+from collections import Counter
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
+
+from benchmarks.answers import GZIP, prepared
+from benchmarks.scale import Scale
+from benchmarks.vendor import REQUESTS
+from universe_pipeline.adapters.postgres import embedded
+from universe_pipeline.domain.sessions import all_sessions, newest_closed
+
+ROOT = Path(__file__).parents[1]
+CACHE = ROOT / ".cache" / "bench"
+BENCH_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
+"""Where peers and the plotting library are: `make bench` builds it."""
+
+TEMPLATE = "template_of_benchmarks"
+KEPT = ("PATH", "LANG", "LC_ALL", "TERM", "TMPDIR", "TZ")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A server with a template database (migrated, with its universe discovered), and a vendor."""
+
+    home: Path
+    server_url: str
+    vendor_url: str
+    answers: Path
+    sessions: Sequence[date]
+    """All that the vendor has prepared, in order."""
+    scale: Scale
+    _names: list[str] = field(default_factory=list[str])
+
+    def newest(self, count: int) -> Sequence[date]:
+        """The newest sessions, in order."""
+        return self.sessions[-count:]
+
+    @contextmanager
+    def database(self, template: str = TEMPLATE) -> Generator[str]:
+        """URL of a database of the block's own, made from a template."""
+        name = f"bench_{len(self._names)}"
+        self._names.append(name)
+        made = {"name": sql.Identifier(name), "template": sql.Identifier(template)}
+        self.execute(sql.SQL("CREATE DATABASE {name} TEMPLATE {template}").format(**made))
+        try:
+            yield on_database(self.server_url, name)
+        finally:
+            self.execute(sql.SQL("DROP DATABASE {name} WITH (FORCE)").format(**made))
+
+    def execute(self, statement: sql.Composed | sql.SQL) -> None:
+        """Run a statement on the server's own database."""
+        with psycopg.connect(self.server_url, autocommit=True) as connection:
+            connection.execute(statement)
+
+    def environment(self, database_url: str = "") -> dict[str, str]:
+        """Of a user with that database; without one, the embedded server's own."""
+        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+        site = urlsplit(database_url).path.lstrip("/")
+        home = self.home / "sites" / site if database_url else self.home
+        return {
+            **kept,
+            "HOME": str(self.home),
+            "PYTHONPATH": str(ROOT),
+            "UNIVERSE_HOME": str(home),
+            "UNIVERSE_DATABASE_URL": database_url,
+            "POLYGON_API_KEY": "key-of-benchmarks",
+            "POLYGON_BASE_URL": self.vendor_url,
+            "POLYGON_RATE_LIMIT": "0",
+        }
+
+    def child(self, name: str, *arguments: object, database_url: str = "") -> Any:
+        """What `benchmarks.children.<name>` prints as its last line."""
+        return self.told(
+            [sys.executable, "-m", f"benchmarks.children.{name}", *map(str, arguments)],
+            self.environment(database_url),
+        )
+
+    def told(self, command: Sequence[str], environment: dict[str, str]) -> Any:
+        """The JSON document on the last line that a command prints."""
+        ended = subprocess.run(
+            command, env=environment, cwd=self.home, capture_output=True, text=True, check=False
+        )
+        if ended.returncode:
+            raise SystemExit(f"{' '.join(command)} failed:\n{ended.stdout}\n{ended.stderr}")
+        return json.loads(ended.stdout.splitlines()[-1])
+
+    def requests(self) -> Counter[str]:
+        """How often each session was asked of the vendor so far."""
+        with urllib.request.urlopen(self.vendor_url + REQUESTS) as answer:
+            return Counter(json.loads(zlib.decompress(answer.read(), GZIP)))
+
+
+@contextmanager
+def open_stage(scale: Scale, sessions: int) -> Generator[Stage]:
+    """Set everything up for the newest closed `sessions`; nothing is left of it afterwards."""
+    closed = [day for day in all_sessions() if day <= newest_closed(datetime.now(UTC))]
+    days = closed[-sessions:]
+    answers = prepared(CACHE, scale.symbols, days)
+    home = Path(tempfile.mkdtemp(prefix="universe-bench-"))
+    home.chmod(0o755)  # as root, the server runs as another account
+    try:
+        with (
+            embedded.attach(home, linger=1.0) as server,
+            serving(answers, scale.symbols) as vendor_url,
+        ):
+            stage = Stage(home, server.url, vendor_url, answers, days, scale)
+            stage.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
+            stage.child("template", database_url=on_database(server.url, TEMPLATE))
+            yield stage
+    finally:
+        embedded.stop(home)
+        shutil.rmtree(home)
+
+
+@contextmanager
+def serving(answers: Path, symbols: int) -> Generator[str]:
+    """The address of a vendor with these answers."""
+    command = [sys.executable, "-m", "benchmarks.vendor", str(answers), str(symbols)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().strip()
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+def on_database(url: str, name: str) -> str:
+    """`url` with another database's name."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))

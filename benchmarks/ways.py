@@ -1,0 +1,106 @@
+"""The ways that are raced: the product's two, and its peers'."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+
+from benchmarks.answers import rows_of
+from benchmarks.figures import Figure, Target
+from benchmarks.floor import Floor, open_floor
+from benchmarks.race import Result, Way, raced
+from benchmarks.stage import BENCH_PYTHON, Stage
+
+ASSETS = ("symbols", "daily_bars", "data_coverage")
+PEERS = {
+    "client_copy": ("vendor's client, COPY of rows", Target(4, at_least=True)),
+    "client_executemany": ("vendor's client, executemany", Target(6, at_least=True)),
+    "pandas_to_sql": ("vendor's client, pandas to_sql", None),
+    "dlt_merge": ("dlt merge", Target(15, at_least=True)),
+}
+"""What each module of `peers` is, and how many times faster the loader must be."""
+
+
+def quarterly_floor(stage: Stage, floor: Floor) -> list[Way]:
+    """The floor once more, in quarters as the product has them."""
+
+    def run(days: Sequence[date]) -> Mapping[str, float]:
+        return {"COPY into quarters": len(days) * floor.quarterly(days)}
+
+    return [Way("floor", run, stage.newest(stage.scale.floor))]
+
+
+def loader(stage: Stage, _: Floor) -> list[Way]:
+    """Fetch, decode, validate, write: without Dagster."""
+
+    def run(days: Sequence[date]) -> Mapping[str, float]:
+        with stage.database() as url:
+            return {"load": stage.child("loader", days[0], days[-1], database_url=url)["seconds"]}
+
+    return [Way("loader", run, stage.newest(stage.scale.sessions), {"load": Target(1.3)})]
+
+
+def dagster(stage: Stage, _: Floor) -> list[Way]:
+    """`universe historical`: three assets and all checks, in one run."""
+
+    def run(days: Sequence[date]) -> Mapping[str, float]:
+        with stage.database() as url:
+            told = stage.child("historical", days[0], days[-1], database_url=url)
+        steps: dict[str, float] = told["steps"]
+        return {
+            "all steps": sum(steps.values()),
+            **{f"step {asset}": steps[asset] for asset in ASSETS},
+            "steps of checks": sum(steps[step] for step in steps if step not in ASSETS),
+            "whole command": told["wall"],
+        }
+
+    return [Way("dagster", run, stage.newest(stage.scale.sessions), {"all steps": Target(1.6)})]
+
+
+def peers(stage: Stage, _: Floor) -> list[Way]:
+    """Each peer into a new database."""
+    return [_peer(stage, module, *named) for module, named in PEERS.items()]
+
+
+def _peer(stage: Stage, module: str, name: str, target: Target | None) -> Way:
+    def run(days: Sequence[date]) -> Mapping[str, float]:
+        command = [str(BENCH_PYTHON), "-m", f"benchmarks.peers.{module}", stage.vendor_url]
+        with stage.database(template="template0") as url:
+            told = stage.told([*command, url, *map(str, days)], stage.environment(url))
+        rows = sum(rows_of(stage.answers, day) for day in days)
+        assert told["bars"] == rows, f"{name} stored {told['bars']} of {rows} rows"
+        return {name: told["seconds"]}
+
+    return Way("peers", run, stage.newest(stage.scale.peers), {name: target} if target else {})
+
+
+WAYS: Mapping[str, Callable[[Stage, Floor], list[Way]]] = {
+    "floor": quarterly_floor,
+    "loader": loader,
+    "dagster": dagster,
+    "peers": peers,
+}
+
+
+def race(stage: Stage, parts: Sequence[str]) -> list[Figure]:
+    """Race the ways of `parts`; peers are compared with the loader, which then takes part."""
+    taking = [part for part in WAYS if part in parts or (part == "loader" and "peers" in parts)]
+    scale = stage.scale
+    with open_floor(stage, stage.newest(max(scale.sessions, scale.floor))) as floor:
+        ways = [way for part in taking for way in WAYS[part](stage, floor)]
+        results = raced(floor, stage.newest(scale.floor), ways, scale.rounds)
+    return _plain_floor(results) + [_figure(result, results) for result in results]
+
+
+def _plain_floor(results: Sequence[Result]) -> list[Figure]:
+    plain = Result(
+        "floor", "COPY of encoded rows", [lap for one in results for lap in one.laps], None
+    )
+    figure = plain.figure()
+    assert figure.floor is not None
+    return [Figure("floor", plain.what, figure.floor, figure.unit, figure.floor, 1.0)]
+
+
+def _figure(result: Result, results: Sequence[Result]) -> Figure:
+    if result.part != "peers":
+        return result.figure()
+    loader = next(one for one in results if one.part == "loader")
+    return result.figure("loader", loader.ratio)
