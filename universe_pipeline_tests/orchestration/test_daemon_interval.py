@@ -5,7 +5,6 @@ import sys
 from typing import Any
 
 import pytest
-from dagster._daemon.backfill import execute_backfill_iteration_loop
 
 from universe_pipeline.orchestration import daemon_interval
 
@@ -23,7 +22,9 @@ def controller(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_the_loop_of_backfills_reads_the_constant_when_it_begins() -> None:
     """Where a release does not, this module is to be thought over."""
-    assert CONSTANT in execute_backfill_iteration_loop.__code__.co_names
+    backfill: Any = importlib.import_module("dagster._daemon.backfill")
+
+    assert CONSTANT in backfill.execute_backfill_iteration_loop.__code__.co_names
 
 
 def test_in_the_daemons_process_the_constant_is_shortened(controller: Any) -> None:
