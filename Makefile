@@ -74,6 +74,10 @@ format: dev ## let ruff format and mend what it can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+.PHONY: calendar
+calendar: dev ## write the NYSE's closures anew from the locked exchange_calendars
+	@$(BIN)/python -m universe_pipeline_tests.domain.write_nyse && $(BIN)/ruff format -q universe_pipeline/domain/nyse.py
+
 .PHONY: screenshots
 screenshots: dev ## take the README's pictures of Dagster anew, from a demo; needs Chromium
 	@$(BIN)/python -m universe_pipeline_tests.browser.screenshots

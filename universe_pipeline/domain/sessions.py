@@ -1,18 +1,16 @@
 """NYSE sessions: which days trade, when they close, and ranges of them.
 
-The calendar is exchange_calendars' XNYS. It is loaded on first use, because it brings pandas.
+The calendar is exchange_calendars' XNYS, as `nyse` has it.
 """
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
+from universe_pipeline.domain import nyse
 from universe_pipeline.domain.errors import NotASessionError, RangeError, SessionNotClosedError
-
-if TYPE_CHECKING:
-    from exchange_calendars import ExchangeCalendar
 
 FIRST_SESSION = date(2003, 9, 10)
 """The vendor's daily bars begin here (massive.com knowledge base, security master)."""
@@ -22,17 +20,21 @@ NEW_YORK = "America/New_York"
 _WEEKEND = (6, 7)
 
 
-@lru_cache(maxsize=1)
-def _calendar() -> "ExchangeCalendar":
-    from exchange_calendars import get_calendar
+def _days(table: str) -> frozenset[date]:
+    years = (line.split() for line in table.splitlines())
+    return frozenset(date.fromisoformat(f"{year}-{day}") for year, *days in years for day in days)
 
-    return get_calendar("XNYS", start=FIRST_SESSION.isoformat())
+
+_EARLY = _days(nyse.EARLY)
+_REGULAR_CLOSE, _EARLY_CLOSE = time(16), time(13)
 
 
 @lru_cache(maxsize=1)
 def all_sessions() -> tuple[date, ...]:
-    """Every session from 2003-09-10 to about a year from now, in order."""
-    return tuple(_calendar().sessions.date)
+    """Every session from 2003-09-10 to the last that the calendar knows, in order."""
+    closed, last = _days(nyse.CLOSED), date.fromisoformat(nyse.LAST)
+    days = (FIRST_SESSION + timedelta(days=n) for n in range((last - FIRST_SESSION).days + 1))
+    return tuple(day for day in days if day.isoweekday() not in _WEEKEND and day not in closed)
 
 
 def is_session(day: date) -> bool:
@@ -54,13 +56,14 @@ def closed_days(start: date, end: date) -> tuple[date, ...]:
 
 
 def last_known_session() -> date:
-    """The last session that the calendar knows, about a year from now."""
+    """The last session that the calendar knows, some years from now."""
     return all_sessions()[-1]
 
 
 def close_of(session: date) -> datetime:
     """When `session` closes, in New York: 16:00, or 13:00 on an early close."""
-    return _calendar().session_close(session.isoformat()).tz_convert(NEW_YORK).to_pydatetime()
+    close = _EARLY_CLOSE if session in _EARLY else _REGULAR_CLOSE
+    return datetime.combine(session, close, ZoneInfo(NEW_YORK))
 
 
 def newest_closed(now: datetime) -> date:

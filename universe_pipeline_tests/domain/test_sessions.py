@@ -1,11 +1,13 @@
 """The calendar. Expected days are from NYSE's published holidays, early closes and closures."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
-from universe_pipeline.domain import sessions
+from universe_pipeline.domain import nyse, sessions
 from universe_pipeline.domain.errors import NotASessionError, RangeError, SessionNotClosedError
+from universe_pipeline_tests.domain.write_nyse import text
 
 JUNE_28, JULY_1, JULY_2, JULY_3, JULY_5, JULY_8, JULY_9 = (
     date(2024, 6, 28),
@@ -224,3 +226,7 @@ def test_runs_are_unbroken_among_the_sessions(
     wanted: tuple[date, ...], runs: list[tuple[date, date]]
 ):
     assert sessions.runs_of(wanted, WEEK) == runs
+
+
+def test_the_calendar_is_that_of_exchange_calendars():
+    assert Path(nyse.__file__).read_text() == text(), "make calendar"
