@@ -25,7 +25,7 @@ from universe_pipeline.domain.errors import (
     RetryableError,
     VendorError,
 )
-from universe_pipeline.domain.sessions import newest_closed, sessions_between
+from universe_pipeline.domain.sessions import is_settled
 from universe_pipeline.loading import row_counts
 from universe_pipeline.loading.ahead import ahead
 from universe_pipeline.loading.row_counts import RowCount
@@ -161,7 +161,7 @@ def encode_session(
         content_hash=content_hash(accepted),
         rejected=(*answer.undecodable, *validated.rejected),
         requested_at=requested_at,
-        settled=_is_settled(session, requested_at, encoding.revisit),
+        settled=is_settled(session, requested_at, encoding.revisit),
     )
     return encoded, accepted
 
@@ -172,10 +172,6 @@ def content_hash(accepted: pl.DataFrame) -> str:
     for buffer in copy_binary.encode(accepted, "grouped", date(2000, 1, 1)):
         digest.update(buffer)
     return digest.hexdigest()
-
-
-def _is_settled(session: date, at: datetime, revisit: int) -> bool:
-    return len(sessions_between(session, newest_closed(at))) - 1 > revisit
 
 
 def store(connection: Connection, fetched: Fetched, run_id: str | None) -> Outcome:
