@@ -1,5 +1,6 @@
 """The commands of `universe` and their options; each one's work is imported when it is called."""
 
+import signal
 import sys
 from collections.abc import Sequence
 from datetime import date
@@ -244,7 +245,9 @@ def psql(context: typer.Context) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit with its code: 0, 1 failures, 2 wrong usage, 130 interrupted."""
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    code = run(sys.argv[1:] if arguments is None else arguments)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # all is done: another ctrl-C needs no traceback
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -128,10 +128,11 @@ def go_on(database: Database, plan: "Plan", *, reload: bool = False, doubtful: b
             there -= loads.quarantined(connection, plan.sessions)
         lost = loads.given_up(connection, plan.sessions, since) - there
     code = carry_out(database, plan, [day for day in plan.sessions if day not in there | lost])
-    return max(code, _tell_lost(lost, plan.sessions))
+    return max(code, tell_lost(lost, plan.sessions))
 
 
-def _tell_lost(lost: set[date], sessions: Sequence[date]) -> int:
+def tell_lost(lost: set[date], sessions: Sequence[date]) -> int:
+    """Name the sessions that are not asked for again, of all that were meant."""
     if not lost:
         return DONE
     runs = runs_of(sorted(lost), sessions)
@@ -157,7 +158,7 @@ def daily_update(day: date | None) -> int:
         lost = loads.given_up(connection, [session])
         wanted = [*revisit, *({session} - loads.committed(connection, [session]) - lost)]
     plan = Plan("daily", f"daily_update_{session}", [session])
-    return max(carry_out(database, plan, wanted), _tell_lost(lost, [session]))
+    return max(carry_out(database, plan, wanted), tell_lost(lost, [session]))
 
 
 @dataclass(frozen=True, slots=True)

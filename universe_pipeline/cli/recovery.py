@@ -16,7 +16,7 @@ from universe_pipeline.cli.load import (
     go_on,
     open_for_loading,
 )
-from universe_pipeline.cli.symbol_loads import repair, run_symbols
+from universe_pipeline.cli.symbol_loads import SymbolJob, go_on_repairing, repair
 from universe_pipeline.cli.terminal import note, result
 from universe_pipeline.domain.errors import UsageError
 from universe_pipeline.domain.sessions import all_sessions, closed_range
@@ -43,9 +43,9 @@ def _go_on(database: Database, job: Job) -> int:
     note(f"going on with {job.name}")
     sessions = job.sessions or closed_range(job.start, job.end, wiring.now())
     if job.symbols is not None:
-        if job.name.startswith("symbol_repair"):
-            return run_symbols(database, job.symbols, sessions, job.name, again=True)
-        return symbol_loads.go_on(database, job.symbols, sessions, job.name, again=False)
+        chosen = SymbolJob(job.name, job.symbols, sessions)
+        is_repair = job.name.startswith("symbol_repair")
+        return (go_on_repairing if is_repair else symbol_loads.go_on)(database, chosen)
     return go_on(database, Plan(job.kind, job.name, sessions), doubtful=True)
 
 

@@ -1,6 +1,7 @@
 """`historical --symbols`: chosen symbols, by whichever endpoint takes fewer requests."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
 
@@ -10,6 +11,7 @@ from universe_pipeline.adapters.postgres.reading import bar_counts
 from universe_pipeline.adapters.postgres.symbols import unknown_symbols
 from universe_pipeline.cli.exits import DONE, FAILED
 from universe_pipeline.cli.load import (
+    NAMED,
     Plan,
     at_pace,
     carry_out,
@@ -18,39 +20,51 @@ from universe_pipeline.cli.load import (
     open_for_loading,
     sessions_asked,
     tell_failures,
+    tell_lost,
 )
 from universe_pipeline.cli.status import write_checkpoint
 from universe_pipeline.cli.terminal import note, progress_bars, result
-from universe_pipeline.loading.by_symbol import unasked
+from universe_pipeline.loading.by_symbol import Unasked, unasked
 from universe_pipeline.orchestration.runs import open_runs
 from universe_pipeline.settings import settings
 
 
+@dataclass(frozen=True, slots=True)
+class SymbolJob:
+    """A job on chosen symbols."""
+
+    name: str
+    symbols: Sequence[str]
+    sessions: Sequence[date]
+
+
 def load_range(symbols: Sequence[str], start: date, end: date | None, *, again: bool) -> int:
     """Load `symbols` over a range; what either endpoint was asked for already is skipped."""
-    sessions = sessions_asked(start, end)
-    settings().require_api_key()
-    database = open_for_loading()
-    discovered = discover_if_stale(database)
     name = job_name("historical_load", symbols, start, last_day(end))
-    code = go_on(database, symbols, sessions, name, again=again)
+    job = SymbolJob(name, symbols, sessions_asked(start, end))
+    database, discovered = _open_discovered()
+    code = _load_all(database, job) if again else go_on(database, job)
     with database.connect() as connection:
-        _tell_bars(connection, symbols, sessions)
+        _tell_bars(connection, job)
     return code or discovered
 
 
 def repair(symbols: Sequence[str], start: date, end: date) -> int:
     """Fetch chosen symbols again by the per-symbol endpoint, over every session of a range."""
-    sessions = sessions_asked(start, end)
+    name = job_name("symbol_repair", symbols, start, last_day(end))
+    job = SymbolJob(name, symbols, sessions_asked(start, end))
+    database, discovered = _open_discovered()
+    note(f"{len(symbols)} symbols to fetch, {at_pace(len(symbols))}")
+    code = run_symbols(database, job, _everything(job), again=True, afresh=True)
+    with database.connect() as connection:
+        _tell_bars(connection, job)
+    return code or discovered
+
+
+def _open_discovered() -> tuple[Database, int]:
     settings().require_api_key()
     database = open_for_loading()
-    discovered = discover_if_stale(database)
-    note(f"{len(symbols)} symbols to fetch, {at_pace(len(symbols))}")
-    name = job_name("symbol_repair", symbols, start, last_day(end))
-    code = run_symbols(database, symbols, sessions, name, again=True)
-    with database.connect() as connection:
-        _tell_bars(connection, symbols, sessions)
-    return code or discovered
+    return database, discover_if_stale(database)
 
 
 def job_name(kind: str, symbols: Sequence[str], start: date, end: date) -> str:
@@ -59,67 +73,139 @@ def job_name(kind: str, symbols: Sequence[str], start: date, end: date) -> str:
     return f"{kind}_{start}_{end}_symbols_{digest}"
 
 
-def go_on(
-    database: Database, symbols: Sequence[str], sessions: Sequence[date], name: str, *, again: bool
-) -> int:
-    """Load what neither endpoint was asked for yet, or everything again, the cheaper way."""
+def _everything(job: SymbolJob) -> dict[str, Sequence[date]]:
+    return dict.fromkeys(job.symbols, job.sessions)
+
+
+def _load_all(database: Database, job: SymbolJob) -> int:
+    """Load everything again, the cheaper way."""
+    if _grouped_is_cheaper(len(job.sessions), len(job.symbols)):
+        return carry_out(database, Plan("historical", job.name, job.sessions), job.sessions)
+    return run_symbols(database, job, _everything(job), again=True)
+
+
+def go_on(database: Database, job: SymbolJob) -> int:
+    """Load what neither endpoint was asked for yet, the cheaper way."""
     with database.connect() as connection:
-        since = jobs.fresh_since(connection, name)
-        missing = dict.fromkeys(symbols) if again else unasked(connection, symbols, sessions, since)
-        there = set[date]() if again else loads.committed(connection, sessions, since)
-    by_session = [day for day in sessions if day not in there]
-    if not missing:
-        result(f"{name}: every session of these symbols is loaded, nothing to fetch")
-        return DONE
-    if len(by_session) <= len(missing):
-        note(_choice("grouped", len(by_session), len(missing)))
-        plan = Plan("historical", name, sessions)
-        return carry_out(database, plan, by_session)
-    note(_choice("per-symbol", len(by_session), len(missing)))
-    return run_symbols(database, symbols, sessions, name, again=again or since is not None)
+        since = jobs.fresh_since(connection, job.name)
+        missing = unasked(connection, job.symbols, job.sessions, since)
+        there = loads.committed(connection, job.sessions, since)
+        lost = loads.given_up(connection, job.sessions, since)
+    by_session = [day for day in job.sessions if day not in there | lost]
+    if not missing.wanted:
+        code = _end_without_run(database, job, missing)
+    elif _grouped_is_cheaper(len(by_session), len(missing.wanted)):
+        code = carry_out(database, Plan("historical", job.name, job.sessions), by_session)
+        code = max(code, tell_lost(lost - there, job.sessions))
+    else:
+        code = run_symbols(database, job, missing.wanted, again=since is not None)
+    return max(code, _tell_lost(job, missing))
 
 
-def _choice(endpoint: str, grouped: int, by_symbol: int) -> str:
-    return (
-        f"{endpoint} requests: {grouped} sessions would take {grouped} grouped requests, "
-        f"{by_symbol} symbols take {by_symbol}; {at_pace(min(grouped, by_symbol))}"
+def go_on_repairing(database: Database, job: SymbolJob) -> int:
+    """Fetch what the repair has not fetched yet, by the per-symbol endpoint."""
+    with database.connect() as connection:
+        since = jobs.fresh_since(connection, job.name)
+        missing = unasked(connection, job.symbols, job.sessions, since)
+    code = (
+        run_symbols(database, job, missing.wanted, again=True)
+        if missing.wanted
+        else _end_without_run(database, job, missing)
     )
+    return max(code, _tell_lost(job, missing))
+
+
+def _end_without_run(database: Database, job: SymbolJob, missing: Unasked) -> int:
+    if not missing.lost_symbols and not missing.lost_sessions:
+        result(f"{job.name}: every session of these symbols is loaded, nothing to fetch")
+        with database.connect() as connection:
+            jobs.end_job(connection, job.name, "completed")  # another may have done the rest
+            write_checkpoint(connection)
+    return DONE
+
+
+def _tell_lost(job: SymbolJob, missing: Unasked) -> int:
+    """Name what `missing` has given up."""
+    if missing.lost_symbols:
+        named = ", ".join(missing.lost_symbols[:NAMED])
+        more = " …" if len(missing.lost_symbols) > NAMED else ""
+        note(f"failed for good before: {named}{more}; `universe retry` asks again")
+    code = FAILED if missing.lost_symbols else DONE
+    return max(code, tell_lost(missing.lost_sessions, job.sessions))
+
+
+def _grouped_is_cheaper(grouped: int, by_symbol: int) -> bool:
+    """Whether sessions are to be asked for instead of symbols; says so, and why."""
+    cheaper = grouped <= by_symbol
+    note(
+        f"{'grouped' if cheaper else 'per-symbol'} requests: {grouped} sessions would take "
+        f"{grouped} grouped requests, {by_symbol} symbols take {by_symbol}; "
+        f"{at_pace(min(grouped, by_symbol))}"
+    )
+    return cheaper
 
 
 def run_symbols(
-    database: Database, symbols: Sequence[str], sessions: Sequence[date], name: str, *, again: bool
+    database: Database,
+    job: SymbolJob,
+    wanted: Mapping[str, Sequence[date]],
+    *,
+    again: bool,
+    afresh: bool = False,
 ) -> int:
-    """Load symbols by the per-symbol endpoint in a run of `symbol_repair`."""
+    """Load symbols by the per-symbol endpoint in a run of `symbol_repair`.
+
+    Args:
+        database: the database.
+        job: what the run works for.
+        wanted: the sessions by symbol that are missing of it.
+        again: ask also for what either endpoint was asked for.
+        afresh: the job begins anew, whatever it has fetched before.
+    """
     config = {
-        "symbols": list(symbols),
-        "start": sessions[0].isoformat(),
-        "end": sessions[-1].isoformat(),
+        "symbols": list(wanted),
+        "start": min(days[0] for days in wanted.values()).isoformat(),
+        "end": max(days[-1] for days in wanted.values()).isoformat(),
         "again": again,
     }
-    with jobs.held(database, name) as held, database.connect() as connection:
+    span = (job.sessions[0], job.sessions[-1])
+    with jobs.held(database, job.name) as held, database.connect() as connection:
         if not held:
-            note(f"{name} is running in another process")
+            note(f"{job.name} is running in another process")
             return FAILED
-        jobs.begin_job(connection, name, "symbols", (sessions[0], sessions[-1]), symbols)
+        jobs.begin_job(connection, job.name, "symbols", span, job.symbols)
+        if afresh:
+            jobs.start_afresh(connection, job.name)
         status = "interrupted"
         try:
             with progress_bars(), open_runs(settings(), database) as runs:
                 ended = runs.run(
-                    "symbol_repair", [], name=name, config={"load_chosen_symbols": config}
+                    "symbol_repair", [], name=job.name, config={"load_chosen_symbols": config}
                 )
             code = tell_failures(database, ended)
-            status = "completed" if code == DONE else "failed"
+            status = _status(connection, job, code)
         finally:
-            jobs.end_job(connection, name, status)
+            jobs.end_job(connection, job.name, status)
             write_checkpoint(connection)
     return code
 
 
-def _tell_bars(connection: Connection, symbols: Sequence[str], sessions: Sequence[date]) -> None:
-    counts = bar_counts(connection, symbols, sessions[0], sessions[-1])
-    for symbol in symbols:
-        result(f"{symbol}: {counts.get(symbol, 0):,} bars in {len(sessions):,} sessions")
-    bare = [symbol for symbol in symbols if symbol not in counts]
+def _status(connection: Connection, job: SymbolJob, code: int) -> str:
+    """How the job stands: one with a bar that may not be out yet is no failure, and not done."""
+    if code != DONE:
+        return "failed"
+    since = jobs.fresh_since(connection, job.name)
+    unpublished = unasked(connection, job.symbols, job.sessions, since).wanted
+    for symbol, days in unpublished.items():
+        result(f"{symbol}: no bar of {days[0]} or later yet; it is asked for again later")
+    return "interrupted" if unpublished else "completed"
+
+
+def _tell_bars(connection: Connection, job: SymbolJob) -> None:
+    counts = bar_counts(connection, job.symbols, job.sessions[0], job.sessions[-1])
+    for symbol in job.symbols:
+        result(f"{symbol}: {counts.get(symbol, 0):,} bars in {len(job.sessions):,} sessions")
+    bare = [symbol for symbol in job.symbols if symbol not in counts]
     for symbol in unknown_symbols(connection, bare):
         note(
             f"{symbol} is in no reference list and the vendor has no bar of it: "

@@ -80,6 +80,11 @@ def sessions_before(session: date, count: int) -> tuple[date, ...]:
     return all_sessions()[max(0, position - count) : position]
 
 
+def is_settled(session: date, at: datetime, revisit: int) -> bool:
+    """Whether more than `revisit` sessions have closed after `session` by `at`."""
+    return len(sessions_between(session, newest_closed(at))) - 1 > revisit
+
+
 def require_closed_session(day: date, now: datetime) -> date:
     """Return `day` if it is a session that has closed by `now`.
 

@@ -1,9 +1,10 @@
 """Symbols one by one, by the per-symbol endpoint: a single request for a range of any length."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import polars as pl
 
@@ -21,17 +22,33 @@ from universe_pipeline.domain.bars import (
     NotYetPublished,
 )
 from universe_pipeline.domain.errors import AccessError, FailureKind, RetryableError, VendorError
-from universe_pipeline.domain.sessions import sessions_between
+from universe_pipeline.domain.sessions import is_settled, sessions_between
 from universe_pipeline.loading.ahead import ahead
 
 
 @dataclass(frozen=True, slots=True)
 class SymbolOutcome:
-    """What became of one symbol's request: `write` if its answer was stored, else `error`."""
+    """What became of one symbol's request: `write` if its answer was stored, `error` if it failed.
+
+    Both where the plan reaches back to a part of it only; neither where the answer ends before the
+    first session, which the vendor has not published yet.
+    """
 
     symbol: str
     write: Write | None = None
     error: VendorError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unasked:
+    """What neither endpoint was asked for, and what is not to be asked for but by `retry`."""
+
+    wanted: dict[str, list[date]]
+    """Sessions by symbol that has any."""
+    lost_symbols: list[str]
+    """They failed for good."""
+    lost_sessions: set[date]
+    """The plan does not reach back to them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +58,30 @@ class _Asked:
     requested_at: datetime
     answer: Answer
 
+    @property
+    def is_outside_plan(self) -> bool:
+        answer = self.answer
+        return isinstance(answer, Failed) and answer.error.kind is FailureKind.OUTSIDE_PLAN
+
 
 def unasked(
     connection: Connection,
     symbols: Sequence[str],
     sessions: Sequence[date],
     since: datetime | None = None,
-) -> dict[str, list[date]]:
-    """The sessions that neither endpoint was asked for (after `since`), by symbol that has any."""
-    found = {
-        symbol: loads.sessions_unasked(connection, symbol, sessions, since) for symbol in symbols
-    }
-    return {symbol: days for symbol, days in found.items() if days}
+) -> Unasked:
+    """What neither endpoint was asked for (after `since`) of some symbols over some sessions."""
+    lost_symbols = loads.symbols_given_up(connection, symbols, since)
+    outside = loads.outside_plan_until(connection, since) or date.min
+    wanted: dict[str, list[date]] = {}
+    lost: set[date] = set()
+    for symbol in symbols:
+        days = loads.sessions_unasked(connection, symbol, sessions, since)
+        lost.update(day for day in days if day <= outside)
+        if reached := [day for day in days if day > outside]:
+            wanted[symbol] = reached
+    given_up = [symbol for symbol in lost_symbols if wanted.pop(symbol, None)]
+    return Unasked(wanted, given_up, lost)
 
 
 def load_symbols(
@@ -61,43 +90,125 @@ def load_symbols(
     wanted: Mapping[str, Sequence[date]],
     in_flight: int,
     run_id: str | None = None,
+    revisit: int = 3,
 ) -> Iterator[SymbolOutcome]:
     """Fetch and store each symbol from the first to the last of its sessions (closed, in order).
 
-    After an answer that the key or plan forbids, no further symbol is asked for.
+    After an answer that the key or plan forbids, no further symbol is asked for. Where the plan
+    does not reach back to the first session, the earliest that it reaches is searched by halves,
+    and none before it is asked for again.
+
+    Args:
+        client: the vendor.
+        connection: a connection of its own for the time this takes.
+        wanted: the sessions by symbol.
+        in_flight: most requests at once.
+        run_id: the run that asks.
+        revisit: so many sessions before the newest may still lack their bars.
     """
+    if not wanted:
+        return
 
-    def ask(symbol: str) -> _Asked:
-        days, requested_at = wanted[symbol], datetime.now(UTC)
-        answer = client.symbol_daily(symbol, days[0], days[-1])
-        return _Asked(symbol, days, requested_at, answer)
+    def ask(symbol: str, sessions: Sequence[date]) -> _Asked:
+        requested_at = datetime.now(UTC)
+        return _Asked(
+            symbol, sessions, requested_at, client.symbol_daily(symbol, sessions[0], sessions[-1])
+        )
 
-    with closing(ahead(ask, wanted, in_flight)) as asked:
-        for one in asked:
-            outcome = _store(connection, one, run_id)
+    def store(asked: _Asked) -> SymbolOutcome:
+        return _store(connection, asked, run_id, revisit)
+
+    # Alone: whatever is wrong with key and plan shows at once.
+    first = min(wanted, key=lambda symbol: wanted[symbol][0])
+    outcome, outside = _load_first(partial(ask, first), store, wanted[first])
+    yield outcome
+    if isinstance(outcome.error, AccessError):
+        return
+    rest = {
+        symbol: reached
+        for symbol, days in wanted.items()
+        if symbol != first and (reached := [day for day in days if day > outside])
+    }
+    with closing(ahead(lambda symbol: ask(symbol, rest[symbol]), rest, in_flight)) as answers:
+        for asked in answers:
+            outcome = store(asked)
             yield outcome
             if isinstance(outcome.error, AccessError):
                 return
 
 
-def _store(connection: Connection, asked: _Asked, run_id: str | None) -> SymbolOutcome:
+def _load_first(
+    ask: Callable[[Sequence[date]], _Asked],
+    store: Callable[[_Asked], SymbolOutcome],
+    sessions: Sequence[date],
+) -> tuple[SymbolOutcome, date]:
+    """Load one symbol as far back as the plan reaches; also the last session that it does not."""
+    asked = ask(sessions)
+    outcome, outside = store(asked), date.min
+    if not asked.is_outside_plan:
+        return outcome, outside
+    reached: _Asked | None = None
+    low, high = 1, len(sessions)  # before low the plan does not reach, from high on it does
+    while low < high:
+        middle = (low + high) // 2
+        asked = ask(sessions[middle:])
+        if asked.is_outside_plan:
+            store(asked)
+            low = middle + 1
+        else:
+            reached, high = asked, middle
+            if isinstance(asked.answer, Failed):
+                break
+    outside = sessions[low - 1]
+    if reached is None:
+        return outcome, outside
+    within = store(reached)
+    return SymbolOutcome(within.symbol, within.write, within.error or outcome.error), outside
+
+
+def _store(
+    connection: Connection, asked: _Asked, run_id: str | None, revisit: int
+) -> SymbolOutcome:
     match asked.answer:
         case Failed(error):
             failure = error
         case NotYetPublished(message):
             failure = RetryableError(FailureKind.EMPTY, f"range {asked.symbol}", message)
         case Bars() | Nothing() as usable:
-            return SymbolOutcome(
-                asked.symbol, bars.write_symbol(connection, _encode(asked, usable), run_id)
-            )
+            return _store_bars(connection, asked, usable, run_id, revisit)
+    # The plan ends at a day, whichever symbol was asked for.
+    symbol = None if asked.is_outside_plan else asked.symbol
     first = asked.sessions[0]
-    failures.record_failure(connection, failure, symbol=asked.symbol, day=first, run_id=run_id)
+    failures.record_failure(connection, failure, symbol=symbol, day=first, run_id=run_id)
     return SymbolOutcome(asked.symbol, error=failure)
 
 
-def _encode(asked: _Asked, answer: Bars | Nothing) -> EncodedSymbol:
-    given = answer if isinstance(answer, Bars) else Bars(DATED_BAR_SCHEMA.to_frame())
-    validated = quality.validate(given.frame, keys=("date",))
+def _store_bars(
+    connection: Connection,
+    asked: _Asked,
+    usable: Bars | Nothing,
+    run_id: str | None,
+    revisit: int,
+) -> SymbolOutcome:
+    answer = usable if isinstance(usable, Bars) else Bars(DATED_BAR_SCHEMA.to_frame())
+    sessions = _answered(asked, answer, revisit)
+    if not sessions:
+        return SymbolOutcome(asked.symbol)
+    encoded = _encode(replace(asked, sessions=sessions), answer)
+    return SymbolOutcome(asked.symbol, bars.write_symbol(connection, encoded, run_id))
+
+
+def _answered(asked: _Asked, answer: Bars, revisit: int) -> list[date]:
+    """The sessions that the answer speaks for: at its end a bar may only not be out yet."""
+    days: list[date] = answer.frame["date"].to_list()
+    last = max(days, default=date.min)
+    return [
+        day for day in asked.sessions if day <= last or is_settled(day, asked.requested_at, revisit)
+    ]
+
+
+def _encode(asked: _Asked, answer: Bars) -> EncodedSymbol:
+    validated = quality.validate(answer.frame, keys=("date",))
     first, last = asked.sessions[0], asked.sessions[-1]
     timely = quality.on_sessions(validated.accepted, sessions_between(first, last))
     wanted = timely.accepted.filter(pl.col("date").is_in(list(asked.sessions)))
@@ -106,6 +217,6 @@ def _encode(asked: _Asked, answer: Bars | Nothing) -> EncodedSymbol:
         sessions=asked.sessions,
         asked=[(first, last + timedelta(days=1))],
         buffers=list(copy_binary.encode(wanted, "symbol").buffers()),
-        rejected=(*given.undecodable, *validated.rejected, *timely.rejected),
+        rejected=(*answer.undecodable, *validated.rejected, *timely.rejected),
         requested_at=asked.requested_at,
     )

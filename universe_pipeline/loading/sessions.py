@@ -24,7 +24,7 @@ from universe_pipeline.domain.errors import (
     RetryableError,
     VendorError,
 )
-from universe_pipeline.domain.sessions import newest_closed, sessions_between
+from universe_pipeline.domain.sessions import is_settled
 from universe_pipeline.loading import row_counts
 from universe_pipeline.loading.ahead import ahead
 from universe_pipeline.loading.row_counts import RowCount
@@ -156,13 +156,9 @@ def encode_session(
         content_hash=rows.fingerprint,
         rejected=(*answer.undecodable, *validated.rejected),
         requested_at=requested_at,
-        settled=_is_settled(session, requested_at, encoding.revisit),
+        settled=is_settled(session, requested_at, encoding.revisit),
     )
     return encoded, accepted
-
-
-def _is_settled(session: date, at: datetime, revisit: int) -> bool:
-    return len(sessions_between(session, newest_closed(at))) - 1 > revisit
 
 
 def store(connection: Connection, fetched: Fetched, run_id: str | None) -> Outcome:

@@ -3,7 +3,14 @@
 Dagster's own capture of signals is internal; a test fails when a release changes it.
 """
 
-from collections.abc import Callable
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from threading import Thread
 from typing import TypeVar
 
 from dagster import DagsterExecutionInterruptedError
@@ -12,6 +19,12 @@ from dagster._utils.interrupts import capture_interrupts, check_captured_interru
 Result = TypeVar("Result")
 
 INTERRUPTED = DagsterExecutionInterruptedError.__name__
+
+ENDED_AT_ONCE = 130
+"""The exit code of a process that was interrupted twice."""
+
+ONE_SIGNAL = 0.3
+"""Seconds within which several signals are one: `timeout` sends it to a process and its group."""
 
 
 def in_hand(work: Callable[[], Result]) -> tuple[Result, bool]:
@@ -24,3 +37,41 @@ def in_hand(work: Callable[[], Result]) -> tuple[Result, bool]:
 def interrupted() -> DagsterExecutionInterruptedError:
     """What to raise once the work in hand is done."""
     return DagsterExecutionInterruptedError()
+
+
+@contextmanager
+def at_once_when_told_twice() -> Generator[None]:
+    """Let a second ctrl-C or SIGTERM in the block end the process, whatever it is waiting for.
+
+    That loses nothing but what is not committed; whatever starts next makes good for the rest.
+
+    For the main thread. Python's own handlers would run only when that comes back from the library
+    in which it waits; this file is written to by the signal itself.
+    """
+    told, signals = socket.socketpair()
+    signals.settimeout(0)
+    before = signal.set_wakeup_fd(signals.fileno(), warn_on_full_buffer=False)
+    watch = Thread(target=_end_at_second, args=(told,), daemon=True)
+    watch.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        signals.close()
+        watch.join()
+        told.close()
+
+
+def _end_at_second(told: socket.socket) -> None:
+    first: float | None = None
+    while numbers := told.recv(64):
+        if not {signal.SIGINT, signal.SIGTERM} & set(numbers):
+            continue
+        now = time.monotonic()
+        if first is None:
+            first = now
+        elif now - first > ONE_SIGNAL:
+            cursor = "\x1b[?25h" if sys.stderr.isatty() else ""  # progress bars have hidden it
+            words = "universe: ended at once; what is committed is kept, `universe resume` goes on"
+            os.write(sys.stderr.fileno(), f"{cursor}\n{words}\n".encode())
+            os._exit(ENDED_AT_ONCE)

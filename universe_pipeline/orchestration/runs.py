@@ -23,7 +23,7 @@ from universe_pipeline.adapters.postgres import liveness, losses
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.orchestration.catalogue import definitions
 from universe_pipeline.orchestration.instance import open_instance
-from universe_pipeline.orchestration.interrupts import INTERRUPTED
+from universe_pipeline.orchestration.interrupts import INTERRUPTED, at_once_when_told_twice
 from universe_pipeline.orchestration.partitions import tags_of
 from universe_pipeline.orchestration.reconciliation import reconcile
 from universe_pipeline.orchestration.tags import COMMAND_TAG, JOB_TAG, lock_of
@@ -109,7 +109,11 @@ class Runs:
 def open_runs(settings: Settings, database: Database) -> Generator[Runs]:
     """Runs on the instance that `settings` name, brought to agree with `database` first."""
     quieten_dagster()
-    with losses.told(database), open_instance(settings) as instance:
+    with (
+        at_once_when_told_twice(),
+        losses.told(database),
+        open_instance(settings) as instance,
+    ):
         reconcile(instance, database)
         yield Runs(instance, database)
 

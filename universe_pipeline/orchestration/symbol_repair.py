@@ -40,16 +40,23 @@ def load_chosen_symbols(
     """Load the symbols; fails at the end if any of them failed."""
     start, end = date.fromisoformat(config.start), date.fromisoformat(config.end)
     sessions = sessions_between(start, end)
-    database, concurrency = postgres.database, postgres.settings.universe_concurrency
+    database, settings = postgres.database, postgres.settings
     failed: list[str] = []
     with polygon.client(database, context.run) as client, database.connect() as connection:
         wanted = (
             {symbol: list(sessions) for symbol in config.symbols}
             if config.again
-            else unasked(connection, config.symbols, sessions)
+            else unasked(connection, config.symbols, sessions).wanted
         )
         calendar.make_quarters(connection, sessions)
-        outcomes = load_symbols(client, connection, wanted, concurrency, context.run.run_id)
+        outcomes = load_symbols(
+            client,
+            connection,
+            wanted,
+            settings.universe_concurrency,
+            context.run.run_id,
+            settings.universe_revisit_sessions,
+        )
         heartbeat = Heartbeat(connection, context.run.tags.get(JOB_TAG))
         for done, outcome in enumerate(outcomes, start=1):
             heartbeat.beat()

@@ -8,11 +8,14 @@ import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from universe_pipeline.adapters.postgres.bars import SESSION_LOCKS
+from universe_pipeline.orchestration.interrupts import ONE_SIGNAL
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.cli.in_process import Command
 from universe_pipeline_tests.cli.stored import bars, job_statuses, statuses
@@ -52,6 +55,19 @@ def await_loaded(connection: psycopg.Connection, count: int) -> None:
             return
         time.sleep(0.1)
     pytest.fail(f"never came to {count} loaded sessions")
+
+
+def await_waiting(connection: psycopg.Connection) -> None:
+    """Return once somebody waits for a lock of this database."""
+    query = (
+        "SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
+        " WHERE d.datname = current_database() AND l.locktype = 'advisory' AND NOT l.granted"
+    )
+    for _ in range(600):
+        if connection.execute(query).fetchone() is not None:
+            return
+        time.sleep(0.1)
+    pytest.fail("nobody waits for a lock")
 
 
 def test_a_killed_load_is_known_as_interrupted_and_goes_on_with_exactly_the_rest(
@@ -113,6 +129,39 @@ def test_an_interrupted_load_exits_130_with_its_progress_saved(
     assert job_statuses(connection) == {JOB: "interrupted"}
     document = json.loads((tmp_path / "universe" / "universe_loader_checkpoint.json").read_text())
     assert document[JOB]["status"] == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("signals", "kept", "job"), [(1, WEEK[:3], "interrupted"), (2, WEEK[:2], "in_progress")]
+)
+def test_the_session_in_hand_is_finished_at_the_first_interrupt_and_left_at_the_second(
+    command: Command,
+    connection: psycopg.Connection,
+    environment: dict[str, str],
+    tmp_path: Path,
+    signals: int,
+    kept: list[str],
+    job: str,
+) -> None:
+    third = (SESSION_LOCKS, date(2024, 3, 13).toordinal())
+    connection.execute("SELECT pg_advisory_lock(%s, %s)", third)  # its writer has to wait
+    with started(environment, tmp_path, *LOAD) as process:
+        await_waiting(connection)
+        for _ in range(signals):
+            process.send_signal(signal.SIGINT)
+            time.sleep(ONE_SIGNAL + 0.2)
+        if signals == 1:
+            connection.execute("SELECT pg_advisory_unlock(%s, %s)", third)
+        said = process.communicate(timeout=60)[1]
+
+        assert process.returncode == 130
+    assert "what is committed is kept" in said.splitlines()[-1]
+    assert "Traceback" not in said
+    assert statuses(connection) == dict.fromkeys(kept, "loaded")
+    assert job_statuses(connection) == {JOB: job}
+    connection.execute("SELECT pg_advisory_unlock_all()")
+    assert command("resume").code == 0
+    assert statuses(connection) == dict.fromkeys(WEEK, "loaded")
 
 
 def test_two_loads_of_one_range_at_once_leave_each_session_once(

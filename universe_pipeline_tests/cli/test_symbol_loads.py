@@ -1,10 +1,18 @@
 """`historical --symbols` and `repair`: chosen symbols by whichever endpoint is cheaper."""
 
-import psycopg
+import signal
+import time
+from datetime import UTC, datetime
+from pathlib import Path
 
+import psycopg
+import pytest
+
+from universe_pipeline.domain.sessions import newest_closed, sessions_before
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.cli.in_process import Command
 from universe_pipeline_tests.cli.stored import bars, job_statuses, statuses
+from universe_pipeline_tests.cli.test_recovery import started
 from universe_pipeline_tests.cli.vendor_answers import Row, ask, grouped
 
 WEEK = ["2024-03-11", "2024-03-12", "2024-03-13", "2024-03-14", "2024-03-15"]
@@ -104,6 +112,112 @@ def test_a_symbol_that_fails_leaves_the_others_loaded_and_its_error_open(
     assert [len(of_symbol(connection, symbol)) for symbol in ("AAPL", "MSFT", "SPY")] == [5, 0, 5]
     errors = connection.execute("SELECT symbol, kind, http_status FROM data_fetch_errors")
     assert errors.fetchall() == [("MSFT", "not_found", 404)]
+
+
+@pytest.mark.parametrize(
+    ("fault", "end", "symbols", "named"),
+    [
+        ({"ticker": "MSFT"}, "2024-03-15", "AAPL,MSFT", "MSFT"),
+        (
+            {"endpoint": "grouped", "session": "2024-03-11"},
+            "2024-03-12",
+            "A,AAPL,SPY",
+            "2024-03-11",
+        ),
+    ],
+    ids=["by symbol", "by session"],
+)
+def test_what_failed_for_good_is_asked_for_again_only_by_retry(
+    command: Command,
+    vendor: SimulatedVendor,
+    fault: dict[str, str],
+    end: str,
+    symbols: str,
+    named: str,
+) -> None:
+    load = ("historical", "--start", "2024-03-11", "--end", end, "--symbols", symbols)
+    vendor.faults.add("404", **fault)
+    command(*load)
+    asked = vendor.count("range") + vendor.count("grouped")
+
+    again = [command(*load), command("resume")]
+    asked_again = vendor.count("range") + vendor.count("grouped") - asked
+    vendor.faults.clear()
+    retried = command("retry")
+
+    assert asked_again == 0
+    for ended in again:
+        assert ended.code == 1
+        assert f"failed for good before: {named}; `universe retry` asks again" in ended.err
+    assert retried.code == 0
+    assert vendor.count("range") + vendor.count("grouped") == asked + 1
+    assert command(*load).code == 0
+
+
+def test_symbols_load_as_far_back_as_the_plan_reaches_and_the_rest_is_named_once(
+    command: Command, connection: psycopg.Connection, vendor: SimulatedVendor
+) -> None:
+    for day in WEEK[:2]:
+        vendor.faults.add("403_timeframe", session=day)
+    load = ("historical", *RANGE, "--symbols", "AAPL,MSFT")
+
+    first = command(*load)
+    asked = vendor.count("range")
+    again = command(*load)
+
+    assert (first.code, again.code) == (1, 1)
+    (named,) = [line for line in first.err.splitlines() if "outside_plan" in line]
+    assert named.startswith("2024-03-11 to 2024-03-12: the key's plan does not reach back that far")
+    for symbol in ("AAPL", "MSFT"):
+        assert [row[0] for row in of_symbol(connection, symbol)] == WEEK[2:]
+    assert "failed for good before: 2024-03-11 to 2024-03-12; `universe retry`" in again.err
+    assert vendor.count("range") == asked
+
+
+def test_a_bar_that_is_not_out_yet_is_said_and_left_for_resume(
+    command: Command, connection: psycopg.Connection, vendor: SimulatedVendor
+) -> None:
+    newest = newest_closed(datetime.now(UTC))
+    days = [f"{day}" for day in (*sessions_before(newest, 3), newest)]
+    vendor.faults.add("collapsed", ticker="AAPL", times=1)  # the first two of the four
+
+    early = command("historical", "--start", days[0], "--symbols", "AAPL,MSFT")
+    known = job_statuses(connection)
+    later = command("resume")
+
+    assert (early.code, later.code) == (0, 0)
+    assert f"AAPL: no bar of {days[2]} or later yet; it is asked for again later" in early.out
+    assert "MSFT: no bar" not in early.out
+    assert list(known.values()) == ["interrupted"]
+    assert set(job_statuses(connection).values()) == {"completed"}
+    assert [row[0] for row in of_symbol(connection, "AAPL")] == days
+    assert vendor.count("range") == 3
+
+
+def test_an_interrupted_repair_goes_on_with_the_rest(
+    command: Command,
+    connection: psycopg.Connection,
+    vendor: SimulatedVendor,
+    environment: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    repair = ("repair", "--symbols", "AAPL,MSFT,SPY", *RANGE)
+    assert command(*repair).code == 0
+    vendor.faults.add("delay", endpoint="range", after=2, seconds=600)
+    with started({**environment, "UNIVERSE_CONCURRENCY": "1"}, tmp_path, *repair) as process:
+        while vendor.count("range") < 3 + 3:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    vendor.faults.clear()
+
+    resumed = command("resume")
+
+    assert resumed.code == 0
+    assert [log.path.split("/")[4] for log in vendor.requests if log.endpoint == "range"][6:] == [
+        "SPY"
+    ]
+    assert set(job_statuses(connection).values()) == {"completed"}
 
 
 def test_a_repair_mends_bars_and_keeps_what_it_replaced(

@@ -1,14 +1,16 @@
 """Symbols from the vendor into the tables, one request each."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.postgres.bars import Write, write_session
+from universe_pipeline.adapters.postgres.calendar import make_quarters
 from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.domain.sessions import newest_closed, sessions_before, sessions_between
 from universe_pipeline.loading.by_symbol import SymbolOutcome, load_symbols, unasked
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.adapters.postgres.session_answers import (
@@ -25,6 +27,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
 )
 from universe_pipeline_tests.cli.vendor_answers import grouped
 
+LONG = sessions_between(date(2024, 5, 1), date(2024, 7, 3))
 WEEK = (JULY_1, JULY_2, JULY_3, JULY_5, JULY_8)
 SATURDAY = 1720238400000
 """2024-07-06 00:00 in New York, as the per-symbol endpoint stamps a day."""
@@ -108,7 +111,6 @@ def test_only_the_sessions_that_are_wanted_are_written(client: PolygonClient, st
     [
         ("404", "not_found", 404, 1, False),
         ("400", "bad_request", 400, 1, False),
-        ("403_timeframe", "outside_plan", 403, 1, False),
         ("500", "server_error", 500, 2, True),
         ("429", "rate_limited", 429, 1, True),
         ("wrong_session", "wrong_session", 200, 2, True),
@@ -143,6 +145,77 @@ def test_a_symbol_that_fails_is_told_leaves_the_others_alone_and_loads_later(
     assert errors(store) == [(*failed, False)]
 
 
+@pytest.mark.parametrize("outside", [1, 2, 17, 43])
+def test_the_earliest_session_of_the_plan_is_found_once_and_the_rest_loads(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor, outside: int
+):
+    for day in LONG[:outside]:
+        vendor.faults.add("403_timeframe", session=day)
+
+    outcomes = load(client, store, {"MSFT": LONG[20:], "AAPL": LONG, "SPY": LONG})
+
+    assert len(LONG) == 44
+    reached = list(LONG[outside:])
+    assert [row[0] for row in bars_of(store, "AAPL")] == reached
+    assert [row[0] for row in bars_of(store, "SPY")] == reached
+    assert [row[0] for row in bars_of(store, "MSFT")] == [day for day in reached if day >= LONG[20]]
+    assert vendor.count("range") <= 1 + 6 + 2
+    assert [one.symbol for one in outcomes.values() if one.error is not None] == ["AAPL"]
+    assert {row[1:3] for row in errors(store)} == {(None, "outside_plan")}
+    left = unasked(store, ["AAPL", "SPY"], LONG)
+    assert (left.wanted, left.lost_sessions) == ({}, set(LONG[:outside]))
+
+
+def test_a_plan_that_reaches_no_session_is_known_after_few_requests(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor
+):
+    vendor.faults.add("403_timeframe")
+
+    outcomes = load(client, store, {"AAPL": LONG, "MSFT": LONG})
+
+    assert [(one.symbol, one.write) for one in outcomes.values()] == [("AAPL", None)]
+    assert vendor.count("range") <= 7
+    assert unasked(store, ["AAPL", "MSFT"], LONG).lost_sessions == set(LONG)
+
+
+def test_a_symbol_that_fails_within_the_plan_is_told_and_leaves_the_others_alone(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor
+):
+    vendor.faults.add("403_timeframe", session=JULY_1)
+    vendor.faults.add("404", ticker="AAPL")
+
+    outcomes = load(client, store, {"AAPL": WEEK, "MSFT": WEEK})
+
+    assert [row[:3] for row in errors(store)] == [
+        (JULY_1, None, "outside_plan"),
+        (JULY_5, "AAPL", "not_found"),  # in the middle of what the plan may reach
+    ]
+    assert outcomes["AAPL"].write is None
+    assert [row[0] for row in bars_of(store, "MSFT")] == list(WEEK[1:])
+
+
+@pytest.mark.parametrize(
+    ("fault", "there"), [("collapsed", 2), ("empty", 0)], ids=["ends early", "holds nothing"]
+)
+def test_the_newest_sessions_count_as_asked_for_only_with_a_bar(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor, fault: Any, there: int
+):
+    newest = newest_closed(datetime.now(UTC))
+    newest_four = [*sessions_before(newest, 3), newest]
+    make_quarters(store, newest_four)
+    vendor.faults.add(fault, ticker="AAPL", times=1)
+
+    outcome = load(client, store, {"AAPL": newest_four})["AAPL"]
+    left = unasked(store, ["AAPL"], newest_four).wanted
+    again = load(client, store, left)["AAPL"]
+
+    assert outcome.error is None
+    assert left == {"AAPL": newest_four[there:]}
+    assert again.write == Write(stored=4 - there, added=4 - there)
+    assert [row[0] for row in bars_of(store, "AAPL")] == newest_four
+    assert unasked(store, ["AAPL"], newest_four).wanted == {}
+
+
 @pytest.mark.parametrize("fault", ["401_no_key", "401_unknown_key", "403_not_entitled"])
 def test_what_the_key_forbids_stops_the_rest(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor, fault: Any
@@ -153,7 +226,7 @@ def test_what_the_key_forbids_stops_the_rest(
 
     assert list(outcomes) == ["S0"]
     assert [row[1] for row in errors(store)] == ["S0"]
-    assert vendor.count("range") <= 3
+    assert vendor.count("range") == 1
 
 
 def test_a_symbol_that_is_not_published_is_told_as_one_to_ask_for_again(
@@ -216,4 +289,19 @@ def test_unasked_leaves_out_symbols_that_were_asked_for_everything(
 
     found = unasked(store, ["AAPL", "MSFT", "NEW"], WEEK)
 
-    assert found == {"MSFT": [JULY_1, JULY_5], "NEW": [JULY_1, JULY_2, JULY_3, JULY_5]}
+    assert found.wanted == {"MSFT": [JULY_1, JULY_5], "NEW": [JULY_1, JULY_2, JULY_3, JULY_5]}
+
+
+def test_unasked_leaves_out_what_failed_for_good(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor
+):
+    vendor.faults.add("404", ticker="MSFT")
+    vendor.faults.add("500", ticker="SPY")
+    load(client, store, {"MSFT": WEEK[1:], "SPY": WEEK})
+
+    found = unasked(store, ["AAPL", "MSFT", "SPY"], WEEK)
+    since_then = unasked(store, ["MSFT"], WEEK, since=datetime.now(UTC) + timedelta(minutes=1))
+
+    assert found.wanted == {"AAPL": list(WEEK), "SPY": list(WEEK)}
+    assert (found.lost_symbols, found.lost_sessions) == (["MSFT"], set())
+    assert since_then.wanted == {"MSFT": list(WEEK)}

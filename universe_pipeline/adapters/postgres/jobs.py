@@ -76,6 +76,11 @@ def begin_job(
     )
 
 
+def start_afresh(connection: psycopg.Connection, name: str) -> None:
+    """What was fetched before now does not count for the job, which is there."""
+    connection.execute("UPDATE load_jobs SET fresh_since = now() WHERE name = %s", (name,))
+
+
 def end_job(connection: psycopg.Connection, name: str, status: str) -> None:
     """Note how a job ended: `completed`, `failed` or `interrupted`."""
     connection.execute(

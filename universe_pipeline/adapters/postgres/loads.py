@@ -169,6 +169,39 @@ def given_up(
     return {row[0] for row in rows}
 
 
+def outside_plan_until(
+    connection: psycopg.Connection, since: datetime | None = None
+) -> date | None:
+    """The newest session that is known (since then) to lie outside the plan, with all before it."""
+    row = connection.execute(
+        "SELECT max(date) FROM data_fetch_errors WHERE resolved_at IS NULL AND kind = %s"
+        " AND (%s::timestamptz IS NULL OR occurred_at >= %s)",
+        (FailureKind.OUTSIDE_PLAN.value, since, since),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def symbols_given_up(
+    connection: psycopg.Connection, symbols: Sequence[str], since: datetime | None = None
+) -> list[str]:
+    """Those of `symbols` that failed for good (after `since`): only `retry` asks for them again."""
+    rows = connection.execute(
+        """
+        SELECT DISTINCT symbol FROM data_fetch_errors
+        WHERE symbol = ANY (%(symbols)s) AND resolved_at IS NULL AND NOT retryable
+          AND kind <> ALL (%(access)s)
+          AND (%(since)s::timestamptz IS NULL OR occurred_at >= %(since)s)
+        ORDER BY symbol
+        """,
+        {
+            "symbols": list(symbols),
+            "since": since,
+            "access": [kind.value for kind in ACCESS_KINDS],
+        },
+    )
+    return [row[0] for row in rows]
+
+
 def revisitable(connection: psycopg.Connection, sessions: Sequence[date]) -> list[date]:
     """Those of `sessions` that are loaded and not final, in order."""
     rows = connection.execute(
