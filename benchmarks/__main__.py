@@ -1,12 +1,15 @@
 """`python -m benchmarks`: measure, print, and write RESULTS.md. `--help` has the options."""
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from benchmarks.archive import SPARE, Archive, loaded, memory
 from benchmarks.backfill import backfill
@@ -47,9 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     scale = replace(
         SMALL if options.small else FULL, **{name: n for name, n in given.items() if n is not None}
     )
+    signal.signal(signal.SIGTERM, _end)
     started = time.monotonic()
     with open_stage(scale, _sessions(scale, options.only)) as stage:
         figures = _measured(stage, options.only)
+        if scale.symbols < FULL.symbols:  # says nothing about what was asked for
+            figures = [replace(figure, target=None) for figure in figures]
         sys.stdout.write(text_table(figures) + "\n")
         if set(options.only) == set(PARTS):
             folder = Path(__file__).parent
@@ -83,6 +89,11 @@ def _measured(stage: Stage, parts: Sequence[str]) -> list[Figure]:
                 _note(part)
                 figures += ON_ARCHIVE[part](stage, archive)
     return figures
+
+
+def _end(number: int, _: FrameType | None) -> NoReturn:
+    """Clean up, as after any error."""
+    raise SystemExit(128 + number)
 
 
 def _note(text: str) -> None:

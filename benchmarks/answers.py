@@ -5,6 +5,7 @@ that every year of a load costs the same and a difference between years is the p
 """
 
 import re
+import shutil
 import zlib
 from collections.abc import Sequence
 from datetime import date, time
@@ -29,6 +30,8 @@ def prepared(cache: Path, symbols: int, sessions: Sequence[date]) -> Path:
     """The folder with a simulator's answers to `sessions`; what is missing is made."""
     folder = cache / f"answers-{symbols}-{_fingerprint()}"
     folder.mkdir(parents=True, exist_ok=True)
+    for old in set(cache.glob(f"answers-{symbols}-*")) - {folder}:
+        shutil.rmtree(old)
     missing = {day for day in sessions if not packed(folder, day).exists()}
     if missing:
         newest_first = sessions[::-1]

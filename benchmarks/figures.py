@@ -56,7 +56,7 @@ def cells(figure: Figure) -> tuple[str, ...]:
 _WHOLE = 100
 """From here on digits after the point say nothing."""
 
-COLUMNS = ("part", "figure", "value", "unit", "floor", "ratio", "asked", "met")
+COLUMNS = ("part", "figure", "value", "unit", "beside", "ratio", "asked", "met")
 
 
 def number(value: float) -> str:

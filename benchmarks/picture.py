@@ -66,7 +66,8 @@ def _draw_loads(axes: Any, rows: Sequence[Row]) -> None:
 
 
 def _draw_reads(axes: Any, rows: Sequence[Row]) -> None:
-    drawn = [row for row in rows if row["part"] == "reads" and row["target"] is not None]
+    drawn = [row for row in rows if row["part"] == "reads" and row["unit"] == "ms"]
+    drawn = [row for row in drawn if "universe_bars" not in row["what"]]
     names = [row["what"] for row in drawn]
     axes.scatter(
         [row["floor"] for row in drawn], names, color=OTHERS, s=60, label="reference layout"

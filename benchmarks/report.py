@@ -22,8 +22,10 @@ HEAD = """\
 
 Written by `make bench`: do not edit. Everything ran on one machine over loopback, on the embedded
 PostgreSQL with its default, durable settings, against a vendor that serves prepared answers.
-A time by itself says little about another machine: read the ratios. The floor is a plain COPY of
-rows that are encoded already, a transaction a session, into one table with the key
+
+A time by itself says little about another machine: read the ratios, which are medians over pairs
+measured side by side (so not quite the quotients of the medians shown). The floor is a plain COPY
+of rows that are encoded already, a transaction a session, into one table with the key
 (date, symbol), measured right before and after whatever it is compared with.
 
 <picture>

@@ -6,7 +6,7 @@ from datetime import date
 
 import dagster as dg
 
-from benchmarks.children.told import tell
+from benchmarks.children.told import peak_mb, tell
 from universe_pipeline.cli.load import historical_range
 from universe_pipeline.orchestration.instance import open_instance
 from universe_pipeline.settings import settings
@@ -16,10 +16,10 @@ def main(first: str, last: str) -> None:
     """Load a range as the command does; tell what Dagster recorded of the run."""
     started = time.perf_counter()
     code = historical_range(date.fromisoformat(first), date.fromisoformat(last), reload=False)
-    wall = time.perf_counter() - started
+    wall, peak = time.perf_counter() - started, peak_mb()
     assert code == 0, code
     with open_instance(settings()) as instance:
-        tell(wall=wall, steps=_steps(instance))
+        tell(wall=wall, peak_mb=peak, steps=_steps(instance))
 
 
 def _steps(instance: dg.DagsterInstance) -> dict[str, float]:
