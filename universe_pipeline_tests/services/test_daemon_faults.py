@@ -121,7 +121,7 @@ def test_a_backfill_that_is_canceled_keeps_what_it_committed(shared_up: Up, heal
     assert_agreed(webserver, healthy)
 
 
-def test_a_run_whose_process_is_killed_is_reported_and_keeps_what_it_committed(
+def test_a_run_whose_process_is_killed_is_reported_and_made_good_for_by_the_next_command(
     shared_up: Up, healthy: Site
 ) -> None:
     webserver, month = shared_up.webserver, ("2024-06-03", "2024-06-28")
@@ -137,6 +137,22 @@ def test_a_run_whose_process_is_killed_is_reported_and_keeps_what_it_committed(
     assert healthy.loaded(*month) == sessions[:LOADED_FIRST]
     assert_agreed(webserver, healthy)
     assert fetch_the_rest(webserver, healthy, month) == sessions[LOADED_FIRST:]
+    assert_agreed(webserver, healthy)
+
+
+def test_a_run_whose_process_is_killed_is_made_good_for_without_any_command(
+    shared_up: Up, healthy: Site
+) -> None:
+    webserver, month = shared_up.webserver, ("2024-04-01", "2024-04-30")
+    sessions = webserver.partitions("daily_bars").within(*month).all
+    backfill = launched_and_hanging(webserver, healthy, month)
+    (worker,) = workers(shared_up)
+
+    os.kill(worker, signal.SIGKILL)
+
+    assert [run["status"] for run in webserver.await_runs(backfill)] == ["FAILURE"]
+    until(lambda: webserver.partitions("data_coverage").materialized == healthy.loaded())
+    assert healthy.loaded(*month) == sessions[:LOADED_FIRST]
     assert_agreed(webserver, healthy)
 
 
