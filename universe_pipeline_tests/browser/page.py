@@ -96,6 +96,10 @@ class Page:
         rows = self._metadata(label).find_elements(By.XPATH, ".//tbody/tr")
         return [[cell.text for cell in row.find_elements(By.TAG_NAME, "td")] for row in rows]
 
+    def drawn_width(self, name: str) -> int:
+        """How wide the picture with this name is in itself; none as long as it cannot be drawn."""
+        return int(self._first(f"//img[@alt = '{name}']").get_attribute("naturalWidth") or 0)
+
     def complaints(self) -> list[str]:
         """Errors in the browser's console since the last look.
 
