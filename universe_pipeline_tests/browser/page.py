@@ -114,6 +114,10 @@ class Page:
 
     # Doing
 
+    def resize(self, height: int) -> None:
+        """Make the window so high."""
+        self._browser.set_window_size(1440, height)
+
     def open(self, path: str) -> None:
         """Go to an address of this Dagster."""
         self._browser.get(self._url + path)
