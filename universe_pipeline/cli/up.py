@@ -47,13 +47,14 @@ UNLOCKED_SECONDS = 3.0
 
 def serve(port: int) -> int:
     """Run everything in the foreground; ctrl-C or SIGTERM ends all of it."""
+    started = time.monotonic()
     _listen(_raise)
     await_predecessor(settings().effective_dagster_home)
     _require_free(port)
     with _database() as database:
         _settle(database, "before")
         try:
-            _serve(port)
+            _serve(port, started)
         finally:
             _settle(database, "by this end")
     note("stopped")
@@ -73,7 +74,7 @@ def _database() -> Generator[Database]:
             embedded.stop(settings().universe_home)
 
 
-def _serve(port: int) -> None:
+def _serve(port: int, started: float) -> None:
     home = prepare_home(settings())
     log = home / "services.log"
     environment = {**os.environ, **environment_of(settings())}
@@ -82,7 +83,11 @@ def _serve(port: int) -> None:
     with dagster_services(home, port, environment, log) as guard:
         if not _await(port, guard, log, told):
             return
-        result(f"Dagster is at http://{HOST}:{port} (ctrl-C ends it; log: {log})")
+        seconds = time.monotonic() - started
+        result(
+            f"ready in {seconds:.1f} s: Dagster is at http://{HOST}:{port}"
+            f" (ctrl-C ends it; log: {log})"
+        )
         sys.stdout.flush()  # somebody may be waiting for it at the end of a pipe
         if settings().polygon_api_key is None:
             note("POLYGON_API_KEY is not set: loaded data can be looked at, nothing is fetched")

@@ -1,8 +1,8 @@
 """Making Dagster's storage agree with the database after a run that was killed.
 
 Sessions are committed a moment before they are recorded as materialized, a run that ends early does
-not come to its coverage, and a killed one never says that it ended. Whatever starts next makes
-good for all three.
+not come to its coverage, and a killed one never says that it ended. Whatever command starts next,
+or the sensor's next tick, makes good for all three.
 """
 
 import time

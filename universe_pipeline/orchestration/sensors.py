@@ -1,4 +1,7 @@
-"""What failed and may go well later is asked for again by itself, at growing distances."""
+"""What failed and may go well later is asked for again by itself, at growing distances.
+
+What a run that was killed or canceled still owed is made good for at the same time.
+"""
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
@@ -11,7 +14,12 @@ from universe_pipeline.domain.errors import UniverseError
 from universe_pipeline.domain.sessions import newest_closed
 from universe_pipeline.orchestration.jobs import error_retry, symbol_repair, universe_discovery
 from universe_pipeline.orchestration.partitions import span, tags_of
-from universe_pipeline.orchestration.reconciliation import UNFINISHED_STATUSES, report_dead_runs
+from universe_pipeline.orchestration.reconciliation import (
+    IN_PROGRESS,
+    UNFINISHED_STATUSES,
+    reconcile,
+    report_dead_runs,
+)
 from universe_pipeline.orchestration.tags import JOB_TAG
 from universe_pipeline.settings import NO_KEY, settings
 
@@ -40,9 +48,12 @@ def error_retry_sensor(
         yield dg.SkipReason(NO_KEY)
         return
     try:
-        with wiring.open_database(settings()).connect() as connection:
+        database = wiring.open_database(settings())
+        with database.connect() as connection:
             failures = retryable_failures(connection)
             report_dead_runs(context.instance, connection)  # one would be waited for for ever
+        if not context.instance.get_runs_count(dg.RunsFilter(statuses=IN_PROGRESS)):
+            reconcile(context.instance, database)
     except UniverseError as error:
         yield dg.SkipReason(str(error))
         return

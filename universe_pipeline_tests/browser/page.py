@@ -96,6 +96,10 @@ class Page:
         rows = self._metadata(label).find_elements(By.XPATH, ".//tbody/tr")
         return [[cell.text for cell in row.find_elements(By.TAG_NAME, "td")] for row in rows]
 
+    def drawn_width(self, name: str) -> int:
+        """How wide the picture with this name is in itself; none as long as it cannot be drawn."""
+        return int(self._first(f"//img[@alt = '{name}']").get_attribute("naturalWidth") or 0)
+
     def complaints(self) -> list[str]:
         """Errors in the browser's console since the last look.
 
@@ -109,6 +113,10 @@ class Page:
         file.write_bytes(self._browser.get_screenshot_as_png())
 
     # Doing
+
+    def resize(self, height: int) -> None:
+        """Make the window so high."""
+        self._browser.set_window_size(1440, height)
 
     def open(self, path: str) -> None:
         """Go to an address of this Dagster."""

@@ -16,8 +16,8 @@ from universe_pipeline_tests.browser.page import Page, mark_as_greeted
 from universe_pipeline_tests.services.serving import PROGRAM, free_port
 
 PICTURES = Path(__file__).parents[2] / "docs" / "screenshots"
-SESSIONS = 40
-PARTITION_DAYS = 90
+SESSIONS = 100
+PARTITION_DAYS = 200
 """As many days have partitions, so that the bar of the loaded ones can be seen."""
 
 
@@ -35,7 +35,6 @@ def main() -> None:
     try:
         with demo(environment, home) as url, chromium(environment) as browser:
             mark_as_greeted(home / "demo" / "dagster")
-            browser.set_window_size(1440, 1140)  # high enough for a session with its sample
             take_all(Page(browser, url))
     finally:
         shutil.rmtree(home)
@@ -64,6 +63,7 @@ def _url(process: "subprocess.Popen[str]") -> str:
 
 def take_all(page: Page) -> None:
     """Every picture, each once the page shows what it is about."""
+    page.resize(900)
     page.open("/locations/universe_pipeline/asset-groups/universe")
     page.await_line("4 / 4 Passed")
     page.picture(PICTURES / "graph.png")
@@ -76,9 +76,11 @@ def take_all(page: Page) -> None:
     page.untick("Missing (")
     newest = max(page.await_seen("partitions", lambda: page.titles("20")))
     page.click_title(newest)
-    page.await_seen("a sample", lambda: page.table("sample"))
+    page.resize(1310)  # high enough for a session with its sample and plot
+    page.await_seen("a plot", lambda: page.drawn_width("bars per session"))
     page.picture(PICTURES / "partition.png")
 
+    page.resize(900)
     page.click("Checks")
     page.await_seen("a result", lambda: page.below("Evaluation result"))
     page.picture(PICTURES / "checks.png")

@@ -18,13 +18,15 @@ def _loaded(site: Site) -> None:
     assert site.universe("verify").returncode == 1
 
 
-def open_asset(page: Page, tab: str) -> None:
+def open_asset(page: Page, tab: str | None = None) -> None:
     """From the graph to `daily_bars` in the catalogue, and there to a tab."""
     page.open("/locations/universe_pipeline/asset-groups/universe")
     page.await_seen("assets", page.assets)
     page.click_text("daily_bars")
     page.click("View in Asset Catalog")
-    page.click(tab)
+    page.await_line("Row count")
+    if tab is not None:
+        page.click(tab)
 
 
 def shown(row: Row) -> list[str]:
@@ -32,6 +34,47 @@ def shown(row: Row) -> list[str]:
     symbol, *numbers, transactions = row
     rounded = [round(number or 0, 4) for number in numbers]
     return [symbol, *(f"{n:,}".removesuffix(".0") for n in rounded), f"{transactions:,}"]
+
+
+@pytest.mark.system
+def test_the_page_of_the_asset_says_what_it_is_whose_it_is_and_how_much_there_is(
+    page: Page, site: Site
+) -> None:
+    stored = len(grouped(site.vendor, "2024-03-14"))
+
+    open_asset(page)
+    page.await_line("received")
+
+    assert page.below("Description")[0].startswith("Daily bars as traded (not adjusted)")
+    assert page.below("Row count") == [str(stored)]
+    assert page.below("Group") == ["universe"]
+    assert page.below("Owners") == ["market-data"]
+    assert page.below("Kinds", 2) == ["Polars", "Postgres"]
+    assert page.below("Storage") == ["public.daily_bars"]
+    assert page.below("vwap", 2) == [
+        "double precision",
+        "USD a share; takes odd lots and extended hours",
+    ]
+    assert page.complaints() == []
+
+
+@pytest.mark.system
+def test_the_page_of_the_asset_plots_the_bars_of_the_last_sessions(page: Page) -> None:
+    open_asset(page)
+
+    width = page.await_seen("a plot", lambda: page.drawn_width("bars per session"))
+
+    assert width == 500
+    assert page.complaints() == []
+
+
+@pytest.mark.system
+def test_a_run_says_for_which_job_of_the_command_line_it_worked(page: Page) -> None:
+    page.open("/runs")
+
+    page.await_line("universe/job: historical_load_2024-03-13_2024-03-14")
+
+    assert page.complaints() == []
 
 
 @pytest.mark.system
@@ -61,6 +104,26 @@ def test_a_check_that_passed_says_what_it_means_and_that_nothing_offends(page: P
     page.await_line("High is the highest and low the lowest price of every bar.")
 
     assert page.await_seen("a result", lambda: page.below("Evaluation result")) == ["Passed"]
+    assert page.cell("offenders") == "0"
+    assert page.complaints() == []
+
+
+@pytest.mark.system
+def test_a_check_that_is_executed_by_itself_says_what_it_found(page: Page, site: Site) -> None:
+    spoil = "UPDATE daily_bars SET high = high / 1024 WHERE symbol = %s AND date = %s RETURNING 1"
+    mend = "UPDATE daily_bars SET high = high * 1024 WHERE symbol = %s AND date = %s RETURNING 1"
+    open_asset(page, "Checks")
+    page.click_title("daily_bars_have_consistent_ohlc")
+    page.await_seen("a result", lambda: page.below("Evaluation result") == ["Passed"])
+
+    site.rows(spoil, "SPY", "2024-03-13")
+    page.click("Execute")
+    page.await_seen("a new result", lambda: page.below("Evaluation result") == ["Failed"])
+    page.await_line("2024-03-13 SPY")
+    site.rows(mend, "SPY", "2024-03-13")
+    page.click("Execute")
+    page.await_seen("the next one", lambda: page.below("Evaluation result") == ["Passed"])
+
     assert page.cell("offenders") == "0"
     assert page.complaints() == []
 

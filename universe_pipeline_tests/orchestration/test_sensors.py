@@ -9,7 +9,9 @@ import pytest
 
 from universe_pipeline.adapters.postgres import liveness
 from universe_pipeline.adapters.postgres.connection import Connection, Database
+from universe_pipeline.orchestration.runs import Runs
 from universe_pipeline.orchestration.sensors import distance, error_retry_sensor
+from universe_pipeline_tests.orchestration.records import materialized, sessions
 
 AT = datetime(2024, 7, 10, 22, 0, tzinfo=UTC)
 
@@ -139,3 +141,26 @@ def test_while_a_retry_runs_no_second_one_starts(
     with liveness.held(database, f"run {run.run_id}"):
         assert skipped(look()) == "an earlier retry is still running"
     assert fetched(look()) == ["2024-07-08"]
+
+
+def test_while_nothing_runs_it_makes_good_for_runs_that_did_not_come_to_their_coverage(
+    look: Look, runs: Runs, connection: Connection, instance: dg.DagsterInstance, database: Database
+) -> None:
+    days = ["2024-07-08", "2024-07-09"]
+    runs.run("historical_load", sessions(*days), name="by hand")
+    connection.execute("DELETE FROM dagster.event_logs WHERE asset_key = '[\"data_coverage\"]'")
+    connection.execute("UPDATE session_loads SET covered = false")
+    connection.execute("DELETE FROM data_coverage")
+    tags = {"universe/command_line": "true"}
+    other = dg.DagsterRun("historical_load", "00000000-0000-0000-0000-000000000002", tags=tags)
+    instance.add_run(other.with_status(dg.DagsterRunStatus.STARTED))
+
+    with liveness.held(database, f"run {other.run_id}"):
+        look()
+    meanwhile = materialized(instance, "data_coverage")
+    look()
+
+    assert meanwhile == []
+    assert materialized(instance, "data_coverage") == days
+    covered = connection.execute("SELECT bar_count FROM data_coverage WHERE symbol = 'SPY'")
+    assert covered.fetchall() == [(2,)]

@@ -29,6 +29,11 @@ def assert_agreed(webserver: Webserver, site: Site) -> None:
     assert set(site.run_statuses()) <= {"SUCCESS", "FAILURE", "CANCELED"}
 
 
+def is_made_good(webserver: Webserver, site: Site) -> bool:
+    """Whether the daemon has seen to the coverage of a run that did not come to it."""
+    return webserver.partitions("data_coverage").materialized == site.loaded()
+
+
 def launched_and_hanging(webserver: Webserver, site: Site, month: tuple[str, str]) -> str:
     """Launch a backfill that waits for the vendor's answer after some sessions; its id."""
     site.vendor.faults.add("delay", endpoint="grouped", after=LOADED_FIRST, seconds=600)
@@ -99,6 +104,7 @@ def test_a_run_that_is_terminated_keeps_what_it_committed(shared_up: Up, healthy
     assert webserver.await_run(run["id"]) == "CANCELED"
     until(lambda: workers(shared_up) == [])
     assert healthy.loaded(*month) == sessions[:LOADED_FIRST]
+    until(lambda: is_made_good(webserver, healthy))
     assert_agreed(webserver, healthy)
     assert fetch_the_rest(webserver, healthy, month) == sessions[LOADED_FIRST:]
     assert healthy.loaded(*month) == sessions
@@ -116,6 +122,7 @@ def test_a_backfill_that_is_canceled_keeps_what_it_committed(shared_up: Up, heal
     assert [run["status"] for run in webserver.backfill(backfill)["runs"]] == ["CANCELED"]
     until(lambda: workers(shared_up) == [])
     assert healthy.loaded(*month) == sessions[:LOADED_FIRST]
+    until(lambda: is_made_good(webserver, healthy))
     assert_agreed(webserver, healthy)
     assert fetch_the_rest(webserver, healthy, month) == sessions[LOADED_FIRST:]
     assert_agreed(webserver, healthy)
@@ -151,7 +158,7 @@ def test_a_run_whose_process_is_killed_is_made_good_for_without_any_command(
     os.kill(worker, signal.SIGKILL)
 
     assert [run["status"] for run in webserver.await_runs(backfill)] == ["FAILURE"]
-    until(lambda: webserver.partitions("data_coverage").materialized == healthy.loaded())
+    until(lambda: is_made_good(webserver, healthy))
     assert healthy.loaded(*month) == sessions[:LOADED_FIRST]
     assert_agreed(webserver, healthy)
 

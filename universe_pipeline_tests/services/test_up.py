@@ -72,6 +72,8 @@ def test_from_start_to_sigterm_a_backfill_over_a_holiday_survives_a_fault_and_no
 
         assert_gone(up)
     assert code == 0, up.out
+    ready = rf"ready in \d+\.\d s: Dagster is at http://127\.0\.0\.1:{up.port} "
+    assert re.match(ready, up.out)
     assert set(schedules.values()) == {"RUNNING"}
     assert [run["status"] for run in runs] == ["FAILURE"]
     assert partitions["symbols"].materialized == THANKSGIVING

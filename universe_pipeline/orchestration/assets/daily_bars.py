@@ -15,7 +15,7 @@ from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.jobs import Heartbeat
 from universe_pipeline.adapters.postgres.loads import SessionState
 from universe_pipeline.adapters.postgres.reading import sample
-from universe_pipeline.domain.sessions import newest_closed
+from universe_pipeline.domain.sessions import newest_closed, sessions_before
 from universe_pipeline.loading.progress import Step, report
 from universe_pipeline.loading.sessions import SAMPLE_ROWS, Outcome, fetch_sessions, store
 from universe_pipeline.orchestration.interrupts import in_hand, interrupted
@@ -28,6 +28,7 @@ from universe_pipeline.orchestration.metadata import (
     table,
 )
 from universe_pipeline.orchestration.partitions import RANGES, SESSIONS, as_sessions, span
+from universe_pipeline.orchestration.plot import PLOTTED, bars_per_session
 from universe_pipeline.orchestration.resources import PolygonResource, PostgresResource
 from universe_pipeline.orchestration.tags import JOB_TAG
 
@@ -79,6 +80,8 @@ class SessionLoads:
             yield self._present(connection, known[session])
         calendar.make_quarters(connection, wanted)
         yield from self._fetch(connection, wanted)
+        if closed:
+            self._plot(connection, closed[-1])
 
     def _closed(self) -> list[date]:
         newest = newest_closed(wiring.now())
@@ -116,6 +119,13 @@ class SessionLoads:
             self.context.log.error("session %s has far fewer rows than usual", outcome.session)
         elif outcome.state == "pending":
             self.context.log.warning("session %s is not published yet", outcome.session)
+
+    def _plot(self, connection: Connection, last: date) -> None:
+        """Let the run's last event, the one that the asset's page shows, carry the plot."""
+        trailing = (*sessions_before(last, PLOTTED - 1), last)
+        known = loads.states(connection, trailing)
+        bars = {day: known[day].stored if day in known else 0 for day in trailing}
+        self.context.add_asset_metadata({"bars_per_session": bars_per_session(bars)})
 
     def _present(self, connection: Connection, state: SessionState) -> Committed:
         shown = sample(connection, state.session, SAMPLE_ROWS)
