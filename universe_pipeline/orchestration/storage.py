@@ -16,6 +16,7 @@ from dagster_postgres import DagsterPostgresStorage
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres.connection import with_search_path
 from universe_pipeline.orchestration import daemon_interval
+from universe_pipeline.orchestration.event_log import UniverseEventLog
 from universe_pipeline.settings import settings
 
 EVENT_BATCH = "1000"
@@ -23,6 +24,10 @@ EVENT_BATCH = "1000"
 
 class UniverseStorage(DagsterPostgresStorage):
     """`DagsterPostgresStorage` at the database that the settings name."""
+
+    def __init__(self, url: str, inst_data: ConfigurableClassData | None) -> None:
+        super().__init__(url, inst_data=inst_data)
+        self._event_log_storage = UniverseEventLog(url)
 
     @classmethod
     def config_type(cls) -> Mapping[str, Any]:
@@ -42,7 +47,7 @@ class UniverseStorage(DagsterPostgresStorage):
         )  # Dagster reads it only there
         daemon_interval.shorten()
         database = wiring.open_database(settings())
-        storage = cls(with_search_path(database.url, "dagster"), inst_data=inst_data)
+        storage = cls(with_search_path(database.url, "dagster"), inst_data)
         for part in (storage.event_log_storage, storage.run_storage, storage.schedule_storage):
             part.optimize_for_webserver(
                 statement_timeout=config_value["statement_timeout_ms"],

@@ -67,6 +67,20 @@ def test_every_committed_session_is_materialized_exactly_once_and_shows_what_was
     assert str(shown["sample"]).startswith("| symbol | open | high |")
 
 
+def test_every_check_is_recorded_once_for_the_run_and_none_stays_planned(
+    command: Command, connection: Connection
+) -> None:
+    """Dagster alone would leave a planned one for each session: the reason for `event_log`."""
+    command(*LOAD)
+
+    recorded = connection.execute(
+        "SELECT check_name, partition, execution_status, count(*)"
+        " FROM dagster.asset_check_executions GROUP BY 1, 2, 3"
+    ).fetchall()
+    assert len(recorded) == len({name for name, *_ in recorded}) > 1
+    assert {tuple(rest) for _, *rest in recorded} == {(None, "SUCCEEDED", 1)}
+
+
 def test_a_session_that_fails_is_left_out_and_the_others_are_loaded(
     command: Command, connection: Connection, vendor: SimulatedVendor
 ) -> None:
