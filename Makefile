@@ -54,7 +54,7 @@ bench: $(VENV)/.project $(BENCH_VENV)/.peers ## what it costs, beside floor and 
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: check
-check: lint types imports test ## lint, types, import contracts and tests
+check: lint types imports secrets test ## lint, types, import contracts, secrets and tests
 
 .PHONY: lint
 lint: dev ## ruff: rules and format
@@ -68,6 +68,24 @@ types: dev ## pyright, strict
 .PHONY: imports
 imports: dev ## the import contracts of pyproject.toml
 	@$(BIN)/lint-imports
+
+# A stand-in of the docs and tests ends in one of these words; others say so on their line.
+STAND_INS := (secret|cret|word|sesame|-of-tests|right|-leak)$$
+
+.PHONY: secrets
+secrets: dev ## no key, password or token in the repository's files
+	@files=$$(git -c safe.directory='$(CURDIR)' ls-files) && \
+	$(BIN)/detect-secrets-hook --no-verify --plugin .ci/vendor_key.py \
+		--disable-filter detect_secrets.filters.heuristic.is_indirect_reference \
+		--exclude-secrets '$(STAND_INS)' $$files
+
+# Asks a service on the network, and fails where that cannot be asked. For a CI of your own.
+.PHONY: audit
+audit: ## known weaknesses of the locked packages; needs the index's own vulnerability service
+	@$(FIND_PYTHON); $$python -m venv --without-pip .cache/audit && \
+	$$python -m pip --python .cache/audit/bin/python install -qq --disable-pip-version-check pip-audit==2.10.1
+	@.cache/audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
+		-r requirements-build.txt -r requirements.txt -r requirements-dev.txt $(ARGS)
 
 .PHONY: format
 format: dev ## let ruff format and mend what it can

@@ -30,6 +30,7 @@ from universe_pipeline_tests.properties.haystack import (
 from universe_pipeline_tests.services.serving import serving
 
 KEY = "kQ7+vendor/KEY=~0123456789.abcdef_XYZ"
+# pragma: allowlist nextline secret
 PASSWORD = "pW9+data%base/PASS=~word:@9876#54321"  # noqa: S105  # of a server that is soon gone
 OTHER_PASSWORD = PASSWORD[::-1]
 

@@ -18,7 +18,7 @@ CONNECT_SECONDS = 10
 
 
 def shown(url: str) -> str:
-    """The address of a database without its password: `user@host:port/name`."""
+    """The address of a database as `user@host:port/name`: its password is left out."""
     if not _is_readable(url):
         return "UNIVERSE_DATABASE_URL (not a readable postgresql:// address)"
     parts = conninfo_to_dict(url)

@@ -99,7 +99,7 @@ def test_a_database_that_does_not_exist_is_unreachable(store_database: Database)
         # Passwords whose special characters were not percent-encoded.
         "postgresql://me:100%secret@127.0.0.1:1/x",
         "postgresql://me:the secret@127.0.0.1:1/x",
-        "postgresql://me:the@secret@127.0.0.1:1/x",
+        "postgresql://me:the@secret@127.0.0.1:1/x",  # pragma: allowlist secret
         "postgresql://me:the/secret@127.0.0.1:1/x",
         "postgresql://me:the:secret@127.0.0.1:1/x",
         "postgresql://me:the#secret@127.0.0.1:1/x",
