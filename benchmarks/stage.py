@@ -81,7 +81,7 @@ class Stage:
             "PYTHONPATH": str(ROOT),
             "UNIVERSE_HOME": str(home),
             "UNIVERSE_DATABASE_URL": database_url,
-            "POLYGON_API_KEY": "key-of-benchmarks",
+            "POLYGON_API_KEY": "key-of-tests",
             "POLYGON_BASE_URL": self.vendor_url,
             "POLYGON_RATE_LIMIT": "0",
         }
