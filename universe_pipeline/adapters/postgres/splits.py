@@ -198,6 +198,30 @@ def _record(connection: psycopg.Connection, snapshot: SplitSnapshot, run_id: str
     )
 
 
+@dataclass(frozen=True, slots=True)
+class SplitFigures:
+    """The stored splits in a few numbers."""
+
+    by_type: dict[str, int]
+    """Empty text: the type is not known."""
+    newest: date | None
+    """The last execution date up to today."""
+    announced: int
+
+
+def split_figures(connection: psycopg.Connection, today: date) -> SplitFigures:
+    """Count the splits as of `today`, the day in New York."""
+    by_type = connection.execute(
+        "SELECT coalesce(adjustment_type, ''), count(*) FROM splits GROUP BY 1 ORDER BY 2 DESC"
+    ).fetchall()
+    row: Any = connection.execute(
+        "SELECT max(execution_date) FILTER (WHERE execution_date <= %(today)s),"
+        " count(*) FILTER (WHERE execution_date > %(today)s) FROM splits",
+        {"today": today},
+    ).fetchone()
+    return SplitFigures(dict(by_type), *row)
+
+
 def stored_splits(connection: psycopg.Connection) -> pl.DataFrame:
     """Every split, announced ones included, by symbol and date (`SPLIT_SCHEMA`)."""
     rows = connection.execute(
