@@ -7,7 +7,13 @@ import polars as pl
 import pytest
 
 from universe_pipeline.domain.bars import DATED_BAR_SCHEMA
-from universe_pipeline.domain.splits import SPLIT_SCHEMA, adjust, factors, validate
+from universe_pipeline.domain.splits import (
+    SPLIT_RULE_NAMES,
+    SPLIT_SCHEMA,
+    adjust,
+    factors,
+    validate,
+)
 
 TODAY = date(2026, 11, 23)
 JUNE_2014, AUGUST_2020 = date(2014, 6, 9), date(2020, 8, 31)
@@ -38,6 +44,13 @@ def bars(*rows: tuple[str, date, float, float]) -> pl.DataFrame:
 
 def seen(rejected: tuple[Any, ...]) -> list[tuple[str, str | None, date | None]]:
     return [(row.rule, row.symbol, row.day) for row in rejected]
+
+
+def test_the_rules_are_the_documented_ones():
+    assert (
+        *("undecodable", "symbol_form", "sides_positive", "ratio_possible"),
+        "duplicate",
+    ) == SPLIT_RULE_NAMES
 
 
 def test_usable_splits_are_kept_by_symbol_and_date_whatever_they_are():
