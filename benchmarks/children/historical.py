@@ -23,10 +23,10 @@ def main(first: str, last: str) -> None:
 
 
 def _steps(instance: dg.DagsterInstance) -> dict[str, float]:
-    """Seconds of each step of the newest run, as the event log has them; none if nothing ran."""
+    """Seconds of each step of the newest load, as the event log has them; none if nothing ran."""
     return {
         one.step_key: one.end_time - one.start_time
-        for run in instance.get_runs(limit=1)
+        for run in instance.get_runs(dg.RunsFilter(job_name="historical_load"), limit=1)
         for one in instance.get_run_step_stats(run.run_id)
         if one.start_time is not None and one.end_time is not None
     }
