@@ -21,7 +21,8 @@ from universe_pipeline.orchestration.metadata import Metadata
 from universe_pipeline.orchestration.partition_events import record_without_run
 from universe_pipeline.orchestration.tags import COMMAND_TAG, lock_of
 
-SESSION_ASSETS = (dg.AssetKey("daily_bars"), dg.AssetKey("data_coverage"))
+DATA_COVERAGE = dg.AssetKey("data_coverage")
+SESSION_ASSETS = (dg.AssetKey("daily_bars"), DATA_COVERAGE)
 
 STARTING = timedelta(minutes=1)
 """A run that a daemon has launched needs some seconds until it can show that it is alive."""
@@ -70,7 +71,7 @@ def _agree(
     unknown = [state for state in committed if state.session.isoformat() not in known]
     alive = {run for run in {state.run_id for state in unknown} if _is_alive(connection, run)}
     owed = [state for state in unknown if state.run_id not in alive]  # the living record their own
-    records = [(state.session.isoformat(), _metadata(state)) for state in owed]
+    records = [(state.session.isoformat(), _metadata(asset, state)) for state in owed]
     record_without_run(instance, asset, records)
     surplus = known - {state.session.isoformat() for state in committed}
     if surplus:
@@ -83,7 +84,9 @@ def _is_alive(connection: Connection, run_id: str | None) -> bool:
     return run_id is not None and liveness.is_held(connection, lock_of(run_id))
 
 
-def _metadata(state: SessionState) -> Metadata:
+def _metadata(asset: dg.AssetKey, state: SessionState) -> Metadata:
+    if asset == DATA_COVERAGE:
+        return {"bars": state.stored, "status": state.status, "reconciled": True}
     return {
         "dagster/row_count": state.stored,
         "received": state.received,

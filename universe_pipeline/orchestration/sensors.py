@@ -38,7 +38,8 @@ def distance(rounds: int) -> timedelta:
     jobs=JOBS,
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Asks again for what failed and may go well later; `universe retry` does it now.",
+    description="Asks again for what failed and may go well later (`universe retry` does it now), "
+    "and covers what a killed or canceled run has committed.",
 )
 def error_retry_sensor(
     context: dg.SensorEvaluationContext,

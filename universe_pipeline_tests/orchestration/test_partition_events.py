@@ -31,7 +31,7 @@ def covered(connection: Connection) -> list[str]:
 
 
 def test_a_run_of_one_session_records_one_event_for_each_table(
-    runs: Runs, instance: dg.DagsterInstance
+    runs: Runs, instance: dg.DagsterInstance, connection: Connection
 ) -> None:
     assert load(runs, "2024-06-26")
 
@@ -39,6 +39,9 @@ def test_a_run_of_one_session_records_one_event_for_each_table(
     shown = metadata(instance, "daily_bars", "2024-06-26")
     assert shown["fetched"] is True
     assert shown["received"] == shown["dagster/row_count"] > 200
+    bars = connection.execute("SELECT count(*), count(DISTINCT symbol) FROM daily_bars")
+    covered = metadata(instance, "data_coverage", "2024-06-26")
+    assert [(covered["bars"], covered["dagster/row_count"])] == bars.fetchall()
 
 
 @pytest.mark.parametrize("failing", ["2024-06-24", "2024-06-28"])

@@ -11,7 +11,7 @@ from universe_pipeline.adapters.postgres import liveness
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.orchestration.runs import Runs
 from universe_pipeline.orchestration.sensors import distance, error_retry_sensor
-from universe_pipeline_tests.orchestration.records import materialized, sessions
+from universe_pipeline_tests.orchestration.records import materialized, metadata, sessions
 
 AT = datetime(2024, 7, 10, 22, 0, tzinfo=UTC)
 
@@ -176,5 +176,7 @@ def test_while_nothing_runs_it_makes_good_for_runs_that_did_not_come_to_their_co
 
     assert meanwhile == []
     assert materialized(instance, "data_coverage") == days
+    shown = metadata(instance, "data_coverage", "2024-07-09")
+    assert shown == {"bars": shown["bars"], "status": "loaded", "reconciled": True}
     covered = connection.execute("SELECT bar_count FROM data_coverage WHERE symbol = 'SPY'")
     assert covered.fetchall() == [(2,)]

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -66,14 +66,21 @@ class Up:
 
 @contextlib.contextmanager
 def serving(
-    environment: Mapping[str, str], folder: Path, *, port: int | None = None
+    environment: Mapping[str, str],
+    folder: Path,
+    *,
+    port: int | None = None,
+    starter: Sequence[str] = (),
 ) -> Generator[Up]:
-    """A `universe up` that was just started in `folder`; whatever is left of it is killed."""
+    """A `universe up` that was just started in `folder`; whatever is left of it is killed.
+
+    A `starter` is a command that gets the one to start as its arguments.
+    """
     port = port or free_port()
     said = folder / f"up-{port}-{time.monotonic_ns()}.out"
     with said.open("wb") as output:
         process = subprocess.Popen(
-            [PROGRAM, "up", "--port", str(port)],
+            [*starter, PROGRAM, "up", "--port", str(port)],
             env=environment,
             cwd=folder,
             stdin=subprocess.DEVNULL,

@@ -129,25 +129,15 @@ def test_a_signal_before_it_is_ready_ends_it_too(site: Site, number: signal.Sign
 def test_started_by_a_script_in_the_background_it_ends_by_either_signal(
     site: Site, number: signal.Signals
 ) -> None:
-    port = free_port()
-    script = f"'{PROGRAM}' up --port {port} >up.out 2>&1 & echo $!; wait $!"  # ignores SIGINT
-    with subprocess.Popen(
-        ["sh", "-c", script],
-        env=site.environment,
-        cwd=site.folder,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as shell:
-        assert shell.stdout is not None
-        pid = int(shell.stdout.readline())
-        up = Up(shell, port, site.folder / "universe", site.folder / "up.out")  # pyright: ignore[reportArgumentType]  # text or bytes, its streams are not read
+    in_background = ("sh", "-c", '"$@" & echo $!; wait $!', "sh")  # what it starts ignores SIGINT
+    with serving(site.environment, site.folder, starter=in_background) as up:
         _ = up.webserver
 
-        os.kill(pid, number)
-        code = shell.wait(60)
+        os.kill(int(up.out.splitlines()[0]), number)
+        code = up.await_end()
 
+        assert_gone(up)
     assert code == 0, up.out
-    assert_gone(up)
 
 
 @pytest.mark.system
@@ -326,12 +316,15 @@ def test_plain_dagster_dev_starts_in_an_empty_home_without_any_setting(site: Sit
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as dev:
-        webserver = Webserver(f"http://127.0.0.1:{port}")
-        until(lambda: is_listening(port))
-        until(webserver.is_loaded)
-        keys = webserver.partitions("daily_bars").within("2024-11-25", "2024-12-02").all
-        dev.send_signal(signal.SIGINT)
-        code = dev.wait(60)
+        try:
+            webserver = Webserver(f"http://127.0.0.1:{port}")
+            until(lambda: is_listening(port))
+            until(webserver.is_loaded)
+            keys = webserver.partitions("daily_bars").within("2024-11-25", "2024-12-02").all
+            dev.send_signal(signal.SIGINT)
+            code = dev.wait(60)
+        finally:
+            dev.kill()  # of no use unless the above failed
 
     assert code == 0
     assert keys == THANKSGIVING

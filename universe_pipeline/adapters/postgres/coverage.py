@@ -100,3 +100,9 @@ def cover(connection: psycopg.Connection) -> int:
             "UPDATE symbol_loads SET covered = true WHERE symbol = ANY (%(symbols)s)", given
         )
     return len(dates) + len(symbols)
+
+
+def symbol_count(connection: psycopg.Connection) -> int:
+    """How many symbols the coverage knows."""
+    (count,) = connection.execute("SELECT count(*) FROM data_coverage").fetchall()[0]
+    return count

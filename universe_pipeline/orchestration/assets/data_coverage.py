@@ -8,7 +8,7 @@ import dagster as dg
 
 from universe_pipeline.adapters.postgres import loads
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.coverage import cover
+from universe_pipeline.adapters.postgres.coverage import cover, symbol_count
 from universe_pipeline.orchestration.assets.daily_bars import daily_bars
 from universe_pipeline.orchestration.io_manager import Committed, PartitionWriter
 from universe_pipeline.orchestration.metadata import OWNERS, table
@@ -48,7 +48,15 @@ class Coverage:
     def write(self, connection: Connection) -> Iterator[Committed]:
         """Cover everything that is committed, then tell which of the sessions that includes."""
         cover(connection)
+        symbols = symbol_count(connection)
         known = loads.states(connection, self.sessions)
         for session, state in sorted(known.items()):
             if state.status in loads.COMMITTED:
-                yield Committed(session.isoformat(), {"bars": state.stored, "status": state.status})
+                yield Committed(
+                    session.isoformat(),
+                    {
+                        "dagster/row_count": symbols,
+                        "bars": state.stored,
+                        "status": state.status,
+                    },
+                )
