@@ -6,7 +6,7 @@ from datetime import date, datetime
 import psycopg
 
 from universe_pipeline.adapters.postgres.text import storable
-from universe_pipeline.domain.errors import FailureKind, VendorError
+from universe_pipeline.domain.errors import ACCESS_KINDS, FailureKind, VendorError
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,15 @@ def is_open(connection: psycopg.Connection, session: date, kind: FailureKind) ->
         (session, kind.value),
     ).fetchone()
     return bool(row and row[0])
+
+
+def last_refusal(connection: psycopg.Connection) -> int | None:
+    """Tells by its number whether the vendor has refused the key (or its plan) once more."""
+    row = connection.execute(
+        "SELECT max(id) FROM data_fetch_errors WHERE kind = ANY (%s)",
+        ([kind.value for kind in ACCESS_KINDS],),
+    ).fetchone()
+    return row[0] if row else None
 
 
 _OPEN = """
