@@ -5,7 +5,11 @@ from datetime import date
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres import jobs, loads
 from universe_pipeline.adapters.postgres.connection import Database
-from universe_pipeline.adapters.postgres.failures import OpenFailure, open_failures
+from universe_pipeline.adapters.postgres.failures import (
+    OpenFailure,
+    last_refusal,
+    open_failures,
+)
 from universe_pipeline.adapters.postgres.jobs import Job
 from universe_pipeline.cli import symbol_loads
 from universe_pipeline.cli.exits import DONE
@@ -36,7 +40,21 @@ def resume(name: str | None) -> int:
     chosen = [job for job in known if name in (None, job.name) and job.status in UNFINISHED]
     if not chosen:
         result("no interrupted or failed job to go on with")
-    return max((_go_on(database, job) for job in chosen), default=DONE)
+    code = DONE
+    for done, job in enumerate(chosen, start=1):
+        known = _last_refusal(database)
+        code = max(code, _go_on(database, job))
+        if done < len(chosen) and _last_refusal(database) != known:
+            note(
+                f"{len(chosen) - done} more jobs are left: the vendor refuses the key to all alike"
+            )
+            break
+    return code
+
+
+def _last_refusal(database: Database) -> int | None:
+    with database.connect() as connection:
+        return last_refusal(connection)
 
 
 def _go_on(database: Database, job: Job) -> int:

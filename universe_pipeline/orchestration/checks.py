@@ -21,6 +21,7 @@ from universe_pipeline.orchestration.assets.data_coverage import data_coverage
 from universe_pipeline.orchestration.assets.splits import splits
 from universe_pipeline.orchestration.assets.symbols import symbols
 from universe_pipeline.orchestration.failures import stop
+from universe_pipeline.orchestration.metadata import as_it_is
 from universe_pipeline.orchestration.partitions import asked_for, sessions_of, span
 from universe_pipeline.orchestration.resources import PostgresResource
 
@@ -176,7 +177,9 @@ def _verdict(
 ) -> dg.AssetCheckResult:
     metadata: dict[str, Any] = {"offenders": len(offenders)}
     if offenders:
-        metadata["list"] = dg.MetadataValue.md("\n".join(f"- {text}" for text in offenders[:SHOWN]))
+        metadata["list"] = dg.MetadataValue.md(
+            "\n".join(f"- {as_it_is(text)}" for text in offenders[:SHOWN])
+        )
     return dg.AssetCheckResult(
         check_name=name,
         passed=not offenders,

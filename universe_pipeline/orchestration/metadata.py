@@ -1,5 +1,6 @@
 """What people see of a table in Dagster's UI: columns, samples."""
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -52,4 +53,9 @@ def _cell(value: object) -> str:
         return f"{value:,.4f}".rstrip("0").rstrip(".")
     if isinstance(value, int):
         return f"{value:,}"
-    return str(value).replace("|", "\\|")
+    return as_it_is(str(value))
+
+
+def as_it_is(text: str) -> str:
+    """A foreign text in Markdown: a symbol like `![](//x.y/z)` must not fetch a picture."""
+    return re.sub(r"[\\`*_\[\]<>!|~#&/]", r"\\\g<0>", text)

@@ -322,6 +322,26 @@ def test_what_was_refused_to_a_wrong_key_is_loaded_with_the_right_one(
     assert json.loads(command("errors", "--json").out) == {"errors": []}
 
 
+def test_a_refused_key_ends_a_resume_of_many_jobs(
+    command: Command, connection: psycopg.Connection, vendor: SimulatedVendor
+) -> None:
+    assert command("discover").code == 0
+    connection.execute(
+        "INSERT INTO load_jobs (name, kind, start_date, end_date, status, started_at, last_updated)"
+        " SELECT 'job ' || day, 'historical', day, day, 'interrupted', now(), now()"
+        " FROM unnest(%s::date[]) day",
+        (WEEK,),
+    )
+    vendor.faults.add("401_unknown_key")
+
+    ended = command("resume")
+
+    assert ended.code == 1
+    assert vendor.count("grouped") == 1
+    assert ended.err.count("[unauthorized]") == 1
+    assert "4 more jobs are left: the vendor refuses the key to all alike" in ended.err
+
+
 def test_a_lost_database_connection_is_told_in_one_line_and_the_job_goes_on(
     command: Command, connection: psycopg.Connection, vendor: SimulatedVendor
 ) -> None:

@@ -3,9 +3,10 @@
 import math
 from collections import Counter
 from typing import Any
+from unicodedata import category
 
 import polars as pl
-from hypothesis import given
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from universe_pipeline.adapters.postgres.copy_binary import encode
@@ -20,13 +21,27 @@ Row = tuple[Any, ...]
 VENDOR_KEYS = ("T", "o", "h", "l", "c", "v", "vw", "n")
 """The vendor's names of the columns of `BAR_SCHEMA`."""
 
-FLOAT = st.none() | st.sampled_from([10.0, 10.5, 11.0, 0.0, -0.0, math.nan, math.inf]) | st.floats()
-PRICE = st.sampled_from([10.0, 10.5, 11.0]) | FLOAT
-ROW = st.tuples(
-    st.none() | st.sampled_from(["A", "a", "B", "A B", ""]) | st.text(max_size=34),
-    *(PRICE, PRICE, PRICE, PRICE, FLOAT, FLOAT),
-    st.none() | st.integers(-(2**63), 2**63 - 1),
+SYMBOL = (
+    st.none() | st.sampled_from(["A B", "", "A" * 32, "A" * 33, "\u202e"]) | st.text(max_size=8)
 )
+FLOAT = st.none() | st.sampled_from([10.0, 11.0, 0.0, -0.0, math.nan, math.inf]) | st.floats()
+TRANSACTIONS = st.none() | st.integers(-(2**63), 2**63 - 1)
+
+
+@st.composite
+def row(draw: st.DrawFn) -> Row:
+    """A sound bar of one of three symbols, every other time with one value that may be none."""
+    low, middle, high = sorted(draw(st.tuples(*[st.sampled_from([10.0, 10.5, 11.0])] * 3)))
+    ends = draw(st.permutations([low, middle]))
+    symbol, volume = draw(st.sampled_from("AaB")), draw(st.sampled_from([0.0, 5.5]))
+    values: list[Any] = [symbol, ends[0], high, low, ends[1], volume, None, draw(TRANSACTIONS)]
+    if draw(st.booleans()):
+        spoilt = draw(st.integers(0, 6))
+        values[spoilt] = draw(SYMBOL if spoilt == 0 else FLOAT)
+    return tuple(values)
+
+
+ROW = row()
 ROWS = st.lists(ROW, max_size=8).flatmap(
     lambda rows: st.tuples(st.permutations(rows * 2 if len(rows) < 4 else rows), st.randoms())
 )
@@ -45,6 +60,27 @@ def test_the_accepted_and_the_rejected_are_the_given(given_rows: tuple[list[Row]
         _shown(dict(zip(VENDOR_KEYS, row, strict=True))) for row in rows
     )
     assert found.accepted["symbol"].is_unique().all()
+
+
+@given(ROW)
+@examples(300)
+def test_a_row_is_accepted_exactly_if_it_is_a_bar(given_row: Row):
+    found = validate(_frame([given_row]))
+
+    assert found.accepted.height == _is_bar(*given_row)
+    event("accepted" if found.accepted.height else found.rejected[0].rule)
+
+
+def _is_bar(symbol: str | None, *values: Any) -> bool:
+    """What docs/vendor.md says of a row, in plain Python."""
+    if symbol is None or not 1 <= len(symbol) <= 32:
+        return False
+    if any(letter.isspace() or category(letter).startswith("C") for letter in symbol):
+        return False
+    if any(value is None or not math.isfinite(value) for value in values[:5]):
+        return False
+    opened, high, low, close, _ = values[:5]
+    return 0 < low <= min(opened, close) and max(opened, close) <= high
 
 
 @given(ROWS)

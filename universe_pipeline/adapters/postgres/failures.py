@@ -107,6 +107,15 @@ def is_open(connection: psycopg.Connection, session: date, kind: FailureKind) ->
     return bool(row and row[0])
 
 
+def last_refusal(connection: psycopg.Connection) -> int | None:
+    """Tells by its number whether the vendor has refused the key (or its plan) once more."""
+    row = connection.execute(
+        "SELECT max(id) FROM data_fetch_errors WHERE kind = ANY (%s)",
+        ([kind.value for kind in ACCESS_KINDS],),
+    ).fetchone()
+    return row[0] if row else None
+
+
 _OPEN = """
     SELECT occurred_at, endpoint, symbol, date, kind, http_status, message, attempts, retryable
     FROM data_fetch_errors WHERE resolved_at IS NULL

@@ -1,0 +1,31 @@
+"""What Dagster's UI renders: the vendor's words stay words."""
+
+import polars as pl
+import pytest
+
+from universe_pipeline.orchestration.metadata import as_it_is, bar_sample
+
+
+def test_a_sample_shows_symbols_as_they_are_and_fetches_no_picture_of_theirs():
+    bars = pl.DataFrame({"symbol": ["BRK.B", "![](//x.y/z)|<b>"], "close": [412.5, None]})
+
+    shown = bar_sample(bars).value
+
+    assert shown == (
+        "| symbol | close |\n"
+        "| --- | --- |\n"
+        "| BRK.B | 412.5 |\n"
+        "| \\!\\[\\](\\/\\/x.y\\/z)\\|\\<b\\> |  |"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("2024-06-25: failed", "2024-06-25: failed"),
+        ("https://x.y", "https:\\/\\/x.y"),
+        ("`a` \\ &amp;", "\\`a\\` \\\\ \\&amp;"),
+    ],
+)
+def test_only_what_markdown_would_take_for_its_own_is_escaped(text: str, shown: str):
+    assert as_it_is(text) == shown
