@@ -19,7 +19,7 @@ from benchmarks.reads import reads
 from benchmarks.reload import reload
 from benchmarks.report import write
 from benchmarks.scale import FULL, SMALL, Scale
-from benchmarks.stage import Stage, open_stage
+from benchmarks.stage import Stage, note, open_stage
 from benchmarks.startup import startup
 from benchmarks.ways import WAYS, race
 
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if scale != FULL:
                 folder = Path(tempfile.mkdtemp(prefix="universe-bench-results-"))
             write(folder, stage, figures, time.monotonic() - started)
-            _note(f"written to {folder}")
+            note(f"written to {folder}")
     return 0
 
 
@@ -75,18 +75,18 @@ def _sessions(scale: Scale, parts: Sequence[str]) -> int:
 def _measured(stage: Stage, parts: Sequence[str]) -> list[Figure]:
     figures: list[Figure] = []
     if set(parts) & set(WAYS):
-        _note("racing " + ", ".join(part for part in WAYS if part in parts))
+        note("racing " + ", ".join(part for part in WAYS if part in parts))
         figures += race(stage, parts)
     for part in ALONE:
         if part in parts:
-            _note(part)
+            note(part)
             figures += ALONE[part](stage)
     if set(parts) & set(ON_ARCHIVE):
-        _note(f"loading {stage.scale.archive:,} sessions")
+        note(f"loading {stage.scale.archive:,} sessions")
         archive = loaded(stage)
         for part in ON_ARCHIVE:
             if part in parts:
-                _note(part)
+                note(part)
                 figures += ON_ARCHIVE[part](stage, archive)
     return figures
 
@@ -94,10 +94,6 @@ def _measured(stage: Stage, parts: Sequence[str]) -> list[Figure]:
 def _end(number: int, _: FrameType | None) -> NoReturn:
     """Clean up, as after any error."""
     raise SystemExit(128 + number)
-
-
-def _note(text: str) -> None:
-    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -12,6 +12,7 @@ from statistics import mean, median
 
 from benchmarks.figures import Figure, Target
 from benchmarks.floor import Floor
+from benchmarks.stage import note
 
 Run = Callable[[Sequence[date]], Mapping[str, float]]
 """Loads sessions in a place of its own; seconds in all, under the name of each figure."""
@@ -77,7 +78,11 @@ def raced(
             took = way.run(way.sessions)
             after = floor.plain(floor_sessions)
             for what, seconds in took.items():
-                laps[place, what].append(Lap(seconds / len(way.sessions), mean((before, after))))
+                lap = Lap(seconds / len(way.sessions), mean((before, after)))
+                laps[place, what].append(lap)
+                note(
+                    f"{way.part}: {what} {1000 * lap.seconds:.1f} ms, floor {1000 * lap.floor:.1f}"
+                )
             before = after
     return [
         Result(ways[place].part, what, found, ways[place].targets.get(what))

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 import zlib
 from collections import Counter
@@ -145,3 +146,8 @@ def serving(answers: Path, symbols: int) -> Generator[str]:
 def on_database(url: str, name: str) -> str:
     """`url` with another database's name."""
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+
+
+def note(text: str) -> None:
+    """Tell the person who waits."""
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")
