@@ -1,0 +1,23 @@
+"""The figures that decide, with defaults that real sessions keep."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What a person may sensibly want to move: `UNIVERSE_QUALITY_…` in the settings."""
+
+    rows_error: float = 0.10
+    """Share by which a session's rows may differ from the usual before it is quarantined."""
+    rows_warn: float = 0.03
+    """The same, before it is told."""
+    repeated: float = 0.01
+    """Share of the bars with trades that may be those of the session before."""
+    benchmarks: tuple[str, ...] = field(default=("SPY", "AAPL", "MSFT", "BRK.A"))
+    """Symbols whose absence shows that an answer is not whole."""
+    vwap: float = 0.02
+    """Share by which vwap may lie outside low and high."""
+    jump: float = 0.5
+    """Share by which a close may move without a split."""
+    stale: int = 5
+    """So many bars with the same close are told."""
