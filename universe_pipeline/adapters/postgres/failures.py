@@ -8,6 +8,9 @@ import psycopg
 from universe_pipeline.adapters.postgres.text import storable
 from universe_pipeline.domain.errors import FailureKind, VendorError
 
+_OF_SPLITS = "%/splits"
+"""The paths of both endpoints of splits, whatever stands before them in the base URL."""
+
 
 @dataclass(frozen=True, slots=True)
 class OpenFailure:
@@ -22,6 +25,22 @@ class OpenFailure:
     message: str
     attempts: int
     retryable: bool
+
+    @property
+    def is_of_splits(self) -> bool:
+        """Whether it is about the list of splits."""
+        return self.symbol is None and self.day is None and self.endpoint.endswith("/splits")
+
+    @property
+    def is_of_reference(self) -> bool:
+        """Whether it is about the reference lists."""
+        return self.symbol is None and self.day is None and not self.is_of_splits
+
+    @property
+    def subject(self) -> str:
+        """What was asked for, in words."""
+        whole = "splits" if self.is_of_splits else "reference lists"
+        return self.symbol or (str(self.day) if self.day else whole)
 
 
 def record_failure(
@@ -57,7 +76,17 @@ def resolve_reference_failures(connection: psycopg.Connection) -> None:
     """A discovery has succeeded: failures of the reference lists are history."""
     connection.execute(
         "UPDATE data_fetch_errors SET resolved_at = now()"
-        " WHERE symbol IS NULL AND date IS NULL AND resolved_at IS NULL"
+        " WHERE symbol IS NULL AND date IS NULL AND endpoint NOT LIKE %s AND resolved_at IS NULL",
+        (_OF_SPLITS,),
+    )
+
+
+def resolve_split_failures(connection: psycopg.Connection) -> None:
+    """The splits have come in: failures of their list are history."""
+    connection.execute(
+        "UPDATE data_fetch_errors SET resolved_at = now()"
+        " WHERE symbol IS NULL AND date IS NULL AND endpoint LIKE %s AND resolved_at IS NULL",
+        (_OF_SPLITS,),
     )
 
 
