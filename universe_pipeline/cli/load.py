@@ -213,10 +213,15 @@ def _carry_out(
         ended = runs.run(plan.dagster_job, wanted, name=plan.name, config=config)
     _summarise(connection, plan, wanted)
     if ended.verdicts:
-        result(
-            f"checks: {sum(one.passed for one in ended.verdicts)} of {len(ended.verdicts)} passed"
-        )
+        result(f"checks: {_checked(ended)}")
     return tell_failures(database, ended)
+
+
+def _checked(ended: Ended) -> str:
+    passed = sum(one.passed for one in ended.verdicts)
+    warned = len(ended.verdicts) - passed - len(ended.failed_checks)
+    warnings = f", {warned} with warnings, which `universe verify` lists" if warned else ""
+    return f"{passed} of {len(ended.verdicts)} passed{warnings}"
 
 
 def _announce(wanted: Sequence[date]) -> None:

@@ -10,7 +10,7 @@ from universe_pipeline.domain.quality.rules import (
     PLACEHOLDERS_CARRY,
     VOLUME_USUAL,
 )
-from universe_pipeline.domain.quality.thresholds import Thresholds
+from universe_pipeline.domain.thresholds import Thresholds
 
 USUAL = 20
 """So many bars before one say what is usual for its symbol."""

@@ -19,7 +19,7 @@ from universe_pipeline.domain.quality.rules import (
     VOLUME_FRACTIONAL,
     Rule,
 )
-from universe_pipeline.domain.quality.thresholds import Thresholds
+from universe_pipeline.domain.thresholds import Thresholds
 
 TRAILING = 20
 """So many loaded sessions before one say what is usual; with fewer nothing is."""

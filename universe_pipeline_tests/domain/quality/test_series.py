@@ -13,7 +13,7 @@ from universe_pipeline.domain.quality.rules import (
     VOLUME_USUAL,
 )
 from universe_pipeline.domain.quality.series import judge_series
-from universe_pipeline.domain.quality.thresholds import Thresholds
+from universe_pipeline.domain.thresholds import Thresholds
 from universe_pipeline_tests.domain.quality.made import (
     DAYS,
     NO_ROWS,

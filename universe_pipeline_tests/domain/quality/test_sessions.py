@@ -20,8 +20,8 @@ from universe_pipeline.domain.quality.rules import (
     Rule,
 )
 from universe_pipeline.domain.quality.sessions import Stored, judge_sessions
-from universe_pipeline.domain.quality.thresholds import Thresholds
 from universe_pipeline.domain.sessions import sessions_between
+from universe_pipeline.domain.thresholds import Thresholds
 
 DAYS = sessions_between(date(2024, 1, 2), date(2024, 6, 28))
 LATE = sessions_between(date(2026, 2, 2), date(2026, 6, 30))
