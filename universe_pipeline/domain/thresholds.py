@@ -2,6 +2,12 @@
 
 from dataclasses import dataclass, field
 
+TRAILING = 20
+"""So many loaded sessions before one say what is usual; with fewer nothing is."""
+
+TRAILING_DAYS = 60
+"""Sessions that lie further back say little of what is usual."""
+
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:

@@ -28,10 +28,9 @@ from universe_pipeline.domain.quality.rules import (
     SESSIONS_USABLE,
 )
 from universe_pipeline.domain.quality.scan import Scan
-from universe_pipeline.domain.quality.sessions import TRAILING
 from universe_pipeline.domain.quality.universe import judge_snapshots, judge_symbols
 from universe_pipeline.domain.sessions import newest_closed, sessions_between
-from universe_pipeline.domain.thresholds import Thresholds
+from universe_pipeline.domain.thresholds import TRAILING, Thresholds
 from universe_pipeline.loading.ahead import ahead
 from universe_pipeline.loading.progress import Step, report
 from universe_pipeline.loading.sessions import content_hash

@@ -107,13 +107,18 @@ def large_revisions(
     connection: psycopg.Connection, start: date, end: date, share: float
 ) -> pl.DataFrame:
     """Bars whose close was another by more than `share`: `date`, `symbol`, `old`, `new`."""
-    rows = connection.execute(
-        """
-        SELECT b.date, b.symbol, r.close, b.close
-        FROM bar_revisions r JOIN daily_bars b ON b.date = r.date AND b.symbol = r.symbol
-        WHERE r.date BETWEEN %s AND %s AND abs(r.close / b.close - 1) > %s
-        """,
-        (start, end, share),
-    ).fetchall()
+    with connection.transaction():
+        connection.execute("SET LOCAL jit = off")  # it compiles for longer than this runs
+        rows = connection.execute(
+            """
+            SELECT r.date, r.symbol, r.close, b.close
+            FROM bar_revisions r
+            CROSS JOIN LATERAL (
+                SELECT close FROM daily_bars WHERE date = r.date AND symbol = r.symbol LIMIT 1
+            ) b  -- with LIMIT, so that it is looked up and not joined by reading all bars
+            WHERE r.date BETWEEN %s AND %s AND abs(r.close / b.close - 1) > %s
+            """,
+            (start, end, share),
+        ).fetchall()
     schema = {"date": pl.Date, "symbol": pl.String, "old": pl.Float64, "new": pl.Float64}
     return pl.DataFrame(rows, schema=schema, orient="row")

@@ -69,3 +69,16 @@ def covered_symbols(connection: psycopg.Connection) -> list[str]:
         " JOIN universe_types USING (type) ORDER BY symbol"
     )
     return [row[0] for row in rows]
+
+
+def held_by_all(
+    connection: psycopg.Connection, symbols: Sequence[str], sessions: Sequence[date]
+) -> list[str]:
+    """Those of `symbols` that have a bar with trades in each of `sessions`, in order."""
+    rows = connection.execute(
+        "SELECT symbol FROM daily_bars"
+        " WHERE symbol = ANY (%s) AND date = ANY (%s) AND volume > 0"
+        " GROUP BY symbol HAVING count(*) = %s ORDER BY symbol",
+        (list(symbols), list(sessions), len(sessions)),
+    )
+    return [row[0] for row in rows]

@@ -93,11 +93,14 @@ def settle(
     rules = [each.rule.name for each in findings]
     broken = [(each.rule, one) for each in findings for one in each.worst if one.day in judged]
     with connection.transaction(), connection.cursor() as cursor:
+        # What a session is quarantined for stays: no verdict ends that.
         cursor.execute(
-            "DELETE FROM broken_rules WHERE date = ANY (%s) AND rule = ANY (%s)",
-            (list(sessions), rules),
+            "DELETE FROM broken_rules r WHERE date = ANY (%s) AND rule = ANY (%s)"
+            " AND NOT (r.rule = ANY (%s) AND EXISTS (SELECT FROM session_loads l"
+            "          WHERE l.date = r.date AND l.status = 'quarantined'))",
+            (list(sessions), rules, [each.rule.name for each in findings if each.rule.quarantines]),
         )
-        note_broken(cursor, broken, run_id)
+        _note(cursor, broken, run_id)
         quarantined = cursor.execute(
             "UPDATE session_loads SET status = 'quarantined', covered = false"
             " WHERE date = ANY (%s) AND status = 'loaded' RETURNING date",
@@ -106,12 +109,83 @@ def settle(
     return sorted(row[0] for row in quarantined)
 
 
-def note_broken(
+def renew(
+    connection: psycopg.Connection,
+    session: date,
+    broken: Sequence[tuple[Rule, Offender]],
+    run_id: str | None,
+) -> None:
+    """Make `broken_rules` hold what a session breaks whose rows have just been stored."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM broken_rules WHERE date = %s", (session,))
+        if broken:
+            _note(cursor, broken, run_id)
+
+
+def _note(
     cursor: psycopg.Cursor, broken: Iterable[tuple[Rule, Offender]], run_id: str | None
 ) -> None:
     """Add to `broken_rules` what sessions break."""
     cursor.executemany(
         "INSERT INTO broken_rules (date, rule, severity, detail, judged_at, run_id)"
-        " VALUES (%s, %s, %s, %s, now(), %s)",
+        " VALUES (%s, %s, %s, %s, now(), %s) ON CONFLICT (date, rule) DO UPDATE SET"
+        " detail = excluded.detail, judged_at = excluded.judged_at, run_id = excluded.run_id",
         [(one.day, rule.name, rule.severity, one.detail, run_id) for rule, one in broken],
     )
+
+
+def is_approved(connection: psycopg.Connection, session: date, content_hash: str) -> bool:
+    """Whether a person took this very content of a session for right."""
+    row = connection.execute(
+        "SELECT EXISTS (SELECT FROM session_approvals WHERE date = %s AND content_hash = %s)",
+        (session, content_hash),
+    ).fetchone()
+    return bool(row and row[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """What a person says of a quarantined session."""
+
+    session: date
+    reason: str
+    approved_by: str
+
+
+def approve(connection: psycopg.Connection, approval: Approval, content_hash: str) -> list[str]:
+    """Give a quarantined session to readers; the rules that it broke.
+
+    It holds for the bars as they are stored now: another content is judged anew.
+    """
+    session = approval.session
+    with connection.transaction():
+        connection.execute(
+            "UPDATE session_loads SET status = 'loaded', covered = false, content_hash = %s"
+            " WHERE date = %s AND status = 'quarantined'",
+            (content_hash, session),
+        )
+        broken = connection.execute(
+            "DELETE FROM broken_rules WHERE date = %s AND severity = 'ERROR' RETURNING rule",
+            (session,),
+        ).fetchall()
+        rules = sorted(row[0] for row in broken)
+        connection.execute(
+            "INSERT INTO session_approvals"
+            " (date, content_hash, reason, rules, approved_by, approved_at)"
+            " VALUES (%s, %s, %s, %s, %s, now())"
+            " ON CONFLICT (date, content_hash) DO UPDATE SET reason = excluded.reason,"
+            " rules = excluded.rules, approved_by = excluded.approved_by,"
+            " approved_at = excluded.approved_at",
+            (session, content_hash, approval.reason, rules, approval.approved_by),
+        )
+    return rules
+
+
+def broken_by(connection: psycopg.Connection, sessions: Sequence[date]) -> dict[date, list[str]]:
+    """How each of `sessions` breaks the rules that quarantine; one that keeps them is absent."""
+    rows = connection.execute(
+        "SELECT date, array_agg(detail ORDER BY rule) FROM broken_rules"
+        " WHERE date = ANY (%s) AND severity = 'ERROR' GROUP BY date",
+        (list(sessions),),
+    )
+    return dict(rows.fetchall())

@@ -38,7 +38,7 @@ BARS = pl.concat(
 ).sort("date", "symbol")  # fmt: skip
 
 EXPECTED = {
-    "series_have_no_gaps": [(DAYS[70], "HOLED"), (DAYS[80], "RELISTED")],
+    "series_have_no_gaps": [(DAYS[10], "RELISTED"), (DAYS[40], "HOLED")],
     "closes_do_not_stand_still": [(DAYS[40], "STANDS"), (DAYS[55], "STANDS")],
     "volume_is_near_its_usual": [(DAYS[60], "WILD")],
     "symbols_stay_one_company": [(DAYS[80], "RELISTED")],
