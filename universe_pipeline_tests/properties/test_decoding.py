@@ -157,7 +157,7 @@ def _try(shape: Shape, bodies: st.SearchStrategy[bytes], number: int) -> None:
             return
         usable[True] += 1
         read = _read(body)
-        rows = read.get("results") or []
+        rows: list[Any] = read.get("results") or []
         _require_all_told(shape, rows, found)
         assert _stated(read) in {None, len(rows)}
 
