@@ -15,7 +15,7 @@ from universe_pipeline.domain.quality.rules import Severity
 from universe_pipeline.domain.sessions import sessions_between
 from universe_pipeline.domain.splits import SPLIT_SCHEMA
 from universe_pipeline.domain.thresholds import Thresholds
-from universe_pipeline.loading.judging import judge_bars
+from universe_pipeline.loading.judging import judge_bars, judge_universe
 from universe_pipeline.loading.sessions import Encoding, Outcome, fetch_sessions
 from universe_pipeline.loading.sessions import store as store_answer
 from universe_pipeline.loading.universe import discover
