@@ -127,11 +127,14 @@ def _end_without_run(database: Database, job: SymbolJob, missing: Unasked) -> in
 def _tell_lost(job: SymbolJob, missing: Unasked) -> int:
     """Name what `missing` has given up."""
     if missing.lost_symbols:
-        named = ", ".join(missing.lost_symbols[:NAMED])
-        more = " …" if len(missing.lost_symbols) > NAMED else ""
-        note(f"failed for good before: {named}{more}; `universe retry` asks again")
+        named = _named(missing.lost_symbols)
+        note(f"failed for good before: {named}; `universe retry` asks again")
     code = FAILED if missing.lost_symbols else DONE
     return max(code, tell_lost(missing.lost_sessions, job.sessions))
+
+
+def _named(symbols: Sequence[str]) -> str:
+    return ", ".join(symbols[:NAMED]) + (" …" if len(symbols) > NAMED else "")
 
 
 def _grouped_is_cheaper(grouped: int, by_symbol: int) -> bool:
@@ -196,8 +199,9 @@ def _status(connection: Connection, job: SymbolJob, code: int) -> str:
         return "failed"
     since = jobs.fresh_since(connection, job.name)
     unpublished = unasked(connection, job.symbols, job.sessions, since).wanted
-    for symbol, days in unpublished.items():
-        result(f"{symbol}: no bar of {days[0]} or later yet; it is asked for again later")
+    for first in sorted({days[0] for days in unpublished.values()}):
+        symbols = [symbol for symbol, days in unpublished.items() if days[0] == first]
+        result(f"{first}: no bar of {_named(symbols)} yet; it is asked for again later")
     return "interrupted" if unpublished else "completed"
 
 

@@ -21,7 +21,7 @@ from universe_pipeline.domain.bars import (
     Nothing,
     NotYetPublished,
 )
-from universe_pipeline.domain.errors import AccessError, FailureKind, RetryableError, VendorError
+from universe_pipeline.domain.errors import AccessError, FailureKind, VendorError
 from universe_pipeline.domain.sessions import is_settled, sessions_between
 from universe_pipeline.loading.ahead import ahead
 
@@ -30,8 +30,8 @@ from universe_pipeline.loading.ahead import ahead
 class SymbolOutcome:
     """What became of one symbol's request: `write` if its answer was stored, `error` if it failed.
 
-    Both where the plan reaches back to a part of it only; neither where the answer ends before the
-    first session, which the vendor has not published yet.
+    Both where the plan reaches back to a part of it only; neither where the vendor has not
+    published any of it yet.
     """
 
     symbol: str
@@ -62,6 +62,17 @@ class _Asked:
     def is_outside_plan(self) -> bool:
         answer = self.answer
         return isinstance(answer, Failed) and answer.error.kind is FailureKind.OUTSIDE_PLAN
+
+
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """What the first symbol's answers say of every symbol: nothing is to be had but in between."""
+
+    after: date = date.min
+    until: date = date.max
+
+    def within(self, sessions: Sequence[date]) -> list[date]:
+        return [day for day in sessions if self.after < day <= self.until]
 
 
 def unasked(
@@ -110,24 +121,21 @@ def load_symbols(
         return
 
     def ask(symbol: str, sessions: Sequence[date]) -> _Asked:
-        requested_at = datetime.now(UTC)
-        return _Asked(
-            symbol, sessions, requested_at, client.symbol_daily(symbol, sessions[0], sessions[-1])
-        )
+        return _ask(client, symbol, sessions)
 
     def store(asked: _Asked) -> SymbolOutcome:
         return _store(connection, asked, run_id, revisit)
 
     # Alone: whatever is wrong with key and plan shows at once.
     first = min(wanted, key=lambda symbol: wanted[symbol][0])
-    outcome, outside = _load_first(partial(ask, first), store, wanted[first])
+    outcome, reach = _load_first(partial(ask, first), store, wanted[first])
     yield outcome
     if isinstance(outcome.error, AccessError):
         return
     rest = {
         symbol: reached
         for symbol, days in wanted.items()
-        if symbol != first and (reached := [day for day in days if day > outside])
+        if symbol != first and (reached := reach.within(days))
     }
     with closing(ahead(lambda symbol: ask(symbol, rest[symbol]), rest, in_flight)) as answers:
         for asked in answers:
@@ -137,16 +145,25 @@ def load_symbols(
                 return
 
 
+def _ask(client: PolygonClient, symbol: str, sessions: Sequence[date]) -> _Asked:
+    requested_at = datetime.now(UTC)
+    answer = client.symbol_daily(symbol, sessions[0], sessions[-1])
+    if isinstance(answer, NotYetPublished) and len(sessions) > 1:
+        sessions = sessions[:-1]  # only the newest may not be out yet
+        answer = client.symbol_daily(symbol, sessions[0], sessions[-1])
+    return _Asked(symbol, sessions, requested_at, answer)
+
+
 def _load_first(
     ask: Callable[[Sequence[date]], _Asked],
     store: Callable[[_Asked], SymbolOutcome],
     sessions: Sequence[date],
-) -> tuple[SymbolOutcome, date]:
-    """Load one symbol as far back as the plan reaches; also the last session that it does not."""
+) -> tuple[SymbolOutcome, _Reach]:
+    """Load one symbol as far back as the plan reaches; also how far that is."""
     asked = ask(sessions)
-    outcome, outside = store(asked), date.min
+    outcome, until = store(asked), _until(asked, sessions)
     if not asked.is_outside_plan:
-        return outcome, outside
+        return outcome, _Reach(until=until)
     reached: _Asked | None = None
     low, high = 1, len(sessions)  # before low the plan does not reach, from high on it does
     while low < high:
@@ -159,11 +176,19 @@ def _load_first(
             reached, high = asked, middle
             if isinstance(asked.answer, Failed):
                 break
-    outside = sessions[low - 1]
+    after = sessions[low - 1]
     if reached is None:
-        return outcome, outside
-    within = store(reached)
-    return SymbolOutcome(within.symbol, within.write, within.error or outcome.error), outside
+        return outcome, _Reach(after, until)
+    within, until = store(reached), _until(reached, sessions)
+    found = SymbolOutcome(within.symbol, within.write, within.error or outcome.error)
+    return found, _Reach(after, until)
+
+
+def _until(asked: _Asked, sessions: Sequence[date]) -> date:
+    """The last session that is published, where the newest one asked for is not."""
+    if isinstance(asked.answer, NotYetPublished):
+        return asked.sessions[0] - timedelta(days=1)
+    return date.max if asked.sessions[-1] == sessions[-1] else asked.sessions[-1]
 
 
 def _store(
@@ -172,8 +197,8 @@ def _store(
     match asked.answer:
         case Failed(error):
             failure = error
-        case NotYetPublished(message):
-            failure = RetryableError(FailureKind.EMPTY, f"range {asked.symbol}", message)
+        case NotYetPublished():
+            return SymbolOutcome(asked.symbol)
         case Bars() | Nothing() as usable:
             return _store_bars(connection, asked, usable, run_id, revisit)
     # The plan ends at a day, whichever symbol was asked for.

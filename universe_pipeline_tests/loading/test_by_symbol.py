@@ -229,15 +229,33 @@ def test_what_the_key_forbids_stops_the_rest(
     assert vendor.count("range") == 1
 
 
-def test_a_symbol_that_is_not_published_is_told_as_one_to_ask_for_again(
+def test_of_a_session_that_is_not_published_yet_the_rest_loads_without_a_failure(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor
+):
+    vendor.faults.add("403_before_end_of_day", session=JULY_8)
+
+    outcomes = load(client, store, {"AAPL": WEEK, "MSFT": WEEK, "SPY": [JULY_8]})
+
+    # Two requests tell of AAPL that the newest session is not out; the others are not asked for it.
+    assert vendor.count("range") == 3
+    assert list(outcomes) == ["AAPL", "MSFT"]
+    for symbol in ("AAPL", "MSFT"):
+        assert outcomes[symbol] == SymbolOutcome(symbol, Write(stored=4, added=4))
+        assert [row[0] for row in bars_of(store, symbol)] == list(WEEK[:4])
+    assert errors(store) == []
+    assert unasked(store, ["AAPL"], WEEK).wanted == {"AAPL": [JULY_8]}
+
+
+def test_a_symbol_of_which_nothing_is_published_yet_is_no_failure_and_not_asked_for(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor
 ):
     vendor.faults.add("403_before_end_of_day")
 
-    outcome = load(client, store, {"AAPL": WEEK})["AAPL"]
+    outcomes = load(client, store, {"AAPL": [JULY_8], "MSFT": [JULY_8]})
 
-    assert outcome.write is None
-    assert [(row[1], row[5]) for row in errors(store)] == [("AAPL", True)]
+    assert outcomes == {"AAPL": SymbolOutcome("AAPL")}
+    assert vendor.count("range") == 1
+    assert errors(store) == []
     assert asked(store) == {}
 
 

@@ -156,7 +156,10 @@ def _try(shape: Shape, bodies: st.SearchStrategy[bytes], number: int) -> None:
             _require_named(error)
             return
         usable[True] += 1
-        _require_all_told(shape, _rows_of(body), found)
+        read = _read(body)
+        rows: list[Any] = read.get("results") or []
+        _require_all_told(shape, rows, found)
+        assert _stated(read) in {None, len(rows)}
 
     ends_well()
 
@@ -170,10 +173,15 @@ def _require_named(error: VendorError) -> None:
     assert all(character.isprintable() for character in str(error))
 
 
-def _rows_of(body: bytes) -> list[Any]:
-    """The rows as another decoder reads them, which forgives what is no UTF-8."""
-    read = json.loads(body.decode("utf-8", "replace"), parse_int=float)
-    return read.get("results") or []
+def _read(body: bytes) -> dict[str, Any]:
+    """The answer as another decoder reads it, which forgives what is no UTF-8."""
+    return json.loads(body.decode("utf-8", "replace"), parse_int=float)
+
+
+def _stated(read: dict[str, Any]) -> float | None:
+    """How many rows it says that there are."""
+    stated = read.get("resultsCount")
+    return read.get("count") if stated is None else stated
 
 
 def _require_all_told(shape: Shape, sent: list[Any], found: Decoded) -> None:
