@@ -13,14 +13,15 @@ import dagster as dg
 PLOTTED = 100
 """Sessions in a plot. The UI shows Markdown of up to 999 characters at once, more on a click."""
 
-STEP, HEIGHT = 5, 50
+STEP, HEIGHT = 4, 50
+"""All steps together are as wide as the drawing; a wider one would not fit the asset's page."""
 
 DRAWING = (
-    "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 500 80' width='500'"
+    "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 400 80' width='400'"
     " font-family='sans-serif' font-size='10' fill='#888'>"  # grey: the page may be light or dark
     "<path fill='none' stroke='#7169ec' stroke-width='2' d='M0 15{line}'/>"
     "<text y='9'>{low:,} to {high:,} bars</text>"
-    "<text y='79'>{first}</text><text x='500' y='79' text-anchor='end'>{last}</text></svg>"
+    "<text y='79'>{first}</text><text x='400' y='79' text-anchor='end'>{last}</text></svg>"
 )
 
 

@@ -64,7 +64,7 @@ def test_the_page_of_the_asset_plots_the_bars_of_the_last_sessions(page: Page) -
 
     width = page.await_seen("a plot", lambda: page.drawn_width("bars per session"))
 
-    assert width == 500
+    assert width == 400
     assert page.complaints() == []
 
 

@@ -103,8 +103,8 @@ def test_the_last_event_of_a_run_plots_what_is_loaded_up_to_its_end_and_no_other
     plots = {day: metadata(instance, "daily_bars", day).get("bars_per_session", "") for day in WEEK}
     assert [day for day, plot in plots.items() if plot] == ["2024-06-26", "2024-06-28"]
     assert "2024-06-26%3C/text%3E%3C/svg" in plots["2024-06-26"]
-    assert plots["2024-06-26"].count("h5") == 3
-    assert plots["2024-06-28"].count("h5") == 2
+    assert plots["2024-06-26"].count("h4") == 3
+    assert plots["2024-06-28"].count("h4") == 2
 
 
 def test_loaded_sessions_are_materialized_again_and_asked_for_only_by_a_reload(

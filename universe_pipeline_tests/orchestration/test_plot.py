@@ -15,15 +15,15 @@ def test_it_steps_between_the_fewest_and_the_most_bars_with_a_gap_where_nothing_
     plot = drawn(10_000, 11_000, 11_000, 0, 10_500)
 
     assert plot.startswith("![bars per session](<data:image/svg+xml,%3Csvg ")
-    assert "d='M0 15m0 50h5v-50h5v0h5m5 0m0 25h5'" in plot
+    assert "d='M0 15m0 50h4v-50h4v0h4m4 0m0 25h4'" in plot
     assert "%3E10,000 to 11,000 bars%3C" in plot
     assert "%3E2024-06-24%3C" in plot
     assert "%3E2024-06-28%3C" in plot
 
 
 def test_sessions_that_are_alike_or_not_there_make_no_trouble() -> None:
-    assert "d='M0 15m0 0h5v0h5'" in drawn(10_500, 10_500)
-    assert "d='M0 15m5 0m5 0'" in drawn(0, 0)
+    assert "d='M0 15m0 0h4v0h4'" in drawn(10_500, 10_500)
+    assert "d='M0 15m4 0m4 0'" in drawn(0, 0)
 
 
 def test_the_longest_plot_there_can_be_is_shown_at_once() -> None:
