@@ -1,7 +1,8 @@
 """`universe` inside the test's process, as a new process would run it: it reads the environment."""
 
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +31,7 @@ Command = Callable[..., Ended]
 @pytest.fixture
 def as_user(
     environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[dict[str, str]], None]:
+) -> Generator[Callable[[dict[str, str]], None]]:
     """Puts this process into the user's environment and folder, with nothing read yet."""
     monkeypatch.chdir(tmp_path)
 
@@ -45,7 +46,8 @@ def as_user(
                 monkeypatch.delenv(name)
         monkeypatch.setattr("universe_pipeline.settings._in_use", [])
 
-    return enter
+    yield enter
+    logging.getLogger("universe_pipeline").setLevel(logging.NOTSET)  # commands set LOG_LEVEL
 
 
 @pytest.fixture
