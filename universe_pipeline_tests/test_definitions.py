@@ -21,10 +21,18 @@ def partitions(asset: str) -> dg.PartitionsDefinition:
     return found
 
 
-def test_the_assets_are_the_three_tables() -> None:
+def test_the_assets_are_the_tables_of_sessions_and_the_splits() -> None:
     found = {key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys()}
 
-    assert found == set(ASSETS)
+    assert found == {*ASSETS, "splits"}
+
+
+def test_splits_have_no_partitions_and_a_group_of_their_own() -> None:
+    # "Materialize all" of the group `universe` stays a backfill of one definition of partitions.
+    splits = defs.resolve_assets_def("splits")
+
+    assert splits.partitions_def is None
+    assert set(splits.group_names_by_key.values()) == {"corporate_actions"}
 
 
 def test_the_assets_share_one_definition_of_their_partitions() -> None:
@@ -95,6 +103,8 @@ def test_checks_are_named_as_the_sentence_that_is_true_when_they_pass() -> None:
         ("daily_bars", "daily_bars_have_consistent_ohlc"),
         ("daily_bars", "daily_bars_fall_on_sessions"),
         ("symbols", "symbols_are_unique"),
+        ("splits", "splits_are_unique"),
+        ("splits", "splits_have_usable_ratios"),
     }
 
 

@@ -62,13 +62,13 @@ command = partial(app.command, cls=_Logged)
 def discover(
     *,
     force_refresh: Annotated[
-        bool, typer.Option(help="Ask the vendor even when the universe is younger than 24 hours.")
+        bool, typer.Option(help="Ask the vendor also for what is younger than 24 hours.")
     ] = False,
 ) -> int:
-    """Discover the universe of symbols, active and delisted."""
-    from universe_pipeline.cli.load import discover_universe
+    """Discover the universe of symbols, active and delisted, and ask for the splits."""
+    from universe_pipeline.cli.load import LISTS, discover_universe
 
-    return discover_universe(force=force_refresh)
+    return discover_universe(force=LISTS if force_refresh else ())
 
 
 @command()

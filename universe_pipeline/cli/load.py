@@ -1,6 +1,6 @@
 """`discover`, `historical` and `daily`: what is missing is planned, and run through Dagster."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
@@ -10,11 +10,12 @@ from universe_pipeline.adapters.postgres import jobs, loads
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.coverage import cover
 from universe_pipeline.adapters.postgres.failures import OpenFailure, failures_of_run
+from universe_pipeline.adapters.postgres.splits import newest_split_snapshot
 from universe_pipeline.adapters.postgres.symbols import Snapshot, newest_snapshot
 from universe_pipeline.cli.exits import DONE, FAILED
 from universe_pipeline.cli.status import write_checkpoint
 from universe_pipeline.cli.terminal import note, progress_bars, result
-from universe_pipeline.domain.errors import ACCESS_KINDS, FailureKind, RangeError
+from universe_pipeline.domain.errors import FailureKind, RangeError
 from universe_pipeline.domain.sessions import (
     closed_range,
     newest_closed,
@@ -25,6 +26,9 @@ from universe_pipeline.domain.sessions import (
 from universe_pipeline.loading.universe import is_fresh
 from universe_pipeline.orchestration.runs import Ended, open_runs
 from universe_pipeline.settings import settings, use_settings
+
+LISTS = ("symbols", "splits")
+"""What is asked for whole, once a day."""
 
 NAMED = 5
 """Spans of sessions that a line names before it says "…"."""
@@ -37,39 +41,47 @@ def tune(*, batch_size: int | None, concurrency: int | None) -> None:
     use_settings(settings().model_copy(update=changed))
 
 
-def discover_universe(*, force: bool) -> int:
-    """Discover unless the universe is fresh."""
+def discover_universe(*, force: Collection[str] = ()) -> int:
+    """Ask for the universe and the splits unless both are fresh.
+
+    Args:
+        force: of `LISTS`, those to ask for also when they are fresh.
+    """
     settings().require_api_key()
     database = open_for_loading()
     with database.connect() as connection:
-        known = newest_snapshot(connection)
-    if known is not None and is_fresh(known) and not force:
+        known, splits = newest_snapshot(connection), newest_split_snapshot(connection)
+    if known is not None and is_fresh(known) and is_fresh(splits) and not force:
         result(f"the universe is fresh: {_describe(known)}; --force-refresh asks again")
         return DONE
-    ended = _discover(database, force=force)
+    ended = _discover(database, force)
     with database.connect() as connection:
-        snapshot = newest_snapshot(connection)
-    if snapshot is not None and ended.success:
-        result(f"discovered {_describe(snapshot)}")
+        found, found_splits = newest_snapshot(connection), newest_split_snapshot(connection)
+    told = [f"discovered {_describe(found)}"] if found is not None and found != known else []
+    if ended.success and found_splits is not None and found_splits != splits:
+        told.append(f"{found_splits.splits:,} splits")
+    if told:
+        result("; ".join(told))
     return tell_failures(database, ended)
 
 
-def _discover(database: Database, *, force: bool) -> Ended:
+def _discover(database: Database, force: Collection[str] = ()) -> Ended:
     newest = newest_closed(wiring.now())
     with progress_bars(), open_runs(settings(), database) as runs:
         return runs.run(
             "universe_discovery",
             [newest],
             name="universe_discovery",
-            config={"symbols": {"force_refresh": force}},
+            config={asset: {"force_refresh": True} for asset in force},
         )
 
 
 def discover_if_stale(database: Database) -> int:
-    """Discover unless the universe is fresh, for commands whose own run does not."""
+    """Discover unless universe and splits are fresh, for commands whose own run does not."""
     with database.connect() as connection:
-        known = newest_snapshot(connection)
-    return DONE if is_fresh(known) else tell_failures(database, _discover(database, force=False))
+        known, splits = newest_snapshot(connection), newest_split_snapshot(connection)
+    fresh = is_fresh(known) and is_fresh(splits)
+    return DONE if fresh else tell_failures(database, _discover(database))
 
 
 def _describe(snapshot: Snapshot) -> str:
@@ -282,14 +294,13 @@ def tell_failures(database: Database, ended: Ended) -> int:
 
 def _failure_line(alike: Sequence[OpenFailure]) -> str:
     first = alike[0]
-    if first.kind in ACCESS_KINDS:
+    if first.refuses_key:
         return f"{first.message} [{first.kind}]"
     days = [one.day for one in alike if one.day is not None]
     if first.kind == FailureKind.OUTSIDE_PLAN and days:
         return f"{_span(min(days), max(days))}: {first.message} [{first.kind}]"
-    what = first.symbol or first.day or "reference lists"
     more = f" and {len(alike) - 1} more" if len(alike) > 1 else ""
-    return f"{what}{more}: {first.message} [{first.kind}]"
+    return f"{first.subject}{more}: {first.message} [{first.kind}]"
 
 
 def open_for_loading() -> Database:

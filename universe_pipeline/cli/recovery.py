@@ -80,8 +80,9 @@ def retry() -> int:
 
 
 def _retry_lists(failures: list[OpenFailure]) -> int:
-    failed = any(failure.day is None and failure.symbol is None for failure in failures)
-    return discover_universe(force=True) if failed else DONE
+    lists = {"symbols" for failure in failures if failure.is_of_reference}
+    lists |= {"splits" for failure in failures if failure.is_of_splits}
+    return discover_universe(force=lists) if lists else DONE
 
 
 def _retry_sessions(database: Database, failed: set[date]) -> int:

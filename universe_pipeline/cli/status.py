@@ -96,6 +96,11 @@ def _document(known: Sequence[Job], numbers: Figures) -> dict[str, Any]:
             "missing": numbers.missing_bars,
             "rejected": numbers.rejected,
         },
+        "splits": {
+            "total": numbers.splits,
+            "announced": numbers.announced_splits,
+            "fetched_at": numbers.splits_fetched_at and numbers.splits_fetched_at.isoformat(),
+        },
         "errors": {"open": numbers.open_failures},
         "pace": {"requests_per_minute": settings().polygon_rate_limit},
     }
@@ -133,7 +138,7 @@ def _failure_table(failures: Sequence[OpenFailure]) -> Table:
     for failure in failures:
         rows.add_row(
             f"{failure.occurred_at:%Y-%m-%d %H:%M}",
-            failure.symbol or str(failure.day or "reference lists"),
+            failure.subject,
             failure.kind,
             str(failure.attempts),
             failure.message,
@@ -152,6 +157,7 @@ def _lines(numbers: Figures) -> list[str]:
         f"sessions  {states or 'none asked for yet'}{span}",
         f"bars      {bars}, {numbers.rejected:,} rows rejected",
         f"symbols   {symbols}; {universe}, {numbers.universe_covered:,} of them with bars",
+        f"splits    {numbers.splits:,} known, {numbers.announced_splits:,} of them announced",
         f"errors    {numbers.open_failures:,} open",
         f"pace      {f'{limit} requests a minute, all processes together' if limit else 'unpaced'}",
         f"database  {numbers.database_bytes / 1e6:,.0f} MB",

@@ -40,14 +40,14 @@ VENDOR_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """A row of an answer that is not stored as a bar, and the name of the rule it broke."""
+    """A row of an answer that is not stored as a bar or split, and the rule that it broke."""
 
     rule: str
     symbol: str | None
     payload: dict[str, Any]
     """The vendor's row as it came."""
     day: date | None = None
-    """The session it is of, where the answer holds several and the row tells."""
+    """The day it is of, where the answer holds several and the row tells."""
 
 
 @dataclass(frozen=True, slots=True)

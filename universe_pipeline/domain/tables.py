@@ -60,4 +60,15 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         updated_at    | timestamp with time zone | when this row last changed
         """
     ),
+    "splits": _columns(
+        """
+        symbol          | text             | the vendor's ticker, case-sensitive
+        execution_date  | date             | bars before it are of the old shares; future: announced
+        split_from      | double precision | so many old shares became
+        split_to        | double precision | so many new ones
+        adjustment_type | text             | forward_split, reverse_split, stock_dividend …
+        fetched_at      | timestamp with time zone | when the list that holds it was last asked for
+        believed_from   | timestamp with time zone | since when it stands here as it does
+        """
+    ),
 }

@@ -9,6 +9,7 @@ import polars as pl
 from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.postgres import failures, symbols
 from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.adapters.postgres.splits import SplitSnapshot
 from universe_pipeline.adapters.postgres.symbols import Snapshot
 from universe_pipeline.domain.errors import FailureKind, RetryableError, VendorError
 from universe_pipeline.domain.symbols import SYMBOL_SCHEMA, resolve
@@ -27,8 +28,8 @@ class Discovery:
     """Rows of the lists that another row of the same symbol speaks for."""
 
 
-def is_fresh(snapshot: Snapshot | None) -> bool:
-    """Whether the universe need not be discovered again."""
+def is_fresh(snapshot: Snapshot | SplitSnapshot | None) -> bool:
+    """Whether the universe, or the splits, need not be asked for again."""
     return snapshot is not None and datetime.now(UTC) - snapshot.taken_at < FRESH_FOR
 
 

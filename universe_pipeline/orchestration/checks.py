@@ -13,9 +13,12 @@ from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres import loads, reading
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.failures import failures_of_run
+from universe_pipeline.adapters.postgres.splits import rejected_splits
+from universe_pipeline.domain.quality import DUPLICATE
 from universe_pipeline.domain.sessions import closed_days, newest_closed
 from universe_pipeline.orchestration.assets.daily_bars import daily_bars
 from universe_pipeline.orchestration.assets.data_coverage import data_coverage
+from universe_pipeline.orchestration.assets.splits import splits
 from universe_pipeline.orchestration.assets.symbols import symbols
 from universe_pipeline.orchestration.failures import stop
 from universe_pipeline.orchestration.partitions import asked_for, sessions_of, span
@@ -126,6 +129,36 @@ def symbols_are_unique(postgres: PostgresResource) -> dg.AssetCheckResult:
     return _verdict(None, [f"{symbol}: {count} times" for symbol, count in repeated])
 
 
+_SPLITS = {
+    "splits_are_unique": "The vendor's list has no two splits of one symbol and date.",
+    "splits_have_usable_ratios": "Every row of the vendor's list is a split that can be applied.",
+}
+
+
+@dg.multi_asset_check(
+    specs=[
+        dg.AssetCheckSpec(name, asset=splits, description=meaning)
+        for name, meaning in _SPLITS.items()
+    ],
+    can_subset=True,
+)
+def splits_checks(
+    context: dg.AssetCheckExecutionContext, postgres: PostgresResource
+) -> Iterator[dg.AssetCheckResult]:
+    """Name the rows that are not stored: bars around them are adjusted as if they were not."""
+    chosen = {key.name for key in context.selected_asset_check_keys}
+    with postgres.database.connect() as connection:
+        rejected = rejected_splits(connection)
+    for name in _SPLITS:
+        if name in chosen:
+            offenders = [
+                f"{day} {symbol}: {rule}"
+                for symbol, day, rule in rejected
+                if (rule == DUPLICATE) is (name == "splits_are_unique")
+            ]
+            yield _verdict(name, offenders, severity=dg.AssetCheckSeverity.WARN)
+
+
 @dg.asset_check(asset=data_coverage)
 def data_coverage_knows_every_load(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource
@@ -159,4 +192,4 @@ def _told(offenders: Sequence[str]) -> str | None:
     return "; ".join(offenders[:TOLD]) + (" …" if len(offenders) > TOLD else "")
 
 
-CHECKS = [daily_bars_checks, symbols_are_unique, data_coverage_knows_every_load]
+CHECKS = [daily_bars_checks, symbols_are_unique, data_coverage_knows_every_load, splits_checks]

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from universe_pipeline.orchestration.assets.splits import splits
 from universe_pipeline.orchestration.assets.symbols import symbols
 from universe_pipeline.orchestration.symbol_repair import symbol_repair
 from universe_pipeline.orchestration.tags import DAILY_UPDATE
@@ -10,19 +11,19 @@ SESSION_ASSETS = dg.AssetSelection.assets("symbols", "daily_bars", "data_coverag
 
 universe_discovery = dg.define_asset_job(
     "universe_discovery",
-    selection=dg.AssetSelection.assets(symbols),
-    description="Discover the universe of symbols.",
+    selection=dg.AssetSelection.assets(symbols, splits),
+    description="Discover the universe of symbols, and ask for the splits.",
 )
 
 historical_load = dg.define_asset_job(
     "historical_load",
-    selection=SESSION_ASSETS,
+    selection=SESSION_ASSETS | dg.AssetSelection.assets(splits),
     description="Load a range of sessions: what `universe historical` runs.",
 )
 
 daily_update = dg.define_asset_job(
     DAILY_UPDATE,
-    selection=SESSION_ASSETS,
+    selection=SESSION_ASSETS | dg.AssetSelection.assets(splits),
     description="Load the newest closed session and fetch the trailing ones again.",
 )
 
@@ -34,7 +35,9 @@ error_retry = dg.define_asset_job(
 
 verification = dg.define_asset_job(
     "verification",
-    selection=dg.AssetSelection.checks_for_assets("symbols", "daily_bars", "data_coverage"),
+    selection=dg.AssetSelection.checks_for_assets(
+        "symbols", "daily_bars", "data_coverage", "splits"
+    ),
     description="Run every check over all that is loaded; loads nothing.",
 )
 

@@ -12,7 +12,7 @@ from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres import loads
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.adapters.postgres.failures import open_failures
-from universe_pipeline.domain.errors import ACCESS_KINDS, UniverseError
+from universe_pipeline.domain.errors import UniverseError
 from universe_pipeline.domain.sessions import NEW_YORK, newest_closed, sessions_before
 from universe_pipeline.orchestration.jobs import daily_update, verification
 from universe_pipeline.orchestration.partitions import SESSIONS, as_sessions, span, tags_of
@@ -64,7 +64,7 @@ def _request(
     available = set(as_sessions(SESSIONS.get_partition_keys()))
     trailing = sessions_before(newest, chosen.universe_revisit_sessions)
     with database.connect() as connection:
-        refused = next((one for one in open_failures(connection) if one.kind in ACCESS_KINDS), None)
+        refused = next((one for one in open_failures(connection) if one.refuses_key), None)
         if refused is not None and not revisit:  # a refused key is tried once a day, not four times
             return dg.SkipReason(f"the vendor refuses the key: {refused.message}")
         missing = set(recent) & available - loads.committed(connection, recent)

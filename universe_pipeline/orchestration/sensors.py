@@ -79,12 +79,19 @@ def _requests(due: Sequence[RetryableFailures], now: datetime) -> Iterator[dg.Ru
     symbols = [one for one in due if one.symbol is not None]
     if symbols:
         yield _symbols_request(symbols, now)
-    if any(one.symbol is None and one.day is None for one in due):
+    lists = {
+        "splits" if one.of_splits else "symbols"
+        for one in due
+        if one.symbol is None and one.day is None
+    }
+    if lists:
         newest = newest_closed(now)
         yield dg.RunRequest(
             run_key=f"lists@{now:%Y-%m-%dT%H:%M}",
             job_name=universe_discovery.name,
             tags={**tags_of([newest]), JOB_TAG: "universe_discovery"},
+            # Also where an older list is fresh still: the failure stays open until a new one comes.
+            run_config={"ops": {asset: {"config": {"force_refresh": True}} for asset in lists}},
         )
 
 

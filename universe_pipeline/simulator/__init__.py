@@ -9,16 +9,19 @@ The demo and the tests talk to it with the real client, in-process or as a proce
 
     python -m universe_pipeline.simulator --port 8080 --symbols 14000
 
-It answers `/v3/reference/tickers`, `/v3/reference/tickers/types`, the grouped daily bars of a
-session and the daily range of a ticker. All that it says is invented and follows from the URL, the
-number of symbols and the clock alone; only tickers and names of some well-known securities are
-borrowed. Stricter than the vendor: a query parameter it does not know is
-refused with 400, because the vendor would silently answer another question.
+It answers `/v3/reference/tickers`, `/v3/reference/tickers/types`, `/stocks/v1/splits`,
+`/v3/reference/splits`, the grouped daily bars of a session and the daily range of a ticker, as
+traded or adjusted for the splits up to its clock's day. All that it says is invented and follows
+from the URL, the number of symbols and the clock alone; only tickers and names of some well-known
+securities are borrowed, and some of their splits. Stricter than the vendor: a query parameter it
+does not know is refused with 400, because the vendor would silently answer another question.
 
     listings, population    who was ever listed, well-known and invented
     world                   the reference lists of a day
+    splits                  who had which, and what became of a share
     noise, prices, market   the bars, computed for any day without walking there
-    reference, aggregates   the endpoints
+    reference, split_lists, aggregates
+                            the endpoints
     faults, effects         what goes wrong on request; hostile has rows for it
     wire, server            HTTP
 

@@ -11,7 +11,6 @@ from universe_pipeline.domain.sessions import NEW_YORK, close_of, is_session
 from universe_pipeline.simulator.answers import (
     BEFORE_END_OF_DAY,
     OUTSIDE_PLAN,
-    UNREADABLE_CURSOR,
     Answer,
     RefusedError,
     document,
@@ -55,14 +54,15 @@ class Aggregates:
         self._require_plan(day)
         if day > self._last_published() and (is_session(day) or day > self._today()):
             raise RefusedError(403, BEFORE_END_OF_DAY)
-        bars = self._market.session(day, include_otc=include_otc) if is_session(day) else None
+        if not is_session(day):
+            return document(_head(None, adjusted) | _tail(request, None))
+        as_of = self._as_of(adjusted)
+        bars = self._market.session(day, include_otc=include_otc, in_shares_of=as_of)
         return document(_head(bars, adjusted) | _tail(request, bars))
 
     def range(self, request: Request) -> Answer:
         """The bars of one ticker, `limit` of them a page."""
         query, parts = request.query, request.parts
-        if "cursor" in query:
-            raise RefusedError(400, UNREADABLE_CURSOR)
         only_known(query, frozenset({"adjusted", "sort", "limit", "page_marker"}))
         if (parts["multiplier"], parts["timespan"]) != ("1", "day"):
             raise RefusedError(400, "The simulated vendor only knows ranges of 1 day")
@@ -73,7 +73,8 @@ class Aggregates:
         if start > end:
             raise RefusedError(400, "The parameter 'to' cannot be a time that occurs before 'from'")
         self._require_plan(start)
-        bars = self._market.ticker(parts["ticker"], start, min(end, self._last_published()))
+        last, as_of = min(end, self._last_published()), self._as_of(adjusted)
+        bars = self._market.ticker(parts["ticker"], start, last, in_shares_of=as_of)
         bars = bars.sort("t", descending=descending)
         content = (
             {"ticker": parts["ticker"]}
@@ -83,6 +84,10 @@ class Aggregates:
         if bars.height > limit:
             content["next_url"] = _next_page(request, bars["t"][limit], descending=descending)
         return document(content)
+
+    def _as_of(self, adjusted: str) -> date | None:
+        """Adjusted bars are in the shares of the day on which they are asked for."""
+        return self._today() if adjusted == "true" else None
 
     def _today(self) -> date:
         return self._now().astimezone(_NEW_YORK).date()

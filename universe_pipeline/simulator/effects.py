@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any, TypeAlias
 from urllib.parse import quote
@@ -98,6 +98,19 @@ def _wrong_session(fault: Fault, _: _Content, rows: _Rows) -> _Rows:
     return rows
 
 
+def _later(fault: Fault, row: dict[str, Any]) -> dict[str, Any]:
+    day = date.fromisoformat(row["execution_date"]) + timedelta(days=fault.days)
+    return row | {"execution_date": day.isoformat()}
+
+
+def _moved_split(fault: Fault, _: _Content, rows: _Rows) -> _Rows:
+    return [_later(fault, row) if row["ticker"] in fault.tickers else row for row in rows]
+
+
+def _repeated_split(fault: Fault, _: _Content, rows: _Rows) -> _Rows:
+    return [*rows, *(_later(fault, row) for row in rows if row["ticker"] in fault.tickers)]
+
+
 def _null_results(_: Fault, __: Request, content: _Content) -> None:
     content |= {key: 0 for key in _COUNTS if key in content}
     content["results"] = None
@@ -170,6 +183,8 @@ _EFFECTS: dict[Kind, _Effect] = {
     "empty": _edit_rows(lambda _, __, ___: []),
     "results_null": _edit(_null_results),
     "wrong_session": _edit_rows(_wrong_session),
+    "moved_split": _edit_rows(_moved_split),
+    "repeated_split": _edit_rows(_repeated_split),
     "adjusted_true": _edit(lambda _, __, content: content.update(adjusted=True)),
     "count_mismatch": _edit(_miscount),
     "foreign_next_url": _edit(

@@ -26,6 +26,8 @@ Change: TypeAlias = Literal[
     "wrong_session",  # stamps of `days` later
     "adjusted_true",  # says that the bars are adjusted
     "count_mismatch",  # `resultsCount` and `count` are one too high
+    "moved_split",  # the splits of `tickers` are listed `days` later
+    "repeated_split",  # the splits of `tickers` are listed again, `days` later
     "foreign_next_url",  # `next_url` is `url`, by default a host that does not exist
     "looping_next_url",  # `next_url` is the page that was asked for
 ]
@@ -64,6 +66,9 @@ Kind: TypeAlias = Change | Replacement
 _OF_BARS = frozenset({"changed", "wrong_session", "adjusted_true", "hostile_rows"})
 """Kinds that only answers with bars can suffer; so can the default of `bad_rows`."""
 
+_OF_SPLITS = frozenset({"moved_split", "repeated_split"})
+"""Kinds that only lists of splits can suffer."""
+
 _CHANGES: tuple[str, ...] = get_args(Change)
 _KINDS: tuple[str, ...] = (*_CHANGES, *get_args(Replacement))
 
@@ -74,7 +79,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     kind: Kind
 
     endpoint: Endpoint | None = None
-    """tickers, types, grouped or range; None: any."""
+    """tickers, types, splits, older_splits, grouped or range; None: any."""
     session: date | None = None
     """Only requests for bars of this session."""
     ticker: str | None = None
@@ -114,6 +119,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return (
             self.endpoint in (None, request.endpoint)
             and (request.endpoint in ("grouped", "range") or not self._is_of_bars)
+            and (request.endpoint in ("splits", "older_splits") or self.kind not in _OF_SPLITS)
             and (self.session is None or request.covers(self.session))
             and self.ticker in (None, request.ticker)
             and (

@@ -12,6 +12,7 @@ import msgspec
 
 from universe_pipeline.domain.sessions import FIRST_SESSION
 from universe_pipeline.simulator.noise import seed_of
+from universe_pipeline.simulator.splits import WELL_KNOWN_SPLITS, Split
 
 STILL_LISTED = date.max.toordinal()
 
@@ -52,11 +53,13 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     traded: bool = True
     """False for the second row of a ticker that is listed twice at a time."""
     price: float | None = None
-    """Where its prices swing about, in USD; None: drawn."""
+    """Where its prices swing about, in USD a share after its last split; None: drawn."""
     shares: float | None = None
-    """Its usual volume a session, in shares; None: drawn."""
+    """Its usual volume a session, in such shares; None: drawn."""
     frozen: bool = False
     """Never trades: each session carries the same price with volume 0."""
+    splits: tuple[Split, ...] = ()
+    """Oldest first."""
 
 
 def _day(text: str) -> int:
@@ -75,6 +78,7 @@ def _liquid(
         price=price,
         shares=shares,
         cik=f"{seed_of(ticker) % 1_000_000:010d}",
+        splits=WELL_KNOWN_SPLITS.get(ticker, ()),
     )
 
 

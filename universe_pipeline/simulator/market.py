@@ -12,7 +12,8 @@ import polars as pl
 from universe_pipeline.domain.sessions import NEW_YORK, all_sessions
 from universe_pipeline.simulator.listings import Fate, Listing
 from universe_pipeline.simulator.noise import seed_of
-from universe_pipeline.simulator.prices import Days, Traits, has_bar, quotes
+from universe_pipeline.simulator.prices import Traits, has_bar, quotes
+from universe_pipeline.simulator.splits import Days, Splits
 
 _NEW_YORK = ZoneInfo(NEW_YORK)
 _REGULAR_CLOSE = time(16)
@@ -28,6 +29,7 @@ class Market:
 
     A frame of bars has the vendor's columns: `T` (the ticker), `v` (shares), `vw`, `o`, `c`, `h`,
     `l` (USD), `t` (Unix milliseconds), `n`, `otc`; `vw` and `n` are null where nothing traded.
+    They are as traded, or, where a day is given, in the shares of its end.
     """
 
     def __init__(self, listings: Iterable[Listing]) -> None:
@@ -37,6 +39,7 @@ class Market:
             key=lambda listing: seed_of(listing.path),
         )
         self._traits = Traits.of(traded)
+        self._splits = Splits(traded)
         self._ticker = pl.Series("T", [listing.ticker for listing in traded])
         self._first = np.array([listing.first for listing in traded])
         self._end = np.array([listing.end for listing in traded])
@@ -48,15 +51,20 @@ class Market:
         self._before = np.concatenate([self._days[:1] - 1, self._days[:-1]])
         self._midnights = np.array([milliseconds(session) for session in all_sessions()])
 
-    def session(self, session: date, *, include_otc: bool = False) -> pl.DataFrame:
+    def session(
+        self, session: date, *, include_otc: bool = False, in_shares_of: date | None = None
+    ) -> pl.DataFrame:
         """Every bar of `session` (an NYSE session), stamped 16:00 New York."""
         day = np.array([session.toordinal()])
         listed = (self._first <= day) & (day < self._end) & (include_otc | ~self._otc)
         places = np.flatnonzero(listed & has_bar(self._traits, day))
         stamp = np.array([milliseconds(session, _REGULAR_CLOSE)])
-        return self._bars(places, day, self._before[np.searchsorted(self._days, day)], stamp)
+        before = self._before[np.searchsorted(self._days, day)]
+        return self._bars(places, day, before, stamp, in_shares_of)
 
-    def ticker(self, ticker: str, start: date, end: date) -> pl.DataFrame:
+    def ticker(
+        self, ticker: str, start: date, end: date, *, in_shares_of: date | None = None
+    ) -> pl.DataFrame:
         """The bars of `ticker` from `start` to `end`, in order, stamped 00:00 New York.
 
         Bars belong to the ticker, whichever securities had it.
@@ -70,13 +78,22 @@ class Market:
         places, when = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
         present = has_bar(self._traits.at(places), self._days[when])
         places, when = places[present], when[present]
-        bars = self._bars(places, self._days[when], self._before[when], self._midnights[when])
-        return bars.sort("t")
+        day, before, stamp = self._days[when], self._before[when], self._midnights[when]
+        return self._bars(places, day, before, stamp, in_shares_of).sort("t")
 
     def _bars(
-        self, places: npt.NDArray[np.intp], day: Days, before: Days, stamp: npt.NDArray[np.int64]
+        self,
+        places: npt.NDArray[np.intp],
+        day: Days,
+        before: Days,
+        stamp: npt.NDArray[np.int64],
+        in_shares_of: date | None,
     ) -> pl.DataFrame:
-        found = quotes(self._traits.at(places), day, before)
+        became = self._splits.became(places, day)
+        found = quotes(self._traits.at(places), day, before, became)
+        if in_shares_of is not None:
+            until = in_shares_of.toordinal()
+            found = found.in_shares(self._splits.became(places, day, until))
         return pl.DataFrame(
             {
                 "T": self._ticker.gather(places),

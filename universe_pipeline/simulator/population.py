@@ -17,6 +17,7 @@ import numpy as np
 from universe_pipeline.domain.sessions import FIRST_SESSION
 from universe_pipeline.simulator.listings import STILL_LISTED, Fate, Listing
 from universe_pipeline.simulator.noise import Floats, seeds, uniform
+from universe_pipeline.simulator.splits import Split, drawn_splits
 
 REUSED_IN_EVERY = 200
 """Of so many listings, one has a ticker that an ended one had before it."""
@@ -89,12 +90,13 @@ _Spans = Iterable[tuple[int, int]]
 def population(count: int, taken: frozenset[str]) -> list[Listing]:
     """`count` rows of the reference lists, none of them under a ticker of `taken`."""
     seed = seeds(np.arange(1, count + 1))
-    spans = _spans(count, uniform(seed, 1), uniform(seed, 2))
+    spans = list(_spans(count, uniform(seed, 1), uniform(seed, 2)))
     types = _chosen(_TYPES, uniform(seed, 3))
     exchanges = _exchanges(types, uniform(seed, 4))
     tickers = _tickers(types, exchanges, uniform(seed, 5), taken)
     draws = zip(*(uniform(seed, salt).tolist() for salt in range(6, 11)), strict=True)
-    rows = enumerate(zip(tickers, types, exchanges, spans, draws, strict=True))
+    splits = drawn_splits(seed, types, spans)
+    rows = enumerate(zip(tickers, types, exchanges, spans, splits, draws, strict=True))
     return _with_reused_tickers([_listing(number, *row) for number, row in rows])
 
 
@@ -119,6 +121,7 @@ def _listing(
     type_: str | None,
     exchange: str | None,
     span: tuple[int, int],
+    splits: tuple[Split, ...],
     draws: tuple[float, ...],
 ) -> Listing:
     company, cik, figi, updated, active = draws
@@ -137,6 +140,7 @@ def _listing(
         states_active=active >= _ACTIVE_UNSTATED,
         first=first,
         end=end,
+        splits=splits,
     )
 
 
@@ -221,12 +225,16 @@ def _updated(end: int, draw: float) -> str | None:
 
 
 def _with_reused_tickers(listings: list[Listing]) -> list[Listing]:
-    """Give some of the youngest common stocks the tickers of those that ended first."""
+    """Give some of the youngest common stocks the tickers of those that ended first.
+
+    Without their splits, since those of a ticker also count for whoever had it before.
+    """
     stocks = [number for number, listing in enumerate(listings) if listing.type == "CS"]
     ended = sorted(stocks, key=lambda number: listings[number].end)
     youngest = sorted(stocks, key=lambda number: -listings[number].first)
     reused = list(listings)
     for old, new in zip(ended, youngest[: len(listings) // REUSED_IN_EVERY], strict=False):
         if listings[old].end < listings[new].first:
-            reused[new] = msgspec.structs.replace(listings[new], ticker=listings[old].ticker)
+            ticker = listings[old].ticker
+            reused[new] = msgspec.structs.replace(listings[new], ticker=ticker, splits=())
     return reused

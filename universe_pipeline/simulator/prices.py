@@ -1,8 +1,8 @@
 """What a security trades at: any session's numbers, computed from its traits and the day alone.
 
 A price is the security's own level times slow swings times a day's noise, so that no day needs the
-days before it. A split could be planted as a step of the level on its execution date, in `_level`,
-which every price comes from.
+days before it. Splits are steps of the level, which every price comes from: it is the level of a
+share of today, times how many of those one share of that day became.
 
 Arrays of securities and of days broadcast: many securities on one day, or one over many days. The
 same security on the same day has the same numbers either way.
@@ -18,9 +18,7 @@ import numpy.typing as npt
 
 from universe_pipeline.simulator.listings import Listing
 from universe_pipeline.simulator.noise import Floats, Seeds, growth, seed_of, seeds, uniform, wave
-
-Days = npt.NDArray[np.int64]
-"""Proleptic ordinals."""
+from universe_pipeline.simulator.splits import Days
 
 FRACTIONAL_SINCE = date(2026, 2, 23).toordinal()
 """From this session on the consolidated tape reports fractions of a share."""
@@ -28,6 +26,8 @@ FRACTIONAL_SINCE = date(2026, 2, 23).toordinal()
 _TICKS = 10_000.0
 """Ticks in a dollar: prices have at most four decimals."""
 _CENT = 100.0
+_SHARE_PARTS = 1e6
+"""Volumes have at most six decimals."""
 
 _THIN_TYPES = frozenset({"PFD", "WARRANT", "UNIT", "RIGHT", "SP", "ADRP"})
 
@@ -115,26 +115,45 @@ class Quotes:
     vwap: Floats
     transactions: Floats
 
+    def in_shares(self, became: Floats) -> "Quotes":
+        """The same, adjusted for the splits by which a share `became` so many."""
+
+        def adjusted(price: Floats) -> Floats:
+            return np.maximum(1.0, np.rint(price / became * _TICKS)) / _TICKS
+
+        return Quotes(
+            open=adjusted(self.open),
+            high=adjusted(self.high),
+            low=adjusted(self.low),
+            close=adjusted(self.close),
+            volume=np.rint(self.volume * became * _SHARE_PARTS) / _SHARE_PARTS,
+            vwap=adjusted(self.vwap),
+            transactions=self.transactions,
+        )
+
 
 def has_bar(traits: Traits, day: Days) -> npt.NDArray[np.bool_]:
     """Whether the securities appear at all in the sessions."""
     return uniform(_daily(traits, day), 20) < traits.presence
 
 
-def quotes(traits: Traits, day: Days, before: Days) -> Quotes:
-    """The sessions on `day`, each with the session `before` it."""
+def quotes(traits: Traits, day: Days, before: Days, became: Floats) -> Quotes:
+    """The sessions on `day`, each with the session `before` it, in the shares of `day`.
+
+    One of those shares `became` so many of today's.
+    """
     daily = _daily(traits, day)
-    carried = _close(traits, before)
+    carried = _close(traits, before, became)
     idle = uniform(daily, 21) < traits.idleness
     gap = traits.restlessness * (uniform(daily, 4) - 0.5) * 0.6
     opened = np.where(idle, carried, _quoted(carried * (1 + gap), uniform(daily, 5)))
-    closed = np.where(idle, carried, _close(traits, day))
+    closed = np.where(idle, carried, _close(traits, day, became))
     top, bottom = np.maximum(opened, closed), np.minimum(opened, closed)
     up = top * (1 + 0.5 * traits.restlessness * uniform(daily, 6))
     down = bottom * (1 - 0.5 * traits.restlessness * uniform(daily, 8))
     high = np.where(idle, carried, np.maximum(top, _quoted(up, uniform(daily, 7))))
     low = np.where(idle, carried, np.minimum(bottom, _quoted(down, uniform(daily, 9))))
-    volume = _volume(traits, daily, day)
+    volume = _volume(traits.shares / became, daily, day)
     transactions = np.maximum(1.0, np.floor(volume / (40 + 160 * uniform(daily, 16))))
     return Quotes(
         open=opened / _TICKS,
@@ -158,7 +177,7 @@ def _daily(traits: Traits, day: Days) -> Seeds:
 
 
 def _level(traits: Traits, day: Days) -> Floats:
-    """Where the price would be on a day without noise."""
+    """Where the price of a share of today would be on a day without noise."""
     rate = sum(
         (
             amplitude * wave(day / period + uniform(traits.seed, salt))
@@ -169,11 +188,11 @@ def _level(traits: Traits, day: Days) -> Floats:
     return traits.price * growth(traits.swing * rate)
 
 
-def _close(traits: Traits, day: Days) -> Floats:
-    """The close in ticks."""
+def _close(traits: Traits, day: Days, became: Floats) -> Floats:
+    """The close in ticks, of shares that `became` so many of today's."""
     daily = _daily(traits, day)
     noise = uniform(daily, 1) + uniform(daily, 2) - 1
-    level = _level(traits, day) * (1 + traits.restlessness * noise)
+    level = became * _level(traits, day) * (1 + traits.restlessness * noise)
     return _quoted(level * _TICKS, uniform(daily, 3))
 
 
@@ -191,11 +210,11 @@ def _vwap(daily: Seeds, high: Floats, low: Floats) -> Floats:
     return np.maximum(1.0, np.rint(chosen))
 
 
-def _volume(traits: Traits, daily: Seeds, day: Days) -> Floats:
+def _volume(shares: Floats, daily: Seeds, day: Days) -> Floats:
     """Whole shares, and from `FRACTIONAL_SINCE` on mostly with up to six decimals."""
     busy = np.interp(uniform(daily, 14), *_BUSY_DAYS)
-    whole = np.maximum(1.0, np.floor(traits.shares * busy))
+    whole = np.maximum(1.0, np.floor(shares * busy))
     draw = uniform(daily, 15)
-    parts = np.rint((draw * 7919.0 % 1.0) * 1e6)
+    parts = np.rint((draw * 7919.0 % 1.0) * _SHARE_PARTS)
     fractional = (day >= FRACTIONAL_SINCE) & (draw >= _WHOLE_SHARES)
-    return np.where(fractional, np.rint(whole * 1e6 + parts) / 1e6, whole)
+    return np.where(fractional, np.rint(whole * _SHARE_PARTS + parts) / _SHARE_PARTS, whole)

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from datetime import date
 
-from universe_pipeline.simulator.answers import RefusedError
+from universe_pipeline.simulator.answers import UNREADABLE_CURSOR, RefusedError
 
 
 def only_known(query: Mapping[str, str], known: frozenset[str]) -> None:
-    """Refuse parameters that the simulated vendor does not act on."""
+    """Refuse parameters that the simulated vendor does not act on, and cursors not its own."""
+    if "cursor" in query:
+        raise RefusedError(400, UNREADABLE_CURSOR)
     for name in query:
         if name not in known:
             raise RefusedError(400, f"The parameter '{name}' is unknown to the simulated vendor")

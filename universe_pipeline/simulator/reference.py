@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any
 
-from universe_pipeline.simulator.answers import UNREADABLE_CURSOR, Answer, RefusedError, document
+from universe_pipeline.simulator.answers import Answer, document
 from universe_pipeline.simulator.listings import Listing
 from universe_pipeline.simulator.questions import choice, day_of, only_known, whole_number
 from universe_pipeline.simulator.request import Request
@@ -51,8 +51,6 @@ class Reference:
     def tickers(self, request: Request) -> Answer:
         """One page; the first request's day is pinned in the cursor of all further ones."""
         query = request.query
-        if "cursor" in query:
-            raise RefusedError(400, UNREADABLE_CURSOR)
         only_known(query, _PARAMETERS | {"page_marker"})
         choice(query, "sort", ("ticker",))
         limit = whole_number(query, "limit", _DEFAULT_LIMIT, most=_MOST_ROWS)

@@ -9,11 +9,13 @@ from datetime import date
 from typing import Literal
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
-Endpoint = Literal["tickers", "types", "grouped", "range"]
+Endpoint = Literal["tickers", "types", "splits", "older_splits", "grouped", "range"]
 
 _PATHS: tuple[tuple[Endpoint, re.Pattern[str]], ...] = (
     ("tickers", re.compile(r"/v3/reference/tickers")),
     ("types", re.compile(r"/v3/reference/tickers/types")),
+    ("splits", re.compile(r"/stocks/v1/splits")),
+    ("older_splits", re.compile(r"/v3/reference/splits")),
     ("grouped", re.compile(r"/v2/aggs/grouped/locale/us/market/stocks/(?P<date>[^/]+)")),
     (
         "range",

@@ -30,6 +30,7 @@ from universe_pipeline.simulator.faults import Fault, Faults
 from universe_pipeline.simulator.market import Market
 from universe_pipeline.simulator.reference import Reference
 from universe_pipeline.simulator.request import Endpoint, Request
+from universe_pipeline.simulator.split_lists import SplitLists
 from universe_pipeline.simulator.wire import CONTROL, Server
 from universe_pipeline.simulator.world import DEFAULT_SYMBOLS, World
 
@@ -81,11 +82,17 @@ class SimulatedVendor:
     ) -> None:
         clock = now or (lambda: datetime.now(UTC))
         world, market = _world(symbols)
-        reference = Reference(world, lambda: clock().astimezone(ZoneInfo(NEW_YORK)).date())
+
+        def today() -> date:
+            return clock().astimezone(ZoneInfo(NEW_YORK)).date()
+
+        reference, splits = Reference(world, today), SplitLists(world, today)
         aggregates = Aggregates(market, clock, plan_start)
         self._endpoints: dict[Endpoint, Callable[[Request], Answer]] = {
             "tickers": reference.tickers,
             "types": reference.types,
+            "splits": splits.newer,
+            "older_splits": splits.older,
             "grouped": aggregates.grouped,
             "range": aggregates.range,
         }

@@ -16,6 +16,8 @@ CHECKS = {
     "daily_bars_match_their_load",
     "symbols_are_unique",
     "data_coverage_knows_every_load",
+    "splits_are_unique",
+    "splits_have_usable_ratios",
 }
 
 
@@ -45,7 +47,7 @@ def test_a_broken_bar_fails_its_check_alone(
     other_day = command("verify", "--end", "2024-03-11")
 
     assert (whole.code, other_day.code) == (1, 0)
-    assert [line.split()[2:] for line in other_day.out.splitlines()[1:]] == [["ok", "0"]] * 6
+    assert [line.split()[2:] for line in other_day.out.splitlines()[1:]] == [["ok", "0"]] * 8
     verdicts = {one["check"]: one for one in json.loads(whole.out)["checks"]}
     broken = verdicts.pop("daily_bars_have_consistent_ohlc")
     assert (broken["verdict"], broken["offenders"], broken["asset"]) == ("error", 1, "daily_bars")

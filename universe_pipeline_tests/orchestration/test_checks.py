@@ -17,6 +17,8 @@ NAMES = {
     "daily_bars_match_their_load",
     "symbols_are_unique",
     "data_coverage_knows_every_load",
+    "splits_are_unique",
+    "splits_have_usable_ratios",
 }
 
 

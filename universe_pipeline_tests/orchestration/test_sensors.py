@@ -36,12 +36,13 @@ def fail(
     symbol: str | None = None,
     *,
     retryable: bool = True,
+    endpoint: str = "x",
 ) -> None:
     connection.execute(
         "INSERT INTO data_fetch_errors"
         " (endpoint, symbol, date, kind, message, attempts, retryable, occurred_at)"
-        " VALUES ('x', %s, %s, 'timeout', 'x', 6, %s, %s)",
-        (symbol, day, retryable, AT - timedelta(minutes=minutes_ago)),
+        " VALUES (%s, %s, %s, 'timeout', 'x', 6, %s, %s)",
+        (endpoint, symbol, day, retryable, AT - timedelta(minutes=minutes_ago)),
     )
 
 
@@ -126,6 +127,19 @@ def test_the_reference_lists_are_discovered_again(look: Look, connection: Connec
 
     assert answer.job_name == "universe_discovery"
     assert answer.tags["dagster/partition"] == "2024-07-10"
+    assert answer.run_config["ops"] == {"symbols": {"config": {"force_refresh": True}}}
+
+
+def test_splits_are_asked_for_again_whatever_became_of_the_reference_lists(
+    look: Look, connection: Connection
+) -> None:
+    fail(connection, 600, retryable=False)
+    fail(connection, 600, endpoint="/mirror/stocks/v1/splits")
+
+    (answer,) = look()
+
+    assert answer.job_name == "universe_discovery"
+    assert answer.run_config["ops"] == {"splits": {"config": {"force_refresh": True}}}
 
 
 def test_while_a_retry_runs_no_second_one_starts(

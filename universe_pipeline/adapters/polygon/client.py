@@ -17,6 +17,7 @@ from universe_pipeline.adapters.polygon.pacing import Pace, Unpaced
 from universe_pipeline.adapters.polygon.reference import ticker_page, ticker_types
 from universe_pipeline.adapters.polygon.refusals import TooEarlyError
 from universe_pipeline.adapters.polygon.retry import Patience, Tries
+from universe_pipeline.adapters.polygon.splits import SplitPage, split_page
 from universe_pipeline.adapters.polygon.wording import visible
 from universe_pipeline.domain.bars import Answer, Bars, Failed, Nothing, NotYetPublished
 from universe_pipeline.domain.errors import (
@@ -25,6 +26,10 @@ from universe_pipeline.domain.errors import (
     RetryableError,
     VendorError,
 )
+
+SPLITS = "/stocks/v1/splits"
+OLDER_SPLITS = "/v3/reference/splits"
+"""Deprecated in February 2026, and still answering."""
 
 MOST_PAGES = 1_000
 """Far more than any list has: all delisted tickers are some 30 pages."""
@@ -132,6 +137,25 @@ class PolygonClient:
         )
         for page in self._pages(url, lambda reply: ticker_page(reply, active=active)):
             yield page.frame
+
+    def splits(self, *, older: bool = False) -> Iterator[SplitPage]:
+        """Ask for every split of US stocks there was or is announced, newest first.
+
+        Pages are asked for as the iteration goes. Symbols and dates may repeat, and sides may be
+        null: `splits.validate` judges them.
+
+        Args:
+            older: ask the deprecated endpoint, which does not tell the types.
+
+        Raises:
+            VendorError: a page cannot be had; what came before is no whole list.
+        """
+        question = (
+            f"{OLDER_SPLITS}?sort=execution_date&order=desc&limit=1000"
+            if older
+            else f"{SPLITS}?sort=execution_date.desc&limit=5000"
+        )
+        yield from self._pages(self._url(question), split_page)
 
     def ticker_types(self) -> dict[str, str]:
         """Ask for the type codes of stocks and what they stand for.

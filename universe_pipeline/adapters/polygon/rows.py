@@ -1,7 +1,7 @@
-"""The rows of a bars answer, decoded strictly.
+"""The rows of an answer, decoded strictly.
 
 All at once, which is quick. Only when that fails are they taken one by one, so that the rows that
-are no bars, and no others, are set aside as they came.
+are not as documented, and no others, are set aside as they came.
 """
 
 import json
@@ -27,8 +27,8 @@ Count: TypeAlias = Annotated[
 """A whole number, which may come as 203.0."""
 
 
-_LONGEST_TEXT = 1_000
-"""Of a symbol that is one at all; validation has its own limit, of 32."""
+Symbol: TypeAlias = Annotated[str, msgspec.Meta(max_length=1_000)]
+"""What is a symbol at all; validation has its own limit, of 32."""
 
 
 class RangeRow(msgspec.Struct, gc=False):
@@ -47,10 +47,10 @@ class RangeRow(msgspec.Struct, gc=False):
 class GroupedRow(RangeRow, kw_only=True, gc=False):
     """A row of a grouped answer."""
 
-    T: Annotated[str, msgspec.Meta(max_length=_LONGEST_TEXT)]
+    T: Symbol
 
 
-Row = TypeVar("Row", bound=RangeRow)
+Row = TypeVar("Row", bound=msgspec.Struct)
 
 _LONGEST_SYMBOL = 32
 _LONGEST_PAYLOAD = 2_000
@@ -144,7 +144,7 @@ def _short_or_text(number: str) -> int | str:
 
 
 def _symbol_of(sent: dict[str, Any]) -> str | None:
-    match sent.get("T"):
+    match sent.get("T", sent.get("ticker")):
         # U+FFFD stands for bytes that are no UTF-8.
         case str(symbol) if 0 < len(symbol) <= _LONGEST_SYMBOL and "\ufffd" not in symbol:
             return symbol

@@ -6,7 +6,10 @@ from datetime import date, datetime
 import psycopg
 
 from universe_pipeline.adapters.postgres.text import storable
-from universe_pipeline.domain.errors import FailureKind, VendorError
+from universe_pipeline.domain.errors import ACCESS_KINDS, FailureKind, VendorError
+
+_OF_SPLITS = "%/splits"
+"""The paths of both endpoints of splits, whatever stands before them in the base URL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,29 @@ class OpenFailure:
     message: str
     attempts: int
     retryable: bool
+
+    @property
+    def is_of_splits(self) -> bool:
+        """Whether it is about the list of splits."""
+        return self.symbol is None and self.day is None and self.endpoint.endswith("/splits")
+
+    @property
+    def is_of_reference(self) -> bool:
+        """Whether it is about the reference lists."""
+        return self.symbol is None and self.day is None and not self.is_of_splits
+
+    @property
+    def refuses_key(self) -> bool:
+        """Whether the vendor accepts the key for nothing; a plan may lack the splits alone."""
+        return self.kind in ACCESS_KINDS and not (
+            self.is_of_splits and self.kind == FailureKind.NOT_ENTITLED
+        )
+
+    @property
+    def subject(self) -> str:
+        """What was asked for, in words."""
+        whole = "splits" if self.is_of_splits else "reference lists"
+        return self.symbol or (str(self.day) if self.day else whole)
 
 
 def record_failure(
@@ -57,7 +83,17 @@ def resolve_reference_failures(connection: psycopg.Connection) -> None:
     """A discovery has succeeded: failures of the reference lists are history."""
     connection.execute(
         "UPDATE data_fetch_errors SET resolved_at = now()"
-        " WHERE symbol IS NULL AND date IS NULL AND resolved_at IS NULL"
+        " WHERE symbol IS NULL AND date IS NULL AND endpoint NOT LIKE %s AND resolved_at IS NULL",
+        (_OF_SPLITS,),
+    )
+
+
+def resolve_split_failures(connection: psycopg.Connection) -> None:
+    """The splits have come in: failures of their list are history."""
+    connection.execute(
+        "UPDATE data_fetch_errors SET resolved_at = now()"
+        " WHERE symbol IS NULL AND date IS NULL AND endpoint LIKE %s AND resolved_at IS NULL",
+        (_OF_SPLITS,),
     )
 
 
@@ -85,11 +121,13 @@ def open_failures(connection: psycopg.Connection) -> list[OpenFailure]:
 
 @dataclass(frozen=True, slots=True)
 class RetryableFailures:
-    """The open failures of one session, one symbol, or (with neither) of the reference lists."""
+    """The open failures of one session, of one symbol, of the reference lists or the splits."""
 
     symbol: str | None
     day: date | None
     """The session; of a symbol, the first day that was asked for."""
+    of_splits: bool
+    """Of the splits, where neither symbol nor day is there; otherwise of the reference lists."""
     rounds: int
     """How often it was asked for in vain, each time with all retries."""
     last_at: datetime
@@ -99,12 +137,14 @@ def retryable_failures(connection: psycopg.Connection) -> list[RetryableFailures
     """What failed and may go well later, but for what has also failed for good, oldest first."""
     rows = connection.execute(
         """
-        SELECT symbol, min(date), count(*), max(occurred_at) FROM data_fetch_errors
-        WHERE resolved_at IS NULL
-        GROUP BY symbol, CASE WHEN symbol IS NULL THEN date END
+        SELECT symbol, min(date), of_splits, count(*), max(occurred_at)
+        FROM (SELECT *, symbol IS NULL AND date IS NULL AND endpoint LIKE %s AS of_splits
+              FROM data_fetch_errors WHERE resolved_at IS NULL) unresolved
+        GROUP BY symbol, CASE WHEN symbol IS NULL THEN date END, of_splits
         HAVING bool_and(retryable)
         ORDER BY max(occurred_at)
-        """
+        """,
+        (_OF_SPLITS,),
     )
     return [RetryableFailures(*row) for row in rows]
 

@@ -1,7 +1,7 @@
 """Figures for people: what is loaded, how large it is, what is open."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 import psycopg
 
@@ -23,6 +23,9 @@ class Figures:
     covered_symbols: int
     universe_covered: int
     missing_bars: int
+    splits: int
+    announced_splits: int
+    splits_fetched_at: datetime | None
     open_failures: int
     database_bytes: int
 
@@ -45,6 +48,10 @@ def figures(connection: psycopg.Connection) -> Figures:
                (SELECT count(*) FROM data_coverage JOIN symbols USING (symbol)
                                 JOIN universe_types USING (type)),
                (SELECT coalesce(sum(missing_count), 0) FROM data_coverage),
+               (SELECT count(*) FROM splits),
+               (SELECT count(*) FROM splits
+                WHERE execution_date > (now() AT TIME ZONE 'America/New_York')::date),
+               (SELECT max(taken_at) FROM split_snapshots),
                (SELECT count(*) FROM data_fetch_errors WHERE resolved_at IS NULL),
                pg_database_size(current_database())
         """

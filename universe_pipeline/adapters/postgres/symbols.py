@@ -1,7 +1,7 @@
 """The universe: staged, swapped whole in one transaction, remembered as a snapshot."""
 
-from collections.abc import Generator, Iterable, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import sha256
@@ -11,6 +11,7 @@ import polars as pl
 import psycopg
 from psycopg.types.json import Json
 
+from universe_pipeline.adapters.postgres.locks import turn
 from universe_pipeline.adapters.postgres.text import storable
 from universe_pipeline.domain.symbols import SYMBOL_SCHEMA
 
@@ -38,14 +39,9 @@ def newest_snapshot(connection: psycopg.Connection) -> Snapshot | None:
     return None if row is None else Snapshot(*row)
 
 
-@contextmanager
-def discovery_lock(connection: psycopg.Connection) -> Generator[None]:
+def discovery_lock(connection: psycopg.Connection) -> AbstractContextManager[None]:
     """Hold, for the block, the right to discover: two at once would ask for the same pages."""
-    connection.execute("SELECT pg_advisory_lock(%s)", (DISCOVERY_LOCK,))
-    try:
-        yield
-    finally:
-        connection.execute("SELECT pg_advisory_unlock(%s)", (DISCOVERY_LOCK,))
+    return turn(connection, DISCOVERY_LOCK)
 
 
 def swap_universe(

@@ -16,6 +16,8 @@ from universe_pipeline.adapters.polygon.exchange import Reply
 from universe_pipeline.adapters.polygon.origins import destination
 from universe_pipeline.adapters.polygon.reference import ticker_page, ticker_types
 from universe_pipeline.adapters.polygon.refusals import TooEarlyError, refusal
+from universe_pipeline.adapters.polygon.splits import split_page
+from universe_pipeline.domain import splits
 from universe_pipeline.domain.bars import Bars, Nothing
 from universe_pipeline.domain.errors import (
     AccessError,
@@ -71,6 +73,40 @@ def test_fifteen_ticker_types(recorded: Path):
     assert types["CS"] == "Common Stock"
     assert types["ADRC"] == "American Depository Receipt Common"
     assert types["LT"] == "Liquidating Trust"
+
+
+def test_splits_of_the_older_endpoint(recorded: Path):
+    page = split_page(_reply(recorded / "client_python/splits_v3.json"))
+
+    found = splits.validate(page.frame)
+
+    assert (page.undecodable, found.rejected, page.next_url) == ((), (), None)
+    assert found.accepted.select("symbol", "execution_date", "split_from", "split_to").rows() == [
+        ("AMZN", date(2022, 6, 6), 1.0, 20.0),
+        ("BRW", date(2022, 5, 20), 2.0, 1.0),
+        ("CIG.C", date(2022, 5, 2), 3.0, 4.0),
+        ("CM", date(2022, 5, 16), 1.0, 2.0),
+        ("CTO", date(2022, 7, 1), 1.0, 3.0),
+        ("DXCM", date(2022, 6, 10), 1.0, 4.0),
+        ("GOOG", date(2022, 7, 18), 1.0, 20.0),
+        ("GOOGL", date(2022, 7, 18), 1.0, 20.0),
+        ("SHOP", date(2022, 6, 22), 1.0, 10.0),
+        ("SHOP", date(2022, 6, 29), 1.0, 10.0),
+    ]
+
+
+def test_splits_of_the_newer_endpoint_and_the_factors_that_the_vendor_says(recorded: Path):
+    path = recorded / "trimmed/stocks_v1_splits_AAPL.json"
+    page = split_page(_reply(path))
+
+    found = splits.factors(splits.validate(page.frame).accepted, date(2026, 11, 23))
+
+    assert page.frame["adjustment_type"].to_list() == ["forward_split"] * 2
+    assert destination(URL, page.next_url or "") is not None
+    said = {
+        row["execution_date"]: row["historical_adjustment_factor"] for row in _json(path)["results"]
+    }
+    assert {day.isoformat(): round(factor, 6) for _, day, factor, _ in found.iter_rows()} == said
 
 
 def test_a_raw_grouped_day(recorded: Path):

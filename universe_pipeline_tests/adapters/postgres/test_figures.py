@@ -1,6 +1,6 @@
 """Figures of a database that was filled by hand."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
@@ -10,9 +10,11 @@ from universe_pipeline.adapters.postgres.coverage import cover
 from universe_pipeline.adapters.postgres.failures import record_failure
 from universe_pipeline.adapters.postgres.figures import Figures, figures, server_version
 from universe_pipeline.adapters.postgres.loads import record_unstored
+from universe_pipeline.adapters.postgres.splits import SplitList, swap_splits
 from universe_pipeline.adapters.postgres.symbols import swap_universe
 from universe_pipeline.domain.bars import RejectedRow
 from universe_pipeline.domain.errors import FailureKind, RetryableError
+from universe_pipeline.domain.splits import SPLIT_SCHEMA
 from universe_pipeline.domain.symbols import SYMBOL_SCHEMA
 from universe_pipeline_tests.adapters.postgres.session_answers import (
     JULY_1,
@@ -25,11 +27,24 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     bar,
 )
 
+COUNTS = (
+    *("bars", "rejected", "symbols", "active_symbols", "universe_symbols", "covered_symbols"),
+    *("universe_covered", "missing_bars", "splits", "announced_splits", "open_failures"),
+)
+
 
 def test_an_empty_database_has_figures_too(store: Connection):
     found = figures(store)
 
-    assert found == Figures({}, None, None, 0, 0, 0, 0, 0, 0, 0, 0, 0, found.database_bytes)
+    nothing = dict.fromkeys(COUNTS, 0)
+    assert found == Figures(
+        sessions={},
+        first_session=None,
+        last_session=None,
+        splits_fetched_at=None,
+        database_bytes=found.database_bytes,
+        **nothing,
+    )
     assert found.database_bytes > 1_000_000
 
 
@@ -47,6 +62,14 @@ def test_figures_are_those_of_the_tables(store: Connection):
     record_unstored(store, JULY_5, "failed", T1, None)
     record_unstored(store, JULY_8, "pending", T1, None)
     cover(store)
+    later = date.today() + timedelta(days=30)  # noqa: DTZ011  # any zone's day will do
+    sides = [
+        ("A", JULY_1, 1.0, 4.0, None),
+        ("A", later, 1.0, 2.0, None),
+        ("F", JULY_2, 8.0, 1.0, None),
+    ]
+    splits = pl.DataFrame(sides, SPLIT_SCHEMA, orient="row")
+    swap_splits(store, SplitList("/stocks/v1/splits", splits, (), T1), None)
     for day in (JULY_5, JULY_8):
         record_failure(store, RetryableError(FailureKind.TIMEOUT, "/v2", "slow"), day=day)
     store.execute("UPDATE data_fetch_errors SET resolved_at = now() WHERE date = %s", (JULY_8,))
@@ -65,6 +88,9 @@ def test_figures_are_those_of_the_tables(store: Connection):
         covered_symbols=4,
         universe_covered=2,
         missing_bars=1,
+        splits=3,
+        announced_splits=1,
+        splits_fetched_at=T1,
         open_failures=1,
         database_bytes=found.database_bytes,
     )

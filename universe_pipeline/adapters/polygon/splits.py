@@ -1,0 +1,60 @@
+"""Answers about splits -> frames; both endpoints have the same rows, but for their type."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated
+
+import msgspec
+import polars as pl
+
+from universe_pipeline.adapters.polygon.envelope import has_rows, open_envelope, require_count
+from universe_pipeline.adapters.polygon.exchange import Reply
+from universe_pipeline.adapters.polygon.rows import Symbol, decode_rows
+from universe_pipeline.domain.bars import RejectedRow
+from universe_pipeline.domain.splits import SPLIT_SCHEMA
+
+
+class _Split(msgspec.Struct, gc=False):
+    ticker: Symbol
+    execution_date: date
+    split_from: float | None = None
+    split_to: float | None = None
+    adjustment_type: Annotated[str, msgspec.Meta(max_length=200)] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SplitPage:
+    """One page of the list of splits."""
+
+    frame: pl.DataFrame
+    """`SPLIT_SCHEMA`, in the answer's order."""
+    undecodable: tuple[RejectedRow, ...] = ()
+    next_url: str | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows that came, decodable or not."""
+        return self.frame.height + len(self.undecodable)
+
+
+def split_page(reply: Reply) -> SplitPage:
+    """Decode one page of the list of splits.
+
+    Raises:
+        VendorError: the answer is none.
+    """
+    envelope = open_envelope(reply)
+    if not has_rows(reply, envelope):
+        return SplitPage(SPLIT_SCHEMA.to_frame(), next_url=envelope.next_url)
+    rows = decode_rows(reply, envelope, _Split, symbol=None)
+    require_count(reply, envelope, len(rows))
+    frame = pl.DataFrame(
+        [
+            pl.Series("symbol", [row.ticker for row in rows.good], pl.String),
+            pl.Series("execution_date", [row.execution_date for row in rows.good], pl.Date),
+            pl.Series("split_from", [row.split_from for row in rows.good], pl.Float64),
+            pl.Series("split_to", [row.split_to for row in rows.good], pl.Float64),
+            pl.Series("adjustment_type", [row.adjustment_type for row in rows.good], pl.String),
+        ]
+    )
+    return SplitPage(frame, rows.undecodable, envelope.next_url)

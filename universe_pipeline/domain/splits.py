@@ -1,0 +1,153 @@
+"""Splits: which rows of the vendor's list can be used, and what they do to prices and volumes.
+
+A split takes effect before the open of its execution date: that session's bar is already of the
+new shares. A share becomes `split_to / split_from` shares, so a bar before that date compares with
+later ones as price x split_from / split_to and volume x split_to / split_from.
+"""
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from universe_pipeline.domain.bars import DATED_BAR_SCHEMA, RejectedRow
+from universe_pipeline.domain.quality import (
+    DUPLICATE,
+    ROW_RULES,
+    UNDECODABLE,
+    RowRule,
+    Validated,
+)
+
+SPLIT_SCHEMA = pl.Schema(
+    {
+        "symbol": pl.String(),
+        "execution_date": pl.Date(),
+        "split_from": pl.Float64(),
+        "split_to": pl.Float64(),
+        "adjustment_type": pl.String(),
+    }
+)
+"""Splits, announced ones included. `adjustment_type` is an open set (forward_split, reverse_split,
+stock_dividend), and null where the vendor's older endpoint was asked, which does not tell."""
+
+FACTOR_SCHEMA = pl.Schema(
+    {
+        "symbol": pl.String(),
+        "until": pl.Date(),
+        "price_factor": pl.Float64(),
+        "volume_factor": pl.Float64(),
+    }
+)
+"""What bars before the day `until` (and not before the symbol's `until` before it) are multiplied
+by to compare with today's."""
+
+_VENDOR_NAMES = ("ticker", "execution_date", "split_from", "split_to", "adjustment_type")
+
+_LARGEST_RATIO = 1e9
+"""2,000,000 for 1 has been seen; a product of several must still be a number."""
+
+_SIDES = (pl.col("split_from"), pl.col("split_to"))
+_ONE = ["symbol", "execution_date"]
+
+SPLIT_RULES = (
+    next(rule for rule in ROW_RULES if rule.name == "symbol_form"),
+    RowRule(
+        "sides_positive",
+        "both sides are there, finite and above zero",
+        pl.any_horizontal(side.is_null() | ~side.is_finite() | (side <= 0) for side in _SIDES),
+    ),
+    RowRule(
+        "ratio_possible",
+        "neither side is more than a billion times the other",
+        pl.max_horizontal(*_SIDES) / pl.min_horizontal(*_SIDES) > _LARGEST_RATIO,
+    ),
+)
+"""Tried in this order; a row is rejected under the first one that it breaks."""
+
+SPLIT_RULE_NAMES = (UNDECODABLE, *(rule.name for rule in SPLIT_RULES), DUPLICATE)
+"""The closed list of values of `rejected_splits.rule`."""
+
+
+def validate(listed: pl.DataFrame) -> Validated:
+    """Tell rows that can be stored from those that break a rule.
+
+    Of several rows of one symbol and date that agree in the ratio, one is accepted (one that knows
+    its type, if any does) and the others are rejected as `duplicate`. Of those that differ none is
+    accepted, since nobody can say which is right.
+
+    Args:
+        listed: `SPLIT_SCHEMA`, all pages of a list.
+    """
+    judged = listed.with_row_index("_order").with_columns(_rule=_first_broken_rule())
+    usable = judged.filter(pl.col("_rule").is_null()).sort(
+        pl.col("adjustment_type").is_null(), "_order"
+    )
+    ratio = pl.col("split_from") / pl.col("split_to")
+    kept = usable.filter((ratio.n_unique().over(_ONE) == 1) & pl.struct(_ONE).is_first_distinct())
+    repeated = usable.join(kept, on="_order", how="anti").with_columns(_rule=pl.lit(DUPLICATE))
+    rejected = pl.concat([judged.filter(pl.col("_rule").is_not_null()), repeated]).sort("_order")
+    return Validated(
+        accepted=kept.select(SPLIT_SCHEMA.names()).sort(_ONE),
+        rejected=tuple(
+            RejectedRow(row["_rule"], row["symbol"], _as_sent(row), row["execution_date"])
+            for row in rejected.iter_rows(named=True)
+        ),
+    )
+
+
+def factors(splits: pl.DataFrame, today: date) -> pl.DataFrame:
+    """What the splits executed up to `today` do to the bars before them (`FACTOR_SCHEMA`).
+
+    Args:
+        splits: `SPLIT_SCHEMA`, one a symbol and date; announced ones are not applied.
+        today: the day in New York.
+    """
+    executed = splits.filter(pl.col("execution_date") <= today).sort(_ONE)
+    price = pl.col("split_from") / pl.col("split_to")
+    volume = pl.col("split_to") / pl.col("split_from")
+    return executed.select(
+        "symbol",
+        until="execution_date",
+        price_factor=price.cum_prod(reverse=True).over("symbol"),
+        volume_factor=volume.cum_prod(reverse=True).over("symbol"),
+    )
+
+
+def adjust(bars: pl.DataFrame, splits: pl.DataFrame, today: date) -> pl.DataFrame:
+    """Bars as traded -> bars in the shares of `today`, in their order.
+
+    Args:
+        bars: `DATED_BAR_SCHEMA`.
+        splits: `SPLIT_SCHEMA`, one a symbol and date.
+        today: the day in New York.
+    """
+    matched = (
+        bars.with_row_index("_order")
+        .sort("date")
+        .join_asof(
+            factors(splits, today).sort("until"),
+            left_on="date",
+            right_on="until",
+            by="symbol",
+            strategy="forward",
+            allow_exact_matches=False,
+            check_sortedness=False,
+        )
+        .sort("_order")
+    )
+    price = pl.col("price_factor").fill_null(1.0)
+    return matched.with_columns(
+        pl.col("open", "high", "low", "close", "vwap") * price,
+        pl.col("volume") * pl.col("volume_factor").fill_null(1.0),
+    ).select(DATED_BAR_SCHEMA.names())
+
+
+def _first_broken_rule() -> pl.Expr:
+    return pl.coalesce(pl.when(rule.broken).then(pl.lit(rule.name)) for rule in SPLIT_RULES)
+
+
+def _as_sent(row: dict[str, Any]) -> dict[str, Any]:
+    """The row under the vendor's names, without what it left out; the day as text."""
+    named = row | {"ticker": row["symbol"], "execution_date": row["execution_date"].isoformat()}
+    return {name: named[name] for name in _VENDOR_NAMES if named[name] is not None}

@@ -1,0 +1,98 @@
+"""`splits`: the vendor's whole list of splits, announced ones included."""
+
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from universe_pipeline import wiring
+from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.adapters.postgres.failures import failures_of_run
+from universe_pipeline.adapters.postgres.splits import split_figures
+from universe_pipeline.domain.errors import FailureKind, VendorError
+from universe_pipeline.loading.progress import Step, report
+from universe_pipeline.loading.splits import Refreshed, refresh_splits
+from universe_pipeline.orchestration.failures import stop
+from universe_pipeline.orchestration.metadata import OWNERS, table
+from universe_pipeline.orchestration.resources import PolygonResource, PostgresResource
+
+DESCRIPTION = """\
+Every split of the vendor's list, announced ones included, one a symbol and date.
+
+It is asked for once a day by whatever runs first, staged, and swapped whole in one transaction;
+what a later list changed or no longer has goes to `split_revisions`. Without partitions: a list
+has no sessions, and no bar needs it. Bars are stored as traded; the view `adjusted_bars` applies
+the splits that have been executed.
+"""
+
+
+class Refresh(dg.Config):
+    """Run configuration of `splits`."""
+
+    force_refresh: bool = Field(
+        default=False,
+        description="Ask the vendor even when the splits are younger than 24 hours.",
+    )
+
+
+@dg.asset(
+    op_tags={"dagster/priority": "-1"},  # bars come first
+    group_name="corporate_actions",
+    owners=OWNERS,
+    kinds={"postgres", "polars"},
+    description=DESCRIPTION,
+    metadata=table("splits"),
+)
+def splits(
+    context: dg.AssetExecutionContext,
+    config: Refresh,
+    polygon: PolygonResource,
+    postgres: PostgresResource,
+) -> dg.MaterializeResult[Any]:
+    """Ask for the splits unless they are fresh."""
+    database = postgres.database
+    rows = 0
+
+    def on_page(page_rows: int) -> None:
+        nonlocal rows
+        rows += page_rows
+        report(Step("splits", rows, None))
+
+    with polygon.client(database, context.run) as client, database.connect() as connection:
+        _require_accepted_key(connection, context.run)
+        try:
+            refreshed = refresh_splits(
+                client,
+                connection,
+                force=config.force_refresh,
+                run_id=context.run.run_id,
+                on_page=on_page,
+            )
+        except VendorError as error:
+            raise stop(f"the splits could not be had: {error}", error) from None
+        return dg.MaterializeResult(metadata=_metadata(connection, refreshed))
+
+
+def _require_accepted_key(connection: Connection, run: dg.DagsterRun) -> None:
+    """Once is enough to learn that a key is not accepted."""
+    for failure in failures_of_run(connection, run.run_id):
+        if failure.kind == FailureKind.UNAUTHORIZED:
+            raise stop(failure.message)
+
+
+def _metadata(connection: Connection, refreshed: Refreshed) -> dict[str, Any]:
+    snapshot = refreshed.snapshot
+    figures = split_figures(connection, wiring.now().astimezone(wiring.new_york()).date())
+    return {
+        "dagster/row_count": snapshot.splits,
+        "by_type": figures.by_type,
+        "newest": str(figures.newest),
+        "announced": figures.announced,
+        "added": snapshot.added,
+        "changed": snapshot.changed,
+        "removed": snapshot.removed,
+        "rejected": snapshot.rejected,
+        "endpoint": snapshot.endpoint,
+        "fetched_at": dg.MetadataValue.timestamp(snapshot.taken_at),
+        "reused": refreshed.reused,
+    }

@@ -1,0 +1,195 @@
+"""Splits: which rows of the list count, and what they do to bars; numbers worked out by hand."""
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+
+from universe_pipeline.domain.bars import DATED_BAR_SCHEMA
+from universe_pipeline.domain.splits import (
+    SPLIT_RULE_NAMES,
+    SPLIT_SCHEMA,
+    adjust,
+    factors,
+    validate,
+)
+
+TODAY = date(2026, 11, 23)
+JUNE_2014, AUGUST_2020 = date(2014, 6, 9), date(2020, 8, 31)
+
+Split = tuple[str, date, float | None, float | None, str | None]
+
+APPLE: tuple[Split, ...] = (
+    ("AAPL", AUGUST_2020, 1, 4, "forward_split"),
+    ("AAPL", JUNE_2014, 1, 7, "forward_split"),
+)
+
+
+def listed(*rows: Split) -> pl.DataFrame:
+    return pl.DataFrame(list(rows), schema=SPLIT_SCHEMA, orient="row")
+
+
+def bars(*rows: tuple[str, date, float, float]) -> pl.DataFrame:
+    """Bars by symbol, date, close and volume; open a dollar lower, no vwap, seven trades."""
+    return pl.DataFrame(
+        [
+            (day, symbol, close - 1, close + 1, close - 2, close, volume, None, 7)
+            for symbol, day, close, volume in rows
+        ],
+        schema=DATED_BAR_SCHEMA,
+        orient="row",
+    )
+
+
+def seen(rejected: tuple[Any, ...]) -> list[tuple[str, str | None, date | None]]:
+    return [(row.rule, row.symbol, row.day) for row in rejected]
+
+
+def test_the_rules_are_the_documented_ones():
+    assert (
+        *("undecodable", "symbol_form", "sides_positive", "ratio_possible"),
+        "duplicate",
+    ) == SPLIT_RULE_NAMES
+
+
+def test_usable_splits_are_kept_by_symbol_and_date_whatever_they_are():
+    rows: list[Split] = [
+        ("ZZZ", date(2027, 2, 1), 1, 2, "forward_split"),
+        ("AGT", date(2026, 1, 5), 1, 1.0056, "stock_dividend"),
+        ("OLD", date(2010, 3, 1), 2e6, 1, "reverse_split"),
+        ("BCpC", date(2012, 8, 6), 3, 2, "a type of next year"),
+        ("BCPC", date(2012, 8, 6), 3, 2, None),
+    ]
+
+    found = validate(listed(*rows))
+
+    assert found.rejected == ()
+    assert found.accepted.rows() == [rows[1], rows[4], rows[3], rows[2], rows[0]]
+
+
+@pytest.mark.parametrize(
+    ("split_from", "split_to", "rule"),
+    [
+        (None, 2.0, "sides_positive"),
+        (1.0, None, "sides_positive"),
+        (0.0, 2.0, "sides_positive"),
+        (1.0, -2.0, "sides_positive"),
+        (float("inf"), 1.0, "sides_positive"),
+        (1.0, float("nan"), "sides_positive"),
+        (1.0, 1.1e9, "ratio_possible"),
+        (1e200, 1.0, "ratio_possible"),
+    ],
+)
+def test_a_split_with_an_impossible_side_is_rejected_alone(
+    split_from: float | None, split_to: float | None, rule: str
+):
+    bad = ("BAD", AUGUST_2020, split_from, split_to, "forward_split")
+
+    found = validate(listed(bad, *APPLE))
+
+    assert found.accepted.height == 2
+    assert seen(found.rejected) == [(rule, "BAD", AUGUST_2020)]
+
+
+@pytest.mark.parametrize("symbol", ["", "A B", "A" * 33, "\x1b[31mA"])
+def test_a_symbol_that_no_bar_can_have_is_rejected(symbol: str):
+    found = validate(listed((symbol, AUGUST_2020, 1, 4, None)))
+
+    assert found.accepted.height == 0
+    assert seen(found.rejected) == [("symbol_form", symbol, AUGUST_2020)]
+
+
+def test_of_rows_that_agree_in_the_ratio_the_one_that_knows_its_type_is_kept():
+    found = validate(
+        listed(
+            ("SHOP", date(2022, 6, 29), 1, 10, None),
+            ("SHOP", date(2022, 6, 29), 2, 20, "forward_split"),
+            ("SHOP", date(2022, 6, 29), 1, 10, "stock_dividend"),
+        )
+    )
+
+    assert found.accepted.rows() == [("SHOP", date(2022, 6, 29), 2, 20, "forward_split")]
+    assert [(row.rule, row.payload) for row in found.rejected] == [
+        (
+            "duplicate",
+            {"ticker": "SHOP", "execution_date": "2022-06-29", "split_from": 1, "split_to": 10},
+        ),
+        (
+            "duplicate",
+            {
+                "ticker": "SHOP",
+                "execution_date": "2022-06-29",
+                "split_from": 1,
+                "split_to": 10,
+                "adjustment_type": "stock_dividend",
+            },
+        ),
+    ]
+
+
+def test_of_rows_that_differ_in_the_ratio_none_is_kept():
+    day = date(2022, 6, 29)
+
+    found = validate(
+        listed(("SHOP", day, 1, 10, None), ("SHOP", day, 1, 5, None), ("SHOP", TODAY, 1, 2, None))
+    )
+
+    assert found.accepted.rows() == [("SHOP", TODAY, 1, 2, None)]
+    assert seen(found.rejected) == [("duplicate", "SHOP", day), ("duplicate", "SHOP", day)]
+
+
+def test_an_unusable_row_does_not_make_a_usable_one_a_duplicate():
+    found = validate(
+        listed(("SHOP", TODAY, None, 10, None), ("SHOP", TODAY, 1, 10, "forward_split"))
+    )
+
+    assert found.accepted.rows() == [("SHOP", TODAY, 1, 10, "forward_split")]
+    assert seen(found.rejected) == [("sides_positive", "SHOP", TODAY)]
+
+
+def test_factors_multiply_back_from_the_newest_split():
+    found = factors(listed(*APPLE, ("TRUE", JUNE_2014, 8, 1, None)), TODAY)
+
+    assert found.rows() == [
+        ("AAPL", JUNE_2014, 1 / 28, 28.0),
+        ("AAPL", AUGUST_2020, 0.25, 4.0),
+        ("TRUE", JUNE_2014, 8.0, 0.125),
+    ]
+
+
+def test_bars_before_the_execution_date_are_adjusted_and_that_session_is_not():
+    as_traded = bars(
+        ("AAPL", date(2014, 6, 6), 560.0, 1_000.0),
+        ("AAPL", JUNE_2014, 92.0, 7_000.0),
+        ("AAPL", date(2020, 8, 28), 500.0, 100.0),
+        ("AAPL", AUGUST_2020, 129.0, 400.0),
+        ("MSFT", date(2014, 6, 6), 41.0, 10.0),
+    )
+
+    found = adjust(as_traded, listed(*APPLE), TODAY)
+
+    assert found.schema == DATED_BAR_SCHEMA
+    assert found.select("date", "symbol", "close", "volume", "transactions").rows() == [
+        (date(2014, 6, 6), "AAPL", 20.0, 28_000.0, 7),
+        (JUNE_2014, "AAPL", 23.0, 28_000.0, 7),
+        (date(2020, 8, 28), "AAPL", 125.0, 400.0, 7),
+        (AUGUST_2020, "AAPL", 129.0, 400.0, 7),
+        (date(2014, 6, 6), "MSFT", 41.0, 10.0, 7),
+    ]
+    assert found.select("open", "high", "low", "vwap").row(2) == (124.75, 125.25, 124.5, None)
+
+
+@pytest.mark.parametrize(("today", "close"), [(TODAY, 100.0), (date(2027, 2, 1), 50.0)])
+def test_an_announced_split_counts_from_its_day_on(today: date, close: float):
+    announced = listed(("A", date(2027, 2, 1), 1, 2, "forward_split"))
+
+    found = adjust(bars(("A", date(2026, 11, 20), 100.0, 1.0)), announced, today)
+
+    assert found["close"].to_list() == [close]
+
+
+def test_without_splits_bars_stay_as_they_are():
+    as_traded = bars(("A", date(2026, 11, 20), 100.0, 1.0))
+
+    assert adjust(as_traded, listed(), TODAY).equals(as_traded)

@@ -1,0 +1,234 @@
+"""The splits: from whichever endpoint answers, whole or not at all, once in 24 hours."""
+
+from typing import Any
+
+import pytest
+
+from universe_pipeline.adapters.polygon.client import PolygonClient
+from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.adapters.postgres.failures import open_failures, record_failure
+from universe_pipeline.adapters.postgres.splits import newest_split_snapshot, rejected_splits
+from universe_pipeline.domain.errors import (
+    CollapsedError,
+    FailureKind,
+    PermanentError,
+    RetryableError,
+    VendorError,
+)
+from universe_pipeline.loading.splits import refresh_splits
+from universe_pipeline.simulator.server import SimulatedVendor
+from universe_pipeline_tests.adapters.postgres.session_answers import Row, versions
+from universe_pipeline_tests.cli.vendor_answers import ask
+
+NEWER, OLDER = "/stocks/v1/splits", "/v3/reference/splits"
+
+
+def stored(connection: Connection) -> list[Row]:
+    return connection.execute(
+        "SELECT symbol, execution_date::text, split_from, split_to, adjustment_type FROM splits"
+        " ORDER BY 1, 2"
+    ).fetchall()
+
+
+def age(connection: Connection, hours: float) -> None:
+    """Let every list be so much older."""
+    connection.execute(
+        "UPDATE split_snapshots SET taken_at = taken_at - make_interval(secs => %s)",
+        (hours * 3600,),
+    )
+
+
+def listed(vendor: SimulatedVendor) -> list[Row]:
+    """What the newer endpoint lists, as `stored` shows it."""
+    return sorted(
+        (
+            row["ticker"],
+            row["execution_date"],
+            row["split_from"],
+            row["split_to"],
+            row["adjustment_type"],
+        )
+        for row in ask(vendor, f"{NEWER}?limit=5000")["results"]
+    )
+
+
+def asked(vendor: SimulatedVendor) -> tuple[int, int]:
+    return vendor.count("splits"), vendor.count("older_splits")
+
+
+def test_the_splits_are_every_row_of_the_newer_list(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor
+):
+    pages: list[int] = []
+
+    found = refresh_splits(client, store, run_id="run-1", on_page=pages.append)
+
+    assert stored(store) == listed(vendor)
+    assert len(stored(store)) > 20
+    assert ("AAPL", "2020-08-31", 1, 4, "forward_split") in stored(store)
+    assert not found.reused
+    assert (found.snapshot.endpoint, found.snapshot.rejected) == (NEWER, 0)
+    assert [found.snapshot.splits] == [found.snapshot.added] == pages == [len(stored(store))]
+    assert newest_split_snapshot(store) == found.snapshot
+
+
+@pytest.mark.parametrize("refusal", ["404", "403_not_entitled"])
+def test_where_the_newer_endpoint_is_not_there_the_older_one_is_asked(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor, refusal: Any
+):
+    vendor.faults.add(refusal, endpoint="splits")
+
+    found = refresh_splits(client, store)
+
+    vendor.faults.clear()
+    assert asked(vendor) == (1, 1)
+    assert stored(store) == [(*row[:4], None) for row in listed(vendor)]
+    assert found.snapshot.endpoint == OLDER
+    assert open_failures(store) == []
+
+
+def test_types_that_are_known_outlive_a_list_of_the_older_endpoint(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor
+):
+    refresh_splits(client, store)
+    before = stored(store)
+    vendor.faults.add("404", endpoint="splits")
+
+    again = refresh_splits(client, store, force=True).snapshot
+
+    assert stored(store) == before
+    assert (again.added, again.changed, again.removed) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("hours", "force", "requests"),
+    [(0, False, 1), (23.9, False, 1), (24.1, False, 2), (0, True, 2)],
+)
+def test_splits_are_used_again_for_24_hours(
+    client: PolygonClient,
+    store: Connection,
+    vendor: SimulatedVendor,
+    hours: float,
+    force: bool,
+    requests: int,
+):
+    refresh_splits(client, store)
+    age(store, hours)
+
+    found = refresh_splits(client, store, force=force)
+
+    assert asked(vendor) == (requests, 0)
+    assert found.reused is (requests == 1)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "error"),
+    [
+        ("500", "server_error", RetryableError),
+        ("looping_next_url", "paging", RetryableError),
+        ("foreign_next_url", "foreign_url", PermanentError),
+        ("empty", "empty", RetryableError),
+        ("results_null", "unexpected_shape", RetryableError),
+        ("collapsed", "collapsed", CollapsedError),
+        ("401_unknown_key", "unauthorized", PermanentError),
+    ],
+)
+def test_a_failing_list_changes_nothing_and_is_told(
+    client: PolygonClient,
+    store: Connection,
+    vendor: SimulatedVendor,
+    fault: Any,
+    kind: str,
+    error: type[VendorError],
+):
+    refresh_splits(client, store)
+    age(store, 25)
+    before = versions(store, "splits"), versions(store, "split_snapshots")
+    vendor.faults.add(fault)
+
+    with pytest.raises(error):
+        refresh_splits(client, store, run_id="run-2")
+
+    assert (versions(store, "splits"), versions(store, "split_snapshots")) == before
+    (failure,) = open_failures(store)
+    assert (failure.kind, failure.subject, failure.endpoint) == (kind, "splits", NEWER)
+
+
+def test_when_neither_endpoint_is_there_nothing_changes_and_that_is_told_once(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor
+):
+    vendor.faults.add("403_not_entitled")
+
+    with pytest.raises(PermanentError):
+        refresh_splits(client, store)
+
+    assert asked(vendor) == (1, 1)
+    assert [(one.kind, one.endpoint) for one in open_failures(store)] == [("not_entitled", OLDER)]
+
+
+def test_a_first_list_that_is_empty_is_none(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor
+):
+    vendor.faults.add("empty", endpoint="splits", times=1)
+    with pytest.raises(RetryableError):
+        refresh_splits(client, store)
+
+    found = refresh_splits(client, store)
+
+    assert not found.reused
+    assert open_failures(store) == []
+
+
+def test_success_closes_the_failures_of_splits_and_no_others(
+    client: PolygonClient, store: Connection
+):
+    for endpoint in (NEWER, f"/mirror{OLDER}", "/v3/reference/tickers"):
+        record_failure(store, RetryableError(FailureKind.TIMEOUT, endpoint, "slow"))
+
+    refresh_splits(client, store)
+
+    assert [each.endpoint for each in open_failures(store)] == ["/v3/reference/tickers"]
+
+
+def test_rows_that_cannot_be_used_are_kept_with_their_rule_and_the_others_stored(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor
+):
+    expected = [row for row in listed(vendor) if row[0] != "NA"]
+    vendor.faults.add("repeated_split", tickers=["TRUE"], days=0)
+    bad = {"ticker": "NA", "execution_date": "2023-05-15", "split_from": 10, "split_to": 1}
+    vendor.faults.add(
+        "bad_rows",
+        endpoint="splits",
+        rows=[bad, bad | {"ticker": "MSFT", "split_to": 0}, bad | {"execution_date": "soon"}],
+    )
+
+    found = refresh_splits(client, store)
+
+    assert stored(store) == expected
+    assert found.snapshot.rejected == 5
+    seen = [(symbol, f"{day}", rule) for symbol, day, rule in rejected_splits(store)]
+    assert sorted(seen) == [
+        ("MSFT", "2023-05-15", "sides_positive"),
+        ("NA", "2023-05-15", "duplicate"),
+        ("NA", "2023-05-15", "duplicate"),
+        ("NA", "None", "undecodable"),
+        ("TRUE", "2012-08-06", "duplicate"),
+    ]
+
+
+def test_the_first_newer_list_may_lack_the_funds_that_the_older_one_had(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor
+):
+    """15 % fewer than the older list are believed once, and from then on compared with these."""
+    vendor.faults.add("404", endpoint="splits", times=1)
+    whole = refresh_splits(client, store).snapshot.splits
+    lacking = [row[0] for row in stored(store)[: whole * 15 // 100]]
+    vendor.faults.add("missing", endpoint="splits", tickers=lacking)
+
+    first = refresh_splits(client, store, force=True).snapshot
+    vendor.faults.add("collapsed", endpoint="splits")
+    with pytest.raises(CollapsedError):
+        refresh_splits(client, store, force=True)
+
+    assert first.splits < 0.9 * whole
+    assert len(stored(store)) == first.splits
