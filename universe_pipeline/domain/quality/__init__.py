@@ -1,7 +1,6 @@
 """Rules that the data must keep: named, each with what it means and the command that repairs it.
 
     rules       the closed list
-    thresholds  the figures that a person may want to move
     findings    what came of judging: a count and the worst offenders for each rule
     rows        one row: what is rejected before it is stored, what is only told
     lines       bars lined up by symbol, each with the one before it
@@ -12,7 +11,7 @@
     sources     the same bars by another way
     scan        all of them over windows of bars, in date order
 
-Pure: frames in, findings out.
+Pure: frames in, findings out. The figures that decide are in domain/thresholds.py.
 """
 
 from universe_pipeline.domain.quality.rows import (

@@ -6,7 +6,7 @@ from datetime import date
 
 import polars as pl
 
-from universe_pipeline.domain.quality.rules import Level, Rule
+from universe_pipeline.domain.quality.rules import Rule
 
 SHOWN = 50
 """Offenders kept for a rule; the count is always complete. Of rules for sessions all are kept."""
@@ -38,12 +38,9 @@ class Finding:
     @property
     def repair(self) -> str:
         """The command that repairs the worst offender."""
-        command = self.rule.repair
-        if self.worst and self.worst[0].day is not None:
-            command = command.replace("DATE", self.worst[0].day.isoformat())
-        if self.worst and self.worst[0].symbol is not None:
-            command = command.replace("SYMBOL", self.worst[0].symbol)
-        return command
+        worst = self.worst[0] if self.worst else Offender(None, None, "")
+        day = None if worst.day is None else worst.day.isoformat()
+        return self.rule.command(day, worst.symbol)
 
 
 def listed(rule: Rule, offenders: Iterable[Offender]) -> Finding:
@@ -76,5 +73,5 @@ def joined(rule: Rule, findings: Iterable[Finding]) -> Finding:
     given = list(findings)
     offenders = [offender for finding in given for offender in finding.worst]
     offenders.sort(key=lambda one: (-one.weight, one.day or date.min, one.symbol or ""))
-    kept = offenders if rule.level is Level.SESSION else offenders[:SHOWN]
+    kept = offenders if rule.is_of_sessions else offenders[:SHOWN]
     return Finding(rule, sum(finding.count for finding in given), tuple(kept))

@@ -20,7 +20,7 @@ from universe_pipeline.domain.quality.rules import (
     SPLITS_SHOWN,
 )
 from universe_pipeline.domain.quality.series import LISTING_GAP, USUAL, of_bars_before
-from universe_pipeline.domain.quality.thresholds import Thresholds
+from universe_pipeline.domain.thresholds import Thresholds
 
 SEARCHED = 20
 """So many loaded sessions around a split's date its move is looked for."""

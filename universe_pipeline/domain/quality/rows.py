@@ -26,7 +26,7 @@ from universe_pipeline.domain.quality.rules import (
     WICKS_SHORT,
     Rule,
 )
-from universe_pipeline.domain.quality.thresholds import Thresholds
+from universe_pipeline.domain.thresholds import Thresholds
 
 PRICES = ("open", "high", "low", "close")
 

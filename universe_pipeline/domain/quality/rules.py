@@ -31,9 +31,12 @@ class Severity(StrEnum):
 
 RELOAD = "universe historical --start DATE --end DATE --reload"
 REPAIR = "universe repair --symbols SYMBOL --start DATE --end DATE"
-APPROVE = f"{RELOAD}, or universe approve DATE --reason TEXT"
+APPROVE = "universe approve DATE --reason TEXT"
 DISCOVER = "universe discover --force-refresh"
-LOOK = "none: look at it"
+LOAD = "universe historical --start DATE --end DATE"
+RETRY = "universe retry"
+RESUME = "universe resume"
+LOOK = "look at it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +54,27 @@ class Rule:
     degrades: bool = False
     """Whether a session that breaks it is `degraded` for readers."""
 
+    def command(self, day: str | None, symbol: str | None) -> str:
+        """What repairs an offender of that day and symbol, as far as they are known."""
+        return self.repair.replace("DATE", day or "DATE").replace("SYMBOL", symbol or "SYMBOL")
+
+    @property
+    def is_of_sessions(self) -> bool:
+        """Whether its offenders are whole sessions."""
+        return self.level is Level.SESSION or self.degrades
+
 
 _row = partial(Rule, repair=REPAIR, level=Level.ROW)
 _session = partial(Rule, repair=RELOAD, level=Level.SESSION, degrades=True)
 _quarantine = partial(
     Rule,
-    repair=APPROVE,
+    repair=f"{RELOAD} or {APPROVE}",
     level=Level.SESSION,
     severity=Severity.ERROR,
     quarantines=True,
     degrades=True,
 )
+_load = partial(Rule, level=Level.SESSION)
 _series = partial(Rule, repair=REPAIR, level=Level.SERIES)
 _source = partial(Rule, repair=RELOAD, level=Level.SOURCE)
 _universe = partial(Rule, repair=DISCOVER, level=Level.UNIVERSE)
@@ -141,6 +154,23 @@ VOLUME_FRACTIONAL = _session(
     "from 2026-02-23 on at least a tenth of the volumes is fractional (of 1,000 at least)",
 )
 
+SESSIONS_USABLE = _load(
+    "sessions_are_usable",
+    "no session failed to load or is quarantined",
+    severity=Severity.ERROR,
+    repair=RETRY,
+)
+SESSIONS_LOADED = _load(
+    "sessions_are_loaded",
+    "every session of the range has been loaded",
+    repair=LOAD,
+)
+COVERAGE_COMPLETE = _load(
+    "coverage_knows_every_load",
+    "every committed session is part of data_coverage",
+    severity=Severity.ERROR,
+    repair=RESUME,
+)
 NO_GAPS = _series(
     "series_have_no_gaps",
     "a symbol with unbroken bars has one in every loaded session to its last",
@@ -158,16 +188,17 @@ PLACEHOLDERS_CARRY = _series(
 )
 JUMPS_EXPLAINED = _series(
     "jumps_are_explained_by_splits",
-    "no close moves by half or more, beyond its usual moves, without a split",
+    "no close moves by a factor of 1.5, and tenfold its usual move, without a split",
 )
 SPLITS_SHOWN = _series(
     "splits_show_in_prices",
     "prices move by a split, give or take 20 %, on its execution date",
-    repair=LOOK,
+    repair=DISCOVER,
 )
 SPLITS_KNOWN = _series(
     "moves_like_a_split_are_splits",
     "no open is close to a whole multiple or fraction of the close before without a split",
+    repair=DISCOVER,
 )
 SCALE_KEPT = _series("prices_keep_their_scale", "no price moves a hundredfold without a split")
 NO_SPIKES = _series(
@@ -179,32 +210,17 @@ ONE_COMPANY = _series(
     repair=LOOK,
 )
 
-SESSIONS_USABLE = _source(
-    "sessions_are_usable",
-    "no session failed to load or is quarantined",
-    severity=Severity.ERROR,
-    repair="universe retry",
-)
-SESSIONS_LOADED = _source(
-    "sessions_are_loaded",
-    "every session of the range has been loaded",
-    repair="universe historical --start DATE --end DATE",
-)
 COUNTS_KEPT = _source(
     "sessions_hold_what_they_stored",
     "a session holds as many bars as its load stored",
     severity=Severity.ERROR,
+    degrades=True,
 )
 CONTENTS_KEPT = _source(
     "contents_are_as_they_were_loaded",
     "a session's bars have the fingerprint of the answer that they came in",
     severity=Severity.ERROR,
-)
-COVERAGE_COMPLETE = _source(
-    "coverage_knows_every_load",
-    "every committed session is part of data_coverage",
-    severity=Severity.ERROR,
-    repair="universe resume",
+    degrades=True,
 )
 REVISIONS_SMALL = _source(
     "revisions_change_prices_little",
@@ -249,6 +265,13 @@ LISTED_TRADED = _universe(
 )
 SOME_END = _universe(
     "some_symbols_end", "over a year or more some symbols end: otherwise only survivors are there"
+)
+
+SPLITS_UNIQUE = _universe(
+    "splits_are_unique", "the vendor's list has no two splits of one symbol and date"
+)
+SPLITS_USABLE = _universe(
+    "splits_have_usable_ratios", "every row of the vendor's list is a split that can be applied"
 )
 
 RULES = tuple(value for value in list(globals().values()) if isinstance(value, Rule))

@@ -19,10 +19,10 @@ from universe_pipeline.domain.quality.moves import judge_moves, judge_splits
 from universe_pipeline.domain.quality.rows import judge_rows
 from universe_pipeline.domain.quality.rules import ON_SESSIONS, Rule
 from universe_pipeline.domain.quality.series import judge_series
-from universe_pipeline.domain.quality.sessions import TRAILING, Stored, judge_sessions
-from universe_pipeline.domain.quality.thresholds import Thresholds
+from universe_pipeline.domain.quality.sessions import Stored, judge_sessions
 from universe_pipeline.domain.quality.universe import judge_spans
 from universe_pipeline.domain.sessions import is_session
+from universe_pipeline.domain.thresholds import TRAILING, Thresholds
 
 
 @dataclass(frozen=True, slots=True)

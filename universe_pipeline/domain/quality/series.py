@@ -10,7 +10,7 @@ from universe_pipeline.domain.quality.rules import (
     PLACEHOLDERS_CARRY,
     VOLUME_USUAL,
 )
-from universe_pipeline.domain.quality.thresholds import Thresholds
+from universe_pipeline.domain.thresholds import Thresholds
 
 USUAL = 20
 """So many bars before one say what is usual for its symbol."""
@@ -47,16 +47,21 @@ def judge_series(
 def _gaps(window: Window, lines: pl.DataFrame, rejected: pl.DataFrame) -> Finding:
     """Only where a series was unbroken: that a rarely traded one has no bar tells nothing."""
     gap = (pl.col("missing") > 0).fill_null(value=False)
-    counted = lines.select("row", "same", "day_before", "missing", "judged", gaps=gap.cum_sum())
+    counted = lines.select(
+        *("row", "same", "missing", "judged"),
+        gaps=gap.cum_sum(),
+        first=pl.col("at") - pl.col("here") - pl.col("missing"),
+    )
     at_first = pl.when(~pl.col("same")).then("gaps").forward_fill()
     earlier = pl.max_horizontal(pl.col("gaps").shift(USUAL + 1).fill_null(0), at_first)
     unbroken = pl.col("gaps").shift(1) == earlier
     broken = window.of(counted.filter(gap & unbroken & pl.col("judged")))
-    offending = broken.with_columns(last=window.days[broken["day_before"]])
+    loaded = pl.Series("date", window.loaded, pl.Date)
+    offending = broken.with_columns(back="date", date=loaded[broken["first"]])
     lost = (
-        offending.select("date", "symbol", "last")
+        offending.select("date", "symbol", "back")
         .join(rejected, on="symbol", suffix="_lost")
-        .filter(pl.col("date_lost").is_between("last", "date", closed="none"))
+        .filter(pl.col("date_lost").is_between("date", "back", closed="left"))
         .select("date", "symbol", lost=True)
         .unique()
     )
@@ -71,7 +76,7 @@ def _gaps(window: Window, lines: pl.DataFrame, rejected: pl.DataFrame) -> Findin
         NO_GAPS,
         offending.join(lost, on=["date", "symbol"], how="left"),
         weight=pl.col("close") * pl.col("volume"),
-        detail=pl.format("no bar since {}, {} missing: {}", "last", "missing", reason),
+        detail=pl.format("no bar until {}, {} missing: {}", "back", "missing", reason),
     )
 
 

@@ -19,13 +19,7 @@ from universe_pipeline.domain.quality.rules import (
     VOLUME_FRACTIONAL,
     Rule,
 )
-from universe_pipeline.domain.quality.thresholds import Thresholds
-
-TRAILING = 20
-"""So many loaded sessions before one say what is usual; with fewer nothing is."""
-
-TRAILING_DAYS = 60
-"""Sessions that lie further back say little of what is usual."""
+from universe_pipeline.domain.thresholds import TRAILING, TRAILING_DAYS, Thresholds
 
 ENOUGH_ROWS = 1_000
 """Of fewer rows, equal or whole ones may be chance."""
@@ -51,6 +45,11 @@ class Stored:
     rejected: int
 
     @property
+    def rows(self) -> int:
+        """Rows of the answer that were stored."""
+        return self.received - self.rejected
+
+    @property
     def rejected_share(self) -> float:
         """The share of the answer that was not stored."""
         return self.rejected / max(1, self.received)
@@ -62,11 +61,13 @@ class Judged:
 
     figures: Figures
     stored: Stored
-    before: Sequence[tuple[Figures, Stored]]
+    loads: Sequence[Stored]
+    before: Sequence[Figures]
+    """Those of the loads, where all of them have bars."""
 
     def usual(self, figure: Callable[[Figures], float]) -> float:
         """The median of a figure over the sessions before."""
-        return median(figure(figures) for figures, _ in self.before)
+        return median(map(figure, self.before))
 
 
 def is_off(rows: int, usual: float, share: float) -> bool:
@@ -102,15 +103,13 @@ def judge_sessions(
 
 def _case(figures: Mapping[date, Figures], stored: Mapping[date, Stored], session: date) -> Judged:
     since = session - timedelta(days=TRAILING_DAYS)
-    earlier = [
-        (figures[day], stored[day])
-        for day in sorted(stored)
-        if since < day < session and stored[day].loaded and day in figures
-    ][-TRAILING:]
+    days = [day for day in sorted(stored) if since < day < session and stored[day].loaded]
+    days = days[-TRAILING:] if len(days) >= TRAILING else []
     return Judged(
         figures.get(session, Figures(session)),
         stored[session],
-        earlier if len(earlier) == TRAILING else (),
+        [stored[day] for day in days],
+        [figures[day] for day in days] if all(day in figures for day in days) else (),
     )
 
 
@@ -119,11 +118,11 @@ Judgement = Iterator[tuple[str, float]]
 
 
 def _row_count(case: Judged, share: float) -> Judgement:
-    rows = case.figures.rows
-    if case.before:
-        usual = case.usual(lambda figures: figures.rows)
+    rows = case.stored.rows
+    if case.loads:
+        usual = median(each.rows for each in case.loads)
         if is_off(rows, usual, share):
-            yield f"{rows:,} bars, usually {usual:,.0f}", abs(rows - usual) / usual
+            yield f"{rows:,} bars, usually {usual:,.0f}", abs(rows - usual) / max(1, usual)
 
 
 def _row_count_plausible(case: Judged, thresholds: Thresholds) -> Judgement:
@@ -141,7 +140,7 @@ def _no_repeat(case: Judged, thresholds: Thresholds) -> Judgement:
 
 
 def _benchmarks(case: Judged, thresholds: Thresholds) -> Judgement:
-    held = [figures.benchmarks for figures, _ in case.before]
+    held = [each.benchmarks for each in case.before]
     expected = frozenset(thresholds.benchmarks).intersection(*held) if held else frozenset[str]()
     absent = sorted(expected - case.figures.benchmarks)
     if absent:
@@ -149,7 +148,7 @@ def _benchmarks(case: Judged, thresholds: Thresholds) -> Judgement:
 
 
 def _exchanges(case: Judged, thresholds: Thresholds) -> Judgement:
-    names = {name for figures, _ in case.before for name in figures.by_exchange}
+    names = {name for each in case.before for name in each.by_exchange}
     for name in sorted(names):
         usual = case.usual(lambda figures, name=name: figures.by_exchange.get(name, 0))
         missing = usual - case.figures.by_exchange.get(name, 0)
@@ -158,8 +157,8 @@ def _exchanges(case: Judged, thresholds: Thresholds) -> Judgement:
 
 
 def _rejected(case: Judged, _: Thresholds) -> Judgement:
-    if case.before:
-        usual = median(stored.rejected_share for _, stored in case.before)
+    if case.loads:
+        usual = median(each.rejected_share for each in case.loads)
         more = case.stored.rejected_share - usual
         if more > _REJECTED_MORE:
             share = case.stored.rejected_share
@@ -174,7 +173,7 @@ def _moves(case: Judged, _: Thresholds) -> Judgement:
 
 def _unusual_moves(case: Judged) -> Iterator[str]:
     figures = case.figures
-    returns = [each.median_return or 0.0 for each, _ in case.before]
+    returns = [each.median_return or 0.0 for each in case.before]
     middle, mine = median(returns), figures.median_return or 0.0
     deviation = max(median(abs(each - middle) for each in returns), _LEAST_DEVIATION)
     if abs(mine - middle) > _DEVIATIONS * deviation:

@@ -1,15 +1,15 @@
 """Rules for the same bars by another way: the per-symbol endpoint, adjusted bars, later answers."""
 
-from collections.abc import Iterator, Sequence
 from datetime import date
 
 import polars as pl
 
 from universe_pipeline.domain.quality.findings import Offender
+from universe_pipeline.domain.quality.rows import PRICES
+from universe_pipeline.domain.splits import adjust
 
 VALUES = ("open", "high", "low", "close", "volume", "vwap", "transactions")
 
-_PRICES = ("open", "high", "low", "close")
 _RELATIVE, _ABSOLUTE = 1e-3, 1e-4
 """The vendor rounds what it adjusts to four decimals."""
 
@@ -43,29 +43,20 @@ def misadjusted(
     Args:
         raw: the stored bars (`DATED_BAR_SCHEMA`).
         adjusted: the vendor's (the same); what stands only in one of the two is not judged.
-        splits: the symbol's `execution_date`, `split_from`, `split_to`.
+        splits: `SPLIT_SCHEMA`.
         today: splits after it are announced, and not applied yet.
     """
-    known = splits.filter(pl.col("execution_date") <= today)
-    both = raw.join(adjusted, on="date", suffix="_adjusted")
+    both = adjust(raw, splits, today).join(adjusted, on="date", suffix="_given").sort("date")
     return [
         Offender(row["date"], row["symbol"], text)
-        for row in both.sort("date").iter_rows(named=True)
-        if (text := _misadjustment(row, list(_later(known, row["date"]))))
+        for row in both.iter_rows(named=True)
+        if (text := _misadjustment(row))
     ]
 
 
-def _later(splits: pl.DataFrame, day: date) -> Iterator[float]:
-    for row in splits.filter(pl.col("execution_date") > day).iter_rows(named=True):
-        yield row["split_from"] / row["split_to"]
-
-
-def _misadjustment(row: dict[str, float], ratios: Sequence[float]) -> str:
-    factor = 1.0
-    for ratio in ratios:
-        factor *= ratio
-    for name in _PRICES:
-        expected, given = row[name] * factor, row[f"{name}_adjusted"]
+def _misadjustment(row: dict[str, float]) -> str:
+    for name in PRICES:
+        expected, given = row[name], row[f"{name}_given"]
         if abs(given - expected) > max(_RELATIVE * expected, _ABSOLUTE):
             return f"adjusted {name} {given}, by the splits {expected:.4f}"
     return ""

@@ -17,7 +17,7 @@ from universe_pipeline.domain.quality.rules import (
     TRADED_LISTED,
     UNIVERSE_STABLE,
 )
-from universe_pipeline.domain.quality.sessions import TRAILING
+from universe_pipeline.domain.thresholds import TRAILING
 
 _CHANGE = 0.02
 _FEWEST_CHANGED = 20

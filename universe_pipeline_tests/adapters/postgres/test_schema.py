@@ -17,7 +17,7 @@ def test_an_empty_database_is_brought_to_the_newest_step(empty_database: Databas
     schema.bring_up_to_date(empty_database)
 
     with empty_database.connect() as connection:
-        assert schema.current_version(connection) == "0002"
+        assert schema.current_version(connection) == "0003"
 
 
 def test_head_is_the_newest_step_there_is() -> None:
@@ -31,7 +31,7 @@ def test_two_that_start_at_once_migrate_once(empty_database: Database) -> None:
         list(pool.map(schema.bring_up_to_date, [empty_database] * 4))
 
     with empty_database.connect() as connection:
-        assert schema.current_version(connection) == "0002"
+        assert schema.current_version(connection) == "0003"
 
 
 def test_a_database_of_a_newer_release_is_left_alone(database: Database) -> None:

@@ -16,7 +16,7 @@ from universe_pipeline.domain.quality.rules import (
     SPLITS_KNOWN,
     SPLITS_SHOWN,
 )
-from universe_pipeline.domain.quality.thresholds import Thresholds
+from universe_pipeline.domain.thresholds import Thresholds
 from universe_pipeline_tests.domain.quality.made import (
     DAYS,
     NO_SPLITS,

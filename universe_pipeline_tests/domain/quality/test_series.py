@@ -13,7 +13,7 @@ from universe_pipeline.domain.quality.rules import (
     VOLUME_USUAL,
 )
 from universe_pipeline.domain.quality.series import judge_series
-from universe_pipeline.domain.quality.thresholds import Thresholds
+from universe_pipeline.domain.thresholds import Thresholds
 from universe_pipeline_tests.domain.quality.made import (
     DAYS,
     NO_ROWS,
@@ -35,16 +35,16 @@ def test_a_session_without_a_bar_in_an_unbroken_series_is_a_gap():
 
     found = judged(window(holed, whole))
 
-    assert offenders(found, NO_GAPS) == [(24, "HOLED")]
+    assert offenders(found, NO_GAPS) == [(22, "HOLED")]
     assert told(found, NO_GAPS) == [
-        "no bar since 2024-02-01, 2 missing: no trade, a halt, or a row that was not sent"
+        "no bar until 2024-02-06, 2 missing: no trade, a halt, or a row that was not sent"
     ]
 
 
 def test_a_symbol_that_rarely_trades_is_told_once():
     thin = series("THIN", [10.0, None, 10.1, None, 10.0, None, None, 10.1])
 
-    assert offenders(judged(window(thin)), NO_GAPS) == [(2, "THIN")]
+    assert offenders(judged(window(thin)), NO_GAPS) == [(1, "THIN")]
 
 
 def test_twenty_bars_make_a_series_unbroken_again():
@@ -53,14 +53,14 @@ def test_twenty_bars_make_a_series_unbroken_again():
 
     found = judged(window(nineteen, twenty))
 
-    assert offenders(found, NO_GAPS) == [(2, "NINETEEN"), (2, "TWENTY"), (24, "TWENTY")]
+    assert offenders(found, NO_GAPS) == [(1, "NINETEEN"), (1, "TWENTY"), (23, "TWENTY")]
 
 
 def test_what_the_series_before_did_is_nothing_to_this_one():
     ends_holed = series("A", [10.0, None, 10.1], start=0)
     begins = series("B", [10.0, 10.1, None, 10.0], start=3)
 
-    assert offenders(judged(window(ends_holed, begins)), NO_GAPS) == [(2, "A"), (6, "B")]
+    assert offenders(judged(window(ends_holed, begins)), NO_GAPS) == [(1, "A"), (5, "B")]
 
 
 def test_sessions_that_are_not_loaded_are_no_gap():

@@ -5,7 +5,8 @@ from datetime import date
 import polars as pl
 
 from universe_pipeline.domain.quality.sources import differences, misadjusted
-from universe_pipeline_tests.domain.quality.made import DAYS, NO_SPLITS, series
+from universe_pipeline.domain.splits import SPLIT_SCHEMA
+from universe_pipeline_tests.domain.quality.made import DAYS, series
 
 TODAY = date(2024, 6, 28)
 
@@ -34,8 +35,12 @@ def test_equal_bars_have_no_difference():
 
 def test_adjusted_bars_are_raw_ones_times_the_splits_after_them():
     splits = pl.DataFrame(
-        [("A", DAYS[2], 1.0, 10.0), ("A", DAYS[4], 1.0, 2.0), ("A", date(2024, 9, 2), 1.0, 3.0)],
-        schema=NO_SPLITS.schema,
+        [
+            ("A", DAYS[2], 1.0, 10.0, None),
+            ("A", DAYS[4], 1.0, 2.0, None),
+            ("A", date(2024, 9, 2), 1.0, 3.0, None),
+        ],
+        schema=SPLIT_SCHEMA,
         orient="row",
     )
     raw = series("A", [200.0, 210.0, 21.5, 21.0, 10.6])
@@ -49,7 +54,7 @@ def test_adjusted_bars_are_raw_ones_times_the_splits_after_them():
 
 
 def test_what_the_vendor_rounded_is_no_difference():
-    splits = pl.DataFrame([("A", DAYS[1], 1.0, 3.0)], schema=NO_SPLITS.schema, orient="row")
+    splits = pl.DataFrame([("A", DAYS[1], 1.0, 3.0, None)], schema=SPLIT_SCHEMA, orient="row")
 
     found = misadjusted(series("A", [0.1]), series("A", [0.0333]), splits, TODAY)
 

@@ -9,7 +9,7 @@ import pytest
 
 from universe_pipeline.domain.bars import DATED_BAR_SCHEMA
 from universe_pipeline.domain.quality.rows import judge_rows
-from universe_pipeline.domain.quality.thresholds import Thresholds
+from universe_pipeline.domain.thresholds import Thresholds
 from universe_pipeline_tests.domain.quality.made import DAYS
 
 CLEAN = {

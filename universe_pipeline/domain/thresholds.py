@@ -1,6 +1,12 @@
-"""The figures that decide, with defaults that real sessions keep."""
+"""The figures that decide whether a quality rule is broken; by default real sessions keep them."""
 
 from dataclasses import dataclass, field
+
+TRAILING = 20
+"""So many loaded sessions before one say what is usual; with fewer nothing is."""
+
+TRAILING_DAYS = 60
+"""Sessions that lie further back say little of what is usual."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +24,6 @@ class Thresholds:
     vwap: float = 0.02
     """Share by which vwap may lie outside low and high."""
     jump: float = 0.5
-    """Share by which a close may move without a split."""
+    """Share by which a close may rise without a split, or would have to, to be back."""
     stale: int = 5
     """So many bars with the same close are told."""
