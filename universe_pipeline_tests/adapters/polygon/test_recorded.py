@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import polars as pl
 import pytest
 
 from universe_pipeline.adapters.polygon.bars import RangePage, grouped_bars, range_bars
@@ -18,7 +19,7 @@ from universe_pipeline.adapters.polygon.reference import ticker_page, ticker_typ
 from universe_pipeline.adapters.polygon.refusals import TooEarlyError, refusal
 from universe_pipeline.adapters.polygon.splits import split_page
 from universe_pipeline.domain import splits
-from universe_pipeline.domain.bars import Bars, Nothing
+from universe_pipeline.domain.bars import DATED_BAR_SCHEMA, Bars, Nothing
 from universe_pipeline.domain.errors import (
     AccessError,
     FailureKind,
@@ -27,7 +28,13 @@ from universe_pipeline.domain.errors import (
     VendorError,
 )
 from universe_pipeline.domain.quality import validate
+from universe_pipeline.domain.quality.lines import Window, line_up
+from universe_pipeline.domain.quality.moves import judge_moves
+from universe_pipeline.domain.quality.rows import judge_rows
+from universe_pipeline.domain.sessions import sessions_between
+from universe_pipeline.domain.splits import SPLIT_SCHEMA
 from universe_pipeline.domain.symbols import resolve
+from universe_pipeline.domain.thresholds import Thresholds
 
 URL = httpx.URL("https://api.massive.com/")
 
@@ -290,3 +297,66 @@ def _json(path: Path) -> dict[str, Any]:
 
 def _range(path: Path, symbol: str, start: date, end: date) -> RangePage:
     return range_bars(_reply(path), symbol, start, end, adjusted=True)
+
+
+@pytest.mark.parametrize(
+    ("file", "day", "warned"),
+    [
+        ("trimmed/grouped_2026-09-25_unadjusted.trimmed.json", date(2026, 9, 25), set[str]()),
+        ("client_python/grouped_2005-04-04_wrong_day.json", date(2020, 10, 14), set[str]()),
+    ],
+)
+def test_no_row_of_a_real_session_is_lost_or_an_error(
+    recorded: Path, file: str, day: date, warned: set[str]
+):
+    envelope = _json(recorded / file)
+    bars = grouped_bars(_reply(recorded / file), day, adjusted=envelope["adjusted"])
+    assert isinstance(bars, Bars)
+
+    validated = validate(bars.frame)
+    found = judge_rows(_dated(validated.accepted, day), Thresholds())
+
+    assert (bars.undecodable, validated.rejected) == ((), ())
+    assert validated.accepted.height == envelope["resultsCount"]
+    assert {each.rule.name for each in found if each.count} == warned
+
+
+def test_a_real_split_explains_its_move(recorded: Path):
+    flat = recorded / "flat_files/NVDA_2024-06-03_2024-06-14.day_aggs.csv"
+    bars = pl.read_csv(flat).select(
+        pl.from_epoch("window_start", "ns").dt.date().alias("date"),
+        pl.col("ticker").alias("symbol"),
+        *("open", "high", "low", "close"),
+        pl.col("volume").cast(pl.Float64),
+        pl.lit(None, pl.Float64).alias("vwap"),
+        "transactions",
+    )
+    split = pl.DataFrame(
+        [("NVDA", date(2024, 6, 10), 1.0, 10.0, None)], schema=SPLIT_SCHEMA, orient="row"
+    )
+
+    explained, unexplained = (_moves(bars, known) for known in (split, split.clear()))
+
+    assert explained == []
+    assert unexplained == [("moves_like_a_split_are_splits", date(2024, 6, 10))]
+
+
+def test_a_real_ticker_of_two_companies_is_told(recorded: Path):
+    printed = _json(recorded / "trimmed/v2_range_META_ticker_reuse.rows.json")
+    reply = Reply(URL, 200, json.dumps(printed | {"status": "OK"}).encode())
+    page = range_bars(reply, "META", date(2022, 1, 1), date(2022, 12, 31), adjusted=True)
+
+    found = _moves(page.frame, SPLIT_SCHEMA.to_frame())
+
+    assert found == [("symbols_stay_one_company", date(2022, 6, 9))]
+
+
+def _dated(bars: pl.DataFrame, day: date) -> pl.DataFrame:
+    return bars.with_columns(date=pl.lit(day)).select(DATED_BAR_SCHEMA.names())
+
+
+def _moves(bars: pl.DataFrame, splits: pl.DataFrame) -> list[tuple[str, date | None]]:
+    days: list[date] = bars["date"].to_list()
+    window = Window(bars, days, sessions_between(days[0], days[-1]))
+    found = judge_moves(window, line_up(window), splits, Thresholds())
+    return [(each.rule.name, one.day) for each in found.findings for one in each.worst]
