@@ -59,6 +59,7 @@ def test_restarts_of_the_database_lose_nothing(
     line = tally(f"restart of the database by {number.name}")
     moments = random.Random(10)  # noqa: S311  # the same ones each time
     command: tuple[str, ...] = LOAD
+    since = 0
     while line.times < 10:
         with user.started(*command) as process:
             command = LOAD
@@ -73,14 +74,18 @@ def test_restarts_of_the_database_lose_nothing(
                 assert "Traceback" not in said
             else:
                 command = (*LOAD, "--reload")  # done: there must be something to disturb
+                line.calls_wasted += asked_again(vendor, since)
+                since = vendor.count("grouped")
 
     code, said = user.run(*LOAD)
 
     assert code == 0, said
+    line.calls_wasted += asked_again(vendor, since)
     vendor.faults.clear()
     with psycopg.connect(own_server.url, autocommit=True) as connection:
         line.compare(connection, vendor, SIXTY)
     assert line.lost_or_doubled == (0, 0, 0, 0)
+    assert line.calls_wasted <= IN_FLIGHT * line.times
 
 
 def test_a_full_disk_is_told_and_the_load_goes_on_when_there_is_room(
