@@ -1,5 +1,6 @@
 """Work ahead of the one who takes its results."""
 
+import time
 from collections.abc import Iterator
 from threading import Event, Lock
 
@@ -58,6 +59,18 @@ def test_so_many_work_at_once():
     list(ahead(work, range(9), in_flight=3))
 
     assert most == 3
+
+
+def test_fewer_may_work_at_once_than_are_in_flight():
+    lock = Lock()
+
+    def work(number: int) -> int:
+        assert lock.acquire(blocking=False)
+        time.sleep(0.001)
+        lock.release()
+        return number
+
+    assert list(ahead(work, range(20), in_flight=5, threads=1)) == list(range(20))
 
 
 def test_an_error_comes_in_its_turn_and_ends_it():
