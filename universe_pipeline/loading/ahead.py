@@ -23,7 +23,8 @@ def ahead(
         work: what is done.
         given: for each of these.
         in_flight: most that have begun, or wait to be taken.
-        threads: most at a time; None: all that are in flight.
+        threads: most at a time; None: all that are in flight. Where it is given, the work in hand
+            is waited for at the end: whoever shares something with it may then put it away.
     """
     waiting: deque[Future[Result]] = deque()
     pool = ThreadPoolExecutor(threads or in_flight, thread_name_prefix="fetch")
@@ -35,4 +36,4 @@ def ahead(
         while waiting:
             yield waiting.popleft().result()
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(wait=threads is not None, cancel_futures=True)

@@ -73,6 +73,22 @@ def test_fewer_may_work_at_once_than_are_in_flight():
     assert list(ahead(work, range(20), in_flight=5, threads=1)) == list(range(20))
 
 
+def test_who_stops_early_waits_for_the_work_in_hand_of_named_threads():
+    done: list[int] = []
+
+    def work(number: int) -> int:
+        time.sleep(0.05 * number)
+        done.append(number)
+        return number
+
+    results = ahead(work, range(10), in_flight=2, threads=1)
+    first = next(results)
+    results.close()
+
+    assert first == 0
+    assert done == [0, 1]
+
+
 def test_an_error_comes_in_its_turn_and_ends_it():
     def work(number: int) -> float:
         return 1 / number

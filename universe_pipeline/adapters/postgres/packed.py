@@ -49,7 +49,9 @@ def read(
     """Every bar from `start` to `end`, both included: of one `source`, or (None) of both."""
     given = {"start": start, "end": end, "source": source}
     with connection.transaction(), connection.cursor(binary=True) as cursor:
-        cursor.execute("SET LOCAL jit = off")  # it compiles for longer than this runs
+        # Compiling takes longer than this runs, and so does putting together what workers packed.
+        cursor.execute("SET LOCAL jit = off")
+        cursor.execute("SET LOCAL max_parallel_workers_per_gather = 0")
         # Not prepared: the plan for any range is three times as slow as the one for this range.
         rows: list[_Row] = cursor.execute(_READ, given, prepare=False).fetchall()
     return Packed(_unpacked(rows), {row[0]: (row[1], row[2]) for row in rows})
