@@ -3,7 +3,7 @@
 import os
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from universe_pipeline.domain.addresses import is_loopback
 from universe_pipeline.domain.errors import SettingsError
 from universe_pipeline.domain.sessions import FIRST_SESSION
+from universe_pipeline.domain.thresholds import Thresholds
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
@@ -26,6 +27,9 @@ NO_KEY = (
     "POLYGON_API_KEY is not set: put the vendor's API key there (or into a .env file here), "
     "or try `universe demo`, which needs none"
 )
+
+
+_DEFAULTS = Thresholds()
 
 
 def _default_home() -> Path:
@@ -107,6 +111,41 @@ class Settings(BaseSettings):
     universe_revisit_sessions: int = Field(
         default=3, ge=0, le=60, description="trailing sessions that a daily update fetches again"
     )
+    universe_quality_rows_error: float = Field(
+        default=_DEFAULTS.rows_error,
+        gt=0,
+        le=1,
+        description="share by which a session's rows may differ from the usual, like 0.1",
+    )
+    universe_quality_rows_warn: float = Field(
+        default=_DEFAULTS.rows_warn, gt=0, le=1, description="the same before it is told, like 0.03"
+    )
+    universe_quality_repeated: float = Field(
+        default=_DEFAULTS.repeated,
+        gt=0,
+        le=1,
+        description="share of bars that may be those of the session before, like 0.01",
+    )
+    universe_quality_benchmarks: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = (
+        Field(
+            default=_DEFAULTS.benchmarks,
+            min_length=1,
+            description="symbols that every session must have, like SPY,AAPL",
+        )
+    )
+    universe_quality_vwap: float = Field(
+        default=_DEFAULTS.vwap,
+        gt=0,
+        description="share by which vwap may lie outside low and high, like 0.02",
+    )
+    universe_quality_jump: float = Field(
+        default=_DEFAULTS.jump,
+        gt=0,
+        description="share by which a close may move without a split, like 0.5",
+    )
+    universe_quality_stale: int = Field(
+        default=_DEFAULTS.stale, ge=2, le=19, description="equal closes in a row that are told"
+    )
     universe_accept_vendor: bool = Field(
         default=False, description="1 = accept a database that another vendor filled"
     )
@@ -153,6 +192,19 @@ class Settings(BaseSettings):
         """The own server's URL with its password, or None for the embedded PostgreSQL."""
         secret = self.universe_database_url
         return None if secret is None else secret.get_secret_value()
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """The figures that decide whether a rule is broken."""
+        return Thresholds(
+            rows_error=self.universe_quality_rows_error,
+            rows_warn=self.universe_quality_rows_warn,
+            repeated=self.universe_quality_repeated,
+            benchmarks=self.universe_quality_benchmarks,
+            vwap=self.universe_quality_vwap,
+            jump=self.universe_quality_jump,
+            stale=self.universe_quality_stale,
+        )
 
     @property
     def effective_dagster_home(self) -> Path:
@@ -229,8 +281,8 @@ def environment_of(chosen: Settings) -> dict[str, str]:
         variable = name.upper()
         if isinstance(value, SecretStr):
             given[variable] = value.get_secret_value()
-        elif name == "universe_types":
-            given[variable] = ",".join(chosen.universe_types)
+        elif isinstance(value, tuple):
+            given[variable] = ",".join(cast("tuple[str, ...]", value))
         elif isinstance(value, bool):
             given[variable] = str(int(value))
         else:

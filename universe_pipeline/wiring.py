@@ -106,6 +106,7 @@ def encoding(settings: Settings) -> "Encoding":
         revisit=settings.universe_revisit_sessions,
         batch_rows=settings.universe_batch_size,
         in_flight=min(READ_AHEAD, settings.universe_concurrency),
+        thresholds=settings.thresholds,
     )
 
 

@@ -54,6 +54,12 @@ def test_the_table_of_settings_is_the_settings() -> None:
         "UNIVERSE_CONCURRENCY",
         "UNIVERSE_START_DATE",
         "UNIVERSE_REVISIT_SESSIONS",
+        "UNIVERSE_QUALITY_ROWS_ERROR",
+        "UNIVERSE_QUALITY_ROWS_WARN",
+        "UNIVERSE_QUALITY_REPEATED",
+        "UNIVERSE_QUALITY_VWAP",
+        "UNIVERSE_QUALITY_JUMP",
+        "UNIVERSE_QUALITY_STALE",
         "LOG_LEVEL",
     ],
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from universe_pipeline.domain.errors import SettingsError
+from universe_pipeline.domain.thresholds import Thresholds
 from universe_pipeline.settings import Settings, load_settings
 
 NAMES = [
@@ -45,6 +46,10 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
     assert found.universe_revisit_sessions == 3
     assert found.universe_accept_vendor is False
     assert found.log_level == "INFO"
+    assert found.thresholds == Thresholds(
+        rows_error=0.1, rows_warn=0.03, repeated=0.01, vwap=0.02, jump=0.5, stale=5,
+        benchmarks=("SPY", "AAPL", "MSFT", "BRK.A"),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -163,6 +168,10 @@ def test_every_wrong_setting_is_reported_in_a_line_of_its_own_without_secrets(
         ("UNIVERSE_SESSIONS_PER_RUN", "0", "unset = all"),
         ("UNIVERSE_REVISIT_SESSIONS", "-1", "trailing sessions"),
         ("UNIVERSE_TYPES", " , ", "CS,ADRC"),
+        ("UNIVERSE_QUALITY_ROWS_ERROR", "0", "like 0.1"),
+        ("UNIVERSE_QUALITY_JUMP", "nan", "like 0.5"),
+        ("UNIVERSE_QUALITY_STALE", "20", "equal closes"),
+        ("UNIVERSE_QUALITY_BENCHMARKS", " , ", "SPY,AAPL"),
         ("UNIVERSE_ACCEPT_VENDOR", "perhaps", "1 ="),
         ("LOG_LEVEL", "VERBOSE", "DEBUG, INFO"),
     ],

@@ -196,6 +196,18 @@ def verify(
 
 
 @command()
+def approve(
+    session: Annotated[date, typer.Argument(parser=_day, metavar="DATE", help="The session.")],
+    *,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why it is right as it is.")],
+) -> int:
+    """Give a quarantined session to readers, as it is stored."""
+    from universe_pipeline.cli.approve import approve
+
+    return approve(session, reason)
+
+
+@command()
 def up(
     *,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the Dagster UI.")] = 3000,

@@ -12,6 +12,7 @@ from universe_pipeline.adapters.postgres.coverage import cover
 from universe_pipeline.adapters.postgres.failures import OpenFailure, failures_of_run
 from universe_pipeline.adapters.postgres.splits import newest_split_snapshot
 from universe_pipeline.adapters.postgres.symbols import Snapshot, newest_snapshot
+from universe_pipeline.adapters.postgres.verdicts import broken_by
 from universe_pipeline.cli.exits import DONE, FAILED
 from universe_pipeline.cli.status import write_checkpoint
 from universe_pipeline.cli.terminal import note, progress_bars, result
@@ -230,10 +231,15 @@ def _carry_out(
             runs.run("settling", [], name="settling")
     _summarise(connection, plan, wanted)
     if ended.verdicts:
-        result(
-            f"checks: {sum(one.passed for one in ended.verdicts)} of {len(ended.verdicts)} passed"
-        )
+        result(f"checks: {_checked(ended)}")
     return tell_failures(database, ended)
+
+
+def _checked(ended: Ended) -> str:
+    passed = sum(one.passed for one in ended.verdicts)
+    warned = len(ended.verdicts) - passed - len(ended.failed_checks)
+    warnings = f", {warned} with warnings, which `universe verify` lists" if warned else ""
+    return f"{passed} of {len(ended.verdicts)} passed{warnings}"
 
 
 def _announce(wanted: Sequence[date]) -> None:
@@ -266,11 +272,13 @@ def _summarise(connection: Connection, plan: Plan, wanted: Sequence[date]) -> No
         f"{plan.name}: {len(loaded)} of {len(wanted)} sessions loaded, {bars:,} bars, "
         f"{revised:,} revised, {rejected:,} rejected"
     )
+    broken = broken_by(connection, wanted)
     for session, state in sorted(states.items()):
         if state.status == "pending":
             result(f"{session}: not published yet; it is asked for again later")
         elif state.status == "quarantined":
-            result(f"{session}: quarantined, it has far fewer rows than the sessions before")
+            why = "; ".join(broken.get(session, ()))
+            result(f"{session}: quarantined, {why}; `universe approve` takes it as it is")
 
 
 def tell_failures(database: Database, ended: Ended) -> int:

@@ -10,14 +10,24 @@ Result = TypeVar("Result")
 
 
 def ahead(
-    work: Callable[[Given], Result], given: Iterable[Given], in_flight: int
+    work: Callable[[Given], Result],
+    given: Iterable[Given],
+    in_flight: int,
+    threads: int | None = None,
 ) -> Generator[Result]:
     """Do `work` for each of `given` in threads, at most `in_flight` ahead; results in order.
 
     Whoever stops taking results stops the work: what has not begun is never begun.
+
+    Args:
+        work: what is done.
+        given: for each of these.
+        in_flight: most that have begun, or wait to be taken.
+        threads: most at a time; None: all that are in flight. Where it is given, the work in hand
+            is waited for at the end: whoever shares something with it may then put it away.
     """
     waiting: deque[Future[Result]] = deque()
-    pool = ThreadPoolExecutor(in_flight, thread_name_prefix="fetch")
+    pool = ThreadPoolExecutor(threads or in_flight, thread_name_prefix="fetch")
     try:
         for one in given:
             if len(waiting) == in_flight:
@@ -26,4 +36,4 @@ def ahead(
         while waiting:
             yield waiting.popleft().result()
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(wait=threads is not None, cancel_futures=True)

@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
@@ -11,18 +10,16 @@ from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.loads import states
 from universe_pipeline.adapters.postgres.reading import covered_symbols, symbol_bars
+from universe_pipeline.adapters.postgres.splits import stored_splits
 from universe_pipeline.domain.bars import DATED_BAR_SCHEMA, Bars, Failed
+from universe_pipeline.domain.errors import VendorError
+from universe_pipeline.domain.quality.findings import Finding, Offender, listed
+from universe_pipeline.domain.quality.rules import ADJUSTED_AGREE, ENDPOINTS_AGREE
+from universe_pipeline.domain.quality.sources import differences, misadjusted
+from universe_pipeline.loading.progress import Step, report
 
-VALUES = ("open", "high", "low", "close", "volume", "vwap", "transactions")
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One bar (or one request) that does not agree."""
-
-    symbol: str
-    day: date
-    text: str
+REQUESTS_A_SYMBOL = 2
+"""The bars as traded, and the adjusted ones."""
 
 
 def draw_symbols(connection: Connection, size: int, seed: int) -> list[str]:
@@ -32,34 +29,52 @@ def draw_symbols(connection: Connection, size: int, seed: int) -> list[str]:
 
 
 def compare(
-    client: PolygonClient, connection: Connection, symbol: str, sessions: Sequence[date]
-) -> list[Difference]:
-    """Every stored bar of `symbol` on `sessions` that the vendor has otherwise, or has not."""
-    answer = client.symbol_daily(symbol, sessions[0], sessions[-1])
+    client: PolygonClient,
+    connection: Connection,
+    symbols: Sequence[str],
+    sessions: Sequence[date],
+    today: date,
+) -> list[Finding]:
+    """Compare every stored bar of `symbols` on `sessions` with the vendor's, also adjusted.
+
+    Args:
+        client: the vendor.
+        connection: the stored bars.
+        symbols: which.
+        sessions: in order.
+        today: in New York; splits after it are not applied yet.
+    """
+    splits = stored_splits(connection)
+    different: list[Offender] = []
+    unadjusted: list[Offender] = []
+    for done, symbol in enumerate(symbols, start=1):
+        stored = symbol_bars(connection, symbol, sessions)
+        try:
+            theirs = _asked(client, symbol, sessions, adjusted=False)
+            adjusted = _asked(client, symbol, sessions, adjusted=True)
+        except VendorError as error:
+            different.append(Offender(sessions[0], symbol, f"could not be compared: {error}"))
+        else:
+            expected = _expected(connection, sessions, stored, theirs)
+            different += differences(stored, expected)
+            own = splits.filter(pl.col("symbol") == symbol)
+            unadjusted += misadjusted(stored, adjusted, own, today)
+        report(Step("compared", done, len(symbols), symbol))
+    return [listed(ENDPOINTS_AGREE, different), listed(ADJUSTED_AGREE, unadjusted)]
+
+
+def _asked(
+    client: PolygonClient, symbol: str, sessions: Sequence[date], *, adjusted: bool
+) -> pl.DataFrame:
+    answer = client.symbol_daily(symbol, sessions[0], sessions[-1], adjusted=adjusted)
     if isinstance(answer, Failed):
-        return [Difference(symbol, sessions[0], f"could not be compared: {answer.error}")]
-    theirs = answer.frame if isinstance(answer, Bars) else DATED_BAR_SCHEMA.to_frame()
-    ours = symbol_bars(connection, symbol, sessions)
-    loaded = [
-        day for day, state in states(connection, sessions).items() if state.status == "loaded"
-    ]
-    expected = theirs.filter(
-        pl.col("date").is_in(loaded) | pl.col("date").is_in(ours["date"].to_list())
-    )
-    both = ours.join(expected, on="date", how="full", suffix="_theirs", coalesce=True)
-    return [
-        Difference(symbol, row["date"], text)
-        for row in both.sort("date").iter_rows(named=True)
-        if (text := _difference(row))
-    ]
+        raise answer.error
+    return answer.frame if isinstance(answer, Bars) else DATED_BAR_SCHEMA.to_frame()
 
 
-def _difference(row: dict[str, object]) -> str:
-    if row["symbol"] is None:
-        return "not stored, and the per-symbol endpoint has a bar"
-    if row["symbol_theirs"] is None:
-        return "stored, and the per-symbol endpoint has no bar"
-    differing = (name for name in VALUES if row[name] != row[f"{name}_theirs"])
-    return ", ".join(
-        f"{name} {row[name]} here, {row[f'{name}_theirs']} there" for name in differing
-    )
+def _expected(
+    connection: Connection, sessions: Sequence[date], stored: pl.DataFrame, theirs: pl.DataFrame
+) -> pl.DataFrame:
+    """The vendor's bars that should be stored: of loaded sessions, and of those that are."""
+    loaded = [day for day, each in states(connection, sessions).items() if each.status == "loaded"]
+    return theirs.filter(pl.col("date").is_in([*loaded, *stored["date"].to_list()]))

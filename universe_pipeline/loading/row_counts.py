@@ -1,35 +1,22 @@
-"""Is the number of rows in a session's answer believable?"""
+"""Far fewer rows than usual are not believed the first time, but asked for again."""
 
-from enum import Enum, auto
+from collections.abc import Sequence
 
-from universe_pipeline.adapters.postgres import bars, failures, loads
+from universe_pipeline.adapters.postgres import failures, loads
 from universe_pipeline.adapters.postgres.bars import EncodedSession
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.domain.errors import FailureKind
+from universe_pipeline.loading.doubts import Doubt
 
 
-class RowCount(Enum):
-    """What the number of rows says, beside the median of the twenty loaded sessions before."""
+def is_disbelieved(connection: Connection, answer: EncodedSession, doubts: Sequence[Doubt]) -> bool:
+    """Whether an answer that is about to be stored is to be asked for again first.
 
-    PLAUSIBLE = auto()
-    DOUBTED = auto()
-    """Under 90 %: not believed the first time, but asked for again."""
-    COLLAPSED = auto()
-    """Under 90 %, and not for the first time: stored, and kept from readers."""
-
-
-def judge(connection: Connection, answer: EncodedSession) -> RowCount:
-    """Judge an answer that is about to be stored.
-
-    A session that is loaded is not held against others: its answer is held against what it has
-    stored, when it is written.
+    That of a session which has rows is not: it is held against those when it is written.
     """
-    usual = loads.trailing_median(connection, answer.session)
-    if usual is None or answer.rows >= bars.COLLAPSE * usual:
-        return RowCount.PLAUSIBLE
+    if not any(doubt.collapsed for doubt in doubts):
+        return False
     known = loads.states(connection, [answer.session]).get(answer.session)
-    if known is not None and known.status == "loaded":
-        return RowCount.PLAUSIBLE
-    seen = known is not None and known.status == "quarantined"
-    doubted = failures.is_open(connection, answer.session, FailureKind.COLLAPSED)
-    return RowCount.COLLAPSED if seen or doubted else RowCount.DOUBTED
+    if known is not None and known.status in ("loaded", "quarantined"):
+        return False
+    return not failures.is_open(connection, answer.session, FailureKind.COLLAPSED)

@@ -6,13 +6,13 @@ transaction each. Nothing is raised for a session that fails: it is recorded, an
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 
 import polars as pl
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
-from universe_pipeline.adapters.postgres import bars, copy_binary, failures, loads
+from universe_pipeline.adapters.postgres import bars, copy_binary, failures, loads, verdicts
 from universe_pipeline.adapters.postgres.bars import EncodedSession, Write
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.domain import quality
@@ -25,9 +25,10 @@ from universe_pipeline.domain.errors import (
     VendorError,
 )
 from universe_pipeline.domain.sessions import is_settled
+from universe_pipeline.domain.thresholds import Thresholds
 from universe_pipeline.loading import row_counts
 from universe_pipeline.loading.ahead import ahead
-from universe_pipeline.loading.row_counts import RowCount
+from universe_pipeline.loading.doubts import Doubt, Traits, doubts, traits
 
 SAMPLE_ROWS = 5
 READ_AHEAD = 6
@@ -43,6 +44,10 @@ class Fetched:
     answer: "EncodedSession | Nothing | NotYetPublished | Failed"
     sample: pl.DataFrame | None = None
     """The bars with the largest turnover, for people."""
+    traits: Traits | None = None
+    """By which the bars are judged before they are stored."""
+    before: Traits | None = None
+    """Those of the answer before."""
 
     @property
     def is_refused(self) -> bool:
@@ -85,6 +90,7 @@ class Encoding:
     revisit: int = 3
     batch_rows: int | None = None
     in_flight: int = field(default=READ_AHEAD)
+    thresholds: Thresholds = field(default=Thresholds())
 
 
 def fetch_sessions(
@@ -96,7 +102,16 @@ def fetch_sessions(
     does not reach back to the first one, the earliest that it reaches is searched by halves, and
     none before it is asked for.
     """
+    before: Traits | None = None
+    with closing(_fetched(client, sessions, encoding)) as answers:
+        for one in answers:
+            yield replace(one, before=before)
+            before = one.traits
 
+
+def _fetched(
+    client: PolygonClient, sessions: Sequence[date], encoding: Encoding
+) -> Generator[Fetched]:
     def fetch(day: date) -> Fetched:
         return _fetch(client, day, encoding)
 
@@ -139,7 +154,8 @@ def _fetch(client: PolygonClient, session: date, encoding: Encoding) -> Fetched:
         return Fetched(session, requested_at, answer)
     encoded, accepted = encode_session(answer, session, requested_at, encoding)
     sample = accepted.top_k(SAMPLE_ROWS, by=pl.col("close") * pl.col("volume"))
-    return Fetched(session, requested_at, encoded, sample)
+    judged = traits(accepted, session, encoding.thresholds)
+    return Fetched(session, requested_at, encoded, sample, judged)
 
 
 def encode_session(
@@ -179,7 +195,7 @@ def _store(
     session, at = fetched.session, fetched.requested_at
     match fetched.answer:
         case EncodedSession() as answer:
-            return _store_rows(connection, answer, run_id)
+            return _store_rows(connection, fetched, answer, run_id)
         case Nothing():
             if loads.record_empty_answer(connection, session, at, run_id):
                 return None, None
@@ -194,7 +210,7 @@ def _store(
 
 
 def _store_rows(
-    connection: Connection, answer: EncodedSession, run_id: str | None
+    connection: Connection, fetched: Fetched, answer: EncodedSession, run_id: str | None
 ) -> tuple[Write | None, VendorError | None]:
     session, at = answer.session, answer.requested_at
     if not answer.rows:
@@ -202,13 +218,26 @@ def _store_rows(
         bars.record_rejected(connection, answer, run_id)
         message = f"none of the {len(answer.rejected)} rows is usable"
         return None, RetryableError(FailureKind.EMPTY, f"grouped {session}", message)
-    count = row_counts.judge(connection, answer)
-    if count is RowCount.DOUBTED:
+    doubted = _doubts(connection, fetched, answer)
+    if row_counts.is_disbelieved(connection, answer, doubted):
         loads.record_unstored(connection, session, "failed", at, run_id)
         return None, _collapsed(answer, "the sessions before hold far more")
-    quarantined = count is RowCount.COLLAPSED
-    write = bars.write_session(connection, answer, run_id, quarantined=quarantined)
-    return write, _collapsed(answer, f"{write.stored} are stored") if write.collapsed else None
+    write = bars.write_session(connection, answer, run_id, quarantined=bool(doubted))
+    if write.collapsed:
+        return write, _collapsed(answer, f"{write.stored} are stored")
+    if not write.superseded:
+        broken = [(doubt.rule, doubt.offender) for doubt in doubted]
+        verdicts.renew(connection, session, broken, run_id)
+    return write, None
+
+
+def _doubts(connection: Connection, fetched: Fetched, answer: EncodedSession) -> list[Doubt]:
+    """What speaks against the answer, unless a person took this very content for right."""
+    if fetched.traits is None:
+        return []
+    found = doubts(connection, fetched.traits, fetched.before)
+    approved = found and verdicts.is_approved(connection, answer.session, answer.content_hash)
+    return [] if approved else found
 
 
 def _collapsed(answer: EncodedSession, against: str) -> VendorError:

@@ -1,49 +1,56 @@
-"""Asset checks: each is named as the sentence that is true when it passes.
+"""Asset checks: the quality rules over what a run loaded, or over all that is loaded.
 
 In a ranged run one evaluation speaks for all sessions of the run and lists the offending ones.
+What the rules found is also kept in `rule_results`; a session that breaks one that quarantines is
+kept from readers. No check blocks: the good sessions of a range must go on.
 """
 
 from collections.abc import Iterator, Sequence
 from datetime import date
-from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from universe_pipeline import wiring
-from universe_pipeline.adapters.postgres import loads, reading
+from universe_pipeline.adapters.postgres import loads
 from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.adapters.postgres.coverage import cover
 from universe_pipeline.adapters.postgres.failures import failures_of_run
 from universe_pipeline.adapters.postgres.splits import rejected_splits
+from universe_pipeline.adapters.postgres.verdicts import record_results, settle
 from universe_pipeline.domain.quality import DUPLICATE
-from universe_pipeline.domain.sessions import closed_days, newest_closed
+from universe_pipeline.domain.quality.findings import Finding
+from universe_pipeline.domain.quality.rules import SESSIONS_USABLE
+from universe_pipeline.loading.comparison import compare, draw_symbols
+from universe_pipeline.loading.judging import (
+    judge_bars,
+    judge_coverage,
+    judge_loads,
+    judge_universe,
+)
 from universe_pipeline.orchestration.assets.daily_bars import daily_bars
 from universe_pipeline.orchestration.assets.data_coverage import data_coverage
 from universe_pipeline.orchestration.assets.splits import splits
 from universe_pipeline.orchestration.assets.symbols import symbols
 from universe_pipeline.orchestration.failures import stop
-from universe_pipeline.orchestration.metadata import as_it_is
 from universe_pipeline.orchestration.partitions import asked_for, sessions_of, span
-from universe_pipeline.orchestration.resources import PostgresResource
-
-SHOWN = 50
-"""Offenders listed in a check's metadata; the count is always complete."""
-
-TOLD = 3
-"""Offenders in the line that a failed check shows."""
-
-_BARS = {
-    "daily_bars_cover_every_session": "Every session of the run is loaded.",
-    "daily_bars_have_consistent_ohlc": "High is the highest and low the lowest price of every bar.",
-    "daily_bars_fall_on_sessions": "No bar lies on a day on which the NYSE was closed.",
-    "daily_bars_match_their_load": "Every session holds as many bars as its load stored.",
-}
+from universe_pipeline.orchestration.resources import PolygonResource, PostgresResource
+from universe_pipeline.orchestration.tags import VERIFICATION
+from universe_pipeline.orchestration.verdicts import (
+    AGREES_WITH_VENDOR,
+    COVERS_SESSIONS,
+    KNOWS_LOADS,
+    OF_BARS,
+    OF_SYMBOLS,
+    spec,
+    verdict,
+    warning,
+)
+from universe_pipeline.settings import NO_KEY
 
 
 @dg.multi_asset_check(
-    specs=[
-        dg.AssetCheckSpec(name, asset=daily_bars, description=meaning)
-        for name, meaning in _BARS.items()
-    ],
+    specs=[spec(check, daily_bars) for check in (COVERS_SESSIONS, *OF_BARS)],
     can_subset=True,  # the UI executes them one by one, too
 )
 def daily_bars_checks(
@@ -52,36 +59,20 @@ def daily_bars_checks(
     """Judge the sessions of the run; sessions that failed make the run itself fail at the end."""
     chosen = {key.name for key in context.selected_asset_check_keys}
     with postgres.database.connect() as connection:
-        sessions = _sessions(context, connection)
-        lacking = _lacking(connection, asked_for(context.run, sessions))
-        for verdict in _verdicts_on_bars(connection, sessions, lacking):
-            if verdict.check_name in chosen:
-                yield verdict
-        _fail_for_failed(context, connection, lacking)
-
-
-def _verdicts_on_bars(
-    connection: Connection, sessions: list[date], lacking: Sequence[tuple[date, str]]
-) -> Iterator[dg.AssetCheckResult]:
-    yield _verdict(
-        "daily_bars_cover_every_session",
-        [f"{session}: {state}" for session, state in lacking],
-        severity=_severity(lacking),
-    )
-    yield _verdict(
-        "daily_bars_have_consistent_ohlc",
-        [f"{day} {symbol}" for day, symbol in reading.inconsistent_bars(connection, sessions)],
-    )
-    closed = closed_days(sessions[0], sessions[-1]) if sessions else ()
-    yield _verdict(
-        "daily_bars_fall_on_sessions",
-        [f"{day}: {count} bars" for day, count in reading.bars_on(connection, closed)],
-    )
-    miscounted = reading.miscounted_sessions(connection, sessions)
-    yield _verdict(
-        "daily_bars_match_their_load",
-        [f"{day}: {found} bars, {stored} stored" for day, stored, found in miscounted],
-    )
+        sessions = asked_for(context.run, _sessions(context, connection))
+        findings: list[Finding] = []
+        if any(check.name in chosen for check in OF_BARS):
+            thresholds = postgres.settings.thresholds
+            fingerprints = _occasion(context) == VERIFICATION
+            findings = judge_bars(connection, sessions, thresholds, fingerprints=fingerprints)
+            _quarantine(context, connection, sessions, findings)
+        findings += judge_loads(connection, sessions, wiring.now())
+        _record(context, connection, findings, sessions)
+        found = {each.rule: each for each in findings}
+        for check in (COVERS_SESSIONS, *OF_BARS):
+            if check.name in chosen:
+                yield verdict(check, found)
+        _fail_for_failed(context, connection, found[SESSIONS_USABLE])
 
 
 def _sessions(context: dg.AssetCheckExecutionContext, connection: Connection) -> list[date]:
@@ -90,44 +81,45 @@ def _sessions(context: dg.AssetCheckExecutionContext, connection: Connection) ->
     return sessions or [state.session for state in loads.all_committed(connection)]
 
 
-def _lacking(connection: Connection, sessions: Sequence[date]) -> list[tuple[date, str]]:
-    """Sessions that are not loaded, with the state that they are in instead."""
-    known = loads.states(connection, sessions)
-    newest = newest_closed(wiring.now())
-    lacking: list[tuple[date, str]] = []
-    for session in sessions:
-        if session not in known:
-            lacking.append((session, "not closed" if session > newest else "not asked for"))
-        elif known[session].status not in ("loaded", "empty"):
-            lacking.append((session, known[session].status))
-    return lacking
+def _occasion(context: dg.AssetCheckExecutionContext) -> str:
+    """Whether the run judges what it loads, or what was loaded before."""
+    run = context.run
+    alone = bool(run.asset_check_selection) and not run.asset_selection
+    return VERIFICATION if run.job_name == VERIFICATION or alone else "load"
 
 
-def _severity(lacking: Sequence[tuple[date, str]]) -> dg.AssetCheckSeverity:
-    """Only a session that was asked for and cannot be used is an error."""
-    broken = any(state in ("failed", "quarantined") for _, state in lacking)
-    return dg.AssetCheckSeverity.ERROR if broken or not lacking else dg.AssetCheckSeverity.WARN
+def _quarantine(
+    context: dg.AssetCheckExecutionContext,
+    connection: Connection,
+    sessions: Sequence[date],
+    findings: Sequence[Finding],
+) -> None:
+    """Most were quarantined when they were stored; these, sessions loaded since show."""
+    whole = [each for each in findings if each.rule.degrades]
+    for session in settle(connection, sessions, whole, context.run.run_id):
+        context.log.error("session %s is quarantined", session)
+        cover(connection)
+
+
+def _record(
+    context: dg.AssetCheckExecutionContext,
+    connection: Connection,
+    findings: Sequence[Finding],
+    sessions: Sequence[date],
+) -> None:
+    ends = (sessions[0], sessions[-1]) if sessions else None
+    record_results(connection, _occasion(context), findings, ends, context.run.run_id)
 
 
 def _fail_for_failed(
-    context: dg.AssetCheckExecutionContext,
-    connection: Connection,
-    lacking: Sequence[tuple[date, str]],
+    context: dg.AssetCheckExecutionContext, connection: Connection, unusable: Finding
 ) -> None:
     """A run with failed sessions must not end green: its other sessions are loaded and marked."""
-    failed = [day for day, state in lacking if state == "failed"]
+    failed = [one.day for one in unusable.worst if one.day is not None and one.detail == "failed"]
     reasons = failures_of_run(connection, context.run.run_id)
     if failed:
         because = f": {reasons[0].message}" if reasons else ""
         raise stop(f"{span(failed)} could not be loaded{because}")
-
-
-@dg.asset_check(asset=symbols)
-def symbols_are_unique(postgres: PostgresResource) -> dg.AssetCheckResult:
-    """No symbol stands twice in the reference list."""
-    with postgres.database.connect() as connection:
-        repeated = reading.repeated_symbols(connection)
-    return _verdict(None, [f"{symbol}: {count} times" for symbol, count in repeated])
 
 
 _SPLITS = {
@@ -157,42 +149,62 @@ def splits_checks(
                 for symbol, day, rule in rejected
                 if (rule == DUPLICATE) is (name == "splits_are_unique")
             ]
-            yield _verdict(name, offenders, severity=dg.AssetCheckSeverity.WARN)
+            yield warning(name, offenders)
 
 
-@dg.asset_check(asset=data_coverage)
-def data_coverage_knows_every_load(
+@dg.multi_asset_check(specs=[spec(check, symbols) for check in OF_SYMBOLS], can_subset=True)
+def symbols_checks(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource
-) -> dg.AssetCheckResult:
-    """Every committed session of the run is part of the coverage."""
+) -> Iterator[dg.AssetCheckResult]:
+    """Judge the reference list."""
     with postgres.database.connect() as connection:
-        unknown = reading.uncovered_loads(connection, _sessions(context, connection))
-    return _verdict(None, [str(session) for session in unknown])
+        findings = judge_universe(connection)
+        _record(context, connection, findings, [])
+    chosen = {key.name for key in context.selected_asset_check_keys}
+    found = {each.rule: each for each in findings}
+    yield from (verdict(check, found) for check in OF_SYMBOLS if check.name in chosen)
 
 
-def _verdict(
-    name: str | None,
-    offenders: Sequence[str],
-    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
-) -> dg.AssetCheckResult:
-    metadata: dict[str, Any] = {"offenders": len(offenders)}
-    if offenders:
-        metadata["list"] = dg.MetadataValue.md(
-            "\n".join(f"- {as_it_is(text)}" for text in offenders[:SHOWN])
-        )
-    return dg.AssetCheckResult(
-        check_name=name,
-        passed=not offenders,
-        severity=severity,
-        metadata=metadata,
-        description=_told(offenders),  # shown at once, the list only when asked for
-    )
+@dg.multi_asset_check(specs=[spec(KNOWS_LOADS, data_coverage)])
+def data_coverage_checks(
+    context: dg.AssetCheckExecutionContext, postgres: PostgresResource
+) -> Iterator[dg.AssetCheckResult]:
+    """Judge whether the coverage knows the sessions of the run."""
+    with postgres.database.connect() as connection:
+        sessions = _sessions(context, connection)
+        finding = judge_coverage(connection, sessions)
+        _record(context, connection, [finding], sessions)
+    yield verdict(KNOWS_LOADS, {finding.rule: finding})
 
 
-def _told(offenders: Sequence[str]) -> str | None:
-    if not offenders:
-        return None
-    return "; ".join(offenders[:TOLD]) + (" …" if len(offenders) > TOLD else "")
+class Sample(dg.Config):
+    """Run configuration of `sample_checks`."""
+
+    size: int = Field(default=0, description="Symbols to compare with the vendor, bar by bar.")
+    seed: int = Field(default=0, description="Draws the symbols; the same ones each time.")
 
 
-CHECKS = [daily_bars_checks, symbols_are_unique, data_coverage_knows_every_load, splits_checks]
+@dg.multi_asset_check(specs=[spec(AGREES_WITH_VENDOR, daily_bars)], can_subset=True)
+def sample_checks(
+    context: dg.AssetCheckExecutionContext,
+    config: Sample,
+    polygon: PolygonResource,
+    postgres: PostgresResource,
+) -> Iterator[dg.AssetCheckResult]:
+    """Compare symbols with the vendor where the run is configured to, and there is a key."""
+    if not config.size:
+        return
+    if postgres.settings.polygon_api_key is None:
+        context.log.warning("no symbol is compared with the vendor: %s", NO_KEY)
+        return
+    database, today = postgres.database, wiring.now().astimezone(wiring.new_york()).date()
+    with database.connect() as connection, polygon.client(database, context.run) as client:
+        sessions = _sessions(context, connection)
+        drawn = draw_symbols(connection, config.size, config.seed)
+        context.log.info("%s symbols drawn by seed %s: %s", len(drawn), config.seed, drawn)
+        findings = compare(client, connection, drawn, sessions, today)
+        _record(context, connection, findings, sessions)
+    yield verdict(AGREES_WITH_VENDOR, {each.rule: each for each in findings})
+
+
+CHECKS = [daily_bars_checks, symbols_checks, data_coverage_checks, sample_checks, splits_checks]

@@ -4,11 +4,14 @@ import dagster as dg
 
 from universe_pipeline.orchestration.assets.splits import splits
 from universe_pipeline.orchestration.assets.symbols import symbols
+from universe_pipeline.orchestration.checks import sample_checks
 from universe_pipeline.orchestration.settling import settling
 from universe_pipeline.orchestration.symbol_repair import symbol_repair
-from universe_pipeline.orchestration.tags import DAILY_UPDATE
+from universe_pipeline.orchestration.tags import DAILY_UPDATE, VERIFICATION
 
-SESSION_ASSETS = dg.AssetSelection.assets("symbols", "daily_bars", "data_coverage")
+SESSION_ASSETS = dg.AssetSelection.assets(
+    "symbols", "daily_bars", "data_coverage"
+) - dg.AssetSelection.checks(*sample_checks.check_keys)  # a load asks for bars once
 
 universe_discovery = dg.define_asset_job(
     "universe_discovery",
@@ -35,7 +38,7 @@ error_retry = dg.define_asset_job(
 )
 
 verification = dg.define_asset_job(
-    "verification",
+    VERIFICATION,
     selection=dg.AssetSelection.checks_for_assets(
         "symbols", "daily_bars", "data_coverage", "splits"
     ),

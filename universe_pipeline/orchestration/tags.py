@@ -3,6 +3,9 @@
 DAILY_UPDATE = "daily_update"
 """The job whose requests go before all others."""
 
+VERIFICATION = "verification"
+"""The job that judges what is loaded, and loads nothing."""
+
 JOB_TAG = "universe/job"
 """The load job that a run works for, as `universe status` shows it."""
 

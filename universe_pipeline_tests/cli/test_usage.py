@@ -14,7 +14,6 @@ LOADING = [
     ("resume",),
     ("retry",),
     ("repair", "--symbols", "AAPL", "--start", "2024-03-11", "--end", "2024-03-12"),
-    ("verify", "--sample-size", "1"),
 ]
 
 

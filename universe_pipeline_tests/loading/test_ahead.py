@@ -1,5 +1,6 @@
 """Work ahead of the one who takes its results."""
 
+import time
 from collections.abc import Iterator
 from threading import Event, Lock
 
@@ -58,6 +59,34 @@ def test_so_many_work_at_once():
     list(ahead(work, range(9), in_flight=3))
 
     assert most == 3
+
+
+def test_fewer_may_work_at_once_than_are_in_flight():
+    lock = Lock()
+
+    def work(number: int) -> int:
+        assert lock.acquire(blocking=False)
+        time.sleep(0.001)
+        lock.release()
+        return number
+
+    assert list(ahead(work, range(20), in_flight=5, threads=1)) == list(range(20))
+
+
+def test_who_stops_early_waits_for_the_work_in_hand_of_named_threads():
+    done: list[int] = []
+
+    def work(number: int) -> int:
+        time.sleep(0.05 * number)
+        done.append(number)
+        return number
+
+    results = ahead(work, range(10), in_flight=2, threads=1)
+    first = next(results)
+    results.close()
+
+    assert first == 0
+    assert done == [0, 1]
 
 
 def test_an_error_comes_in_its_turn_and_ends_it():

@@ -1,4 +1,7 @@
-"""An answer with far fewer rows than the sessions before: doubted once, then kept from readers."""
+"""An answer with far other row counts than the sessions before is kept from readers.
+
+Too few are asked for once more first.
+"""
 
 from datetime import date
 
@@ -6,11 +9,13 @@ import pytest
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.domain.errors import UsageError
 from universe_pipeline.domain.sessions import sessions_before
+from universe_pipeline.loading.approvals import approve
 from universe_pipeline.loading.sessions import Encoding, Outcome, fetch_sessions
 from universe_pipeline.loading.sessions import store as keep
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.adapters.postgres.session_answers import JULY_2
+from universe_pipeline_tests.adapters.postgres.session_answers import JULY_2, JULY_3
 from universe_pipeline_tests.cli.vendor_answers import grouped
 
 BEFORE = sessions_before(JULY_2, 20)
@@ -86,14 +91,61 @@ def test_a_whole_answer_ends_the_quarantine(
 
 
 @pytest.mark.parametrize(
-    ("usual", "state"), [(1.0, "loaded"), (1.1, "loaded"), (1.12, "failed"), (0.1, "loaded")]
+    ("usual", "state"),
+    [(1.0, "loaded"), (1.1, "loaded"), (1.12, "failed"), (0.92, "loaded"), (0.9, "quarantined")],
 )
-def test_under_90_percent_of_the_median_is_far_fewer(
+def test_more_than_10_percent_off_the_median_is_far_off(
     client: PolygonClient, store: Connection, rows: int, usual: float, state: str
 ) -> None:
     pretend(store, round(usual * rows))
 
     assert load(client, store).state == state
+
+
+def test_what_a_person_approved_is_given_to_readers_until_it_is_another(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor, rows: int
+) -> None:
+    pretend(store, 2 * rows)
+    load(client, store)
+    load(client, store)
+
+    rules = approve(store, JULY_2, "the list was halved", "a test")
+    same = load(client, store)
+    vendor.faults.add("missing", tickers=["AAPL"])
+    other = load(client, store)
+
+    assert rules == ["session_has_a_plausible_row_count"]
+    assert (same.state, other.state) == ("loaded", "quarantined")
+    assert store.execute(
+        "SELECT date, reason, rules, approved_by FROM session_approvals"
+    ).fetchall() == [(JULY_2, "the list was halved", rules, "a test")]
+    assert store.execute("SELECT date, rule, detail FROM broken_rules").fetchall() == [
+        (JULY_2, rules[0], f"{rows - 1} bars, usually {2 * rows}")
+    ]
+
+
+def test_what_is_not_quarantined_cannot_be_approved(
+    client: PolygonClient, store: Connection
+) -> None:
+    load(client, store)
+
+    with pytest.raises(UsageError, match="it is loaded, and given to readers"):
+        approve(store, JULY_2, "why not", "a test")
+    with pytest.raises(UsageError, match="it is not stored"):
+        approve(store, JULY_3, "why not", "a test")
+
+
+def test_what_a_repair_changed_can_be_approved(
+    client: PolygonClient, store: Connection, rows: int
+) -> None:
+    pretend(store, 2 * rows)
+    load(client, store)
+    load(client, store)
+    store.execute("UPDATE session_loads SET content_hash = NULL WHERE date = %s", (JULY_2,))
+
+    approve(store, JULY_2, "the list was halved", "a test")
+
+    assert load(client, store).state == "loaded"
 
 
 def test_with_less_than_twenty_loaded_sessions_before_nothing_is_doubted(

@@ -74,11 +74,11 @@ def test_every_check_is_recorded_once_for_the_run_and_none_stays_planned(
     command(*LOAD)
 
     recorded = connection.execute(
-        "SELECT check_name, partition, execution_status, count(*)"
-        " FROM dagster.asset_check_executions GROUP BY 1, 2, 3"
+        "SELECT check_name, partition, execution_status FROM dagster.asset_check_executions"
     ).fetchall()
     assert len(recorded) == len({name for name, *_ in recorded}) > 1
-    assert {tuple(rest) for _, *rest in recorded} == {(None, "SUCCEEDED", 1)}
+    assert {partition for _, partition, _ in recorded} == {None}
+    assert {status for *_, status in recorded} <= {"SUCCEEDED", "FAILED"}
 
 
 def test_a_session_that_fails_is_left_out_and_the_others_are_loaded(

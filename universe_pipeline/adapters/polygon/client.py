@@ -9,7 +9,7 @@ from urllib.parse import quote
 import httpx
 import polars as pl
 
-from universe_pipeline.adapters.polygon.bars import grouped_bars, range_bars
+from universe_pipeline.adapters.polygon.bars import RangePage, grouped_bars, range_bars
 from universe_pipeline.adapters.polygon.exchange import Exchange, Reply, endpoint_of
 from universe_pipeline.adapters.polygon.key import ApiKey
 from universe_pipeline.adapters.polygon.origins import destination
@@ -110,13 +110,21 @@ class PolygonClient:
         url = self._url(f"/v2/aggs/grouped/locale/us/market/stocks/{session}?adjusted=false")
         return _answer(lambda: self._ask(url, lambda reply: grouped_bars(reply, session)))
 
-    def symbol_daily(self, symbol: str, start: date, end: date) -> Answer:
-        """Ask for a symbol's raw bars from `start` to `end`, both included (`DATED_BAR_SCHEMA`)."""
+    def symbol_daily(
+        self, symbol: str, start: date, end: date, *, adjusted: bool = False
+    ) -> Answer:
+        """Ask for a symbol's bars from `start` to `end`, both included (`DATED_BAR_SCHEMA`).
+
+        As traded, or adjusted for the splits that were executed up to today.
+        """
         path = f"/v2/aggs/ticker/{_in_path(symbol)}/range/1/day/{start}/{end}"
-        url = self._url(f"{path}?adjusted=false&sort=asc&limit=50000")
+        url = self._url(f"{path}?adjusted={str(adjusted).lower()}&sort=asc&limit=50000")
+
+        def read(reply: Reply) -> RangePage:
+            return range_bars(reply, symbol, start, end, adjusted=adjusted)
 
         def bars() -> Bars | Nothing:
-            pages = list(self._pages(url, lambda reply: range_bars(reply, symbol, start, end)))
+            pages = list(self._pages(url, read))
             frame = pl.concat(page.frame for page in pages)
             undecodable = tuple(chain.from_iterable(page.undecodable for page in pages))
             return Bars(frame, undecodable) if frame.height or undecodable else Nothing()

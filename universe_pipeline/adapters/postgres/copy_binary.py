@@ -87,10 +87,15 @@ def encode(bars: pl.DataFrame, source: str, session: date | None = None) -> Enco
     for name in given.columns:
         if name != "symbol":
             rows[name] = given[name].to_numpy()[order]
-    fingerprint = sha256(rows.data).hexdigest()[:_FINGERPRINT]
+    digest = sha256(rows.data).hexdigest()[:_FINGERPRINT]
     if session is not None:
         rows["date"] = (session - _EPOCH).days
-    return layout.packed(rows, fingerprint)
+    return layout.packed(rows, digest)
+
+
+def fingerprint(bars: pl.DataFrame) -> str:
+    """The fingerprint of a session's bars (`BAR_SCHEMA`), as `encode` makes it."""
+    return encode(bars, "grouped", _EPOCH).fingerprint
 
 
 def _without_nulls(bars: pl.DataFrame, *, dated: bool) -> pl.DataFrame:
@@ -143,7 +148,7 @@ class _Layout:
         rows["source"] = self.source
         return rows
 
-    def packed(self, rows: npt.NDArray[np.void], fingerprint: str) -> EncodedBars:
+    def packed(self, rows: npt.NDArray[np.void], digest: str) -> EncodedBars:
         """The rows without the bytes that they do not have."""
         kept = np.ones((len(rows), self.width), dtype=np.bool_)
         lengths = rows["symbol#"]
@@ -154,7 +159,7 @@ class _Layout:
             kept[absent, self._bytes_of(name)] = False
             sizes -= absent * self._type[name].itemsize
         content = rows.view(np.uint8).reshape(kept.shape)[kept]
-        return EncodedBars(content, np.cumsum(sizes), fingerprint)
+        return EncodedBars(content, np.cumsum(sizes), digest)
 
     def _bytes_of(self, name: LiteralString) -> slice:
         """Where in a row the field's value lies."""

@@ -7,13 +7,10 @@ from datetime import date, datetime
 import psycopg
 
 from universe_pipeline.domain.errors import ACCESS_KINDS, FailureKind
+from universe_pipeline.domain.thresholds import TRAILING, TRAILING_DAYS
 
 COMMITTED = ("loaded", "empty", "quarantined")
 """States that are committed and materialized; a range load skips them."""
-
-TRAILING_SESSIONS = 20
-TRAILING_DAYS = 60
-"""Twenty sessions that lie further back say little of how many rows are usual."""
 
 EMPTY_CONFIRMATIONS = 3
 """A session counts as empty after so many empty answers on different days."""
@@ -134,9 +131,20 @@ def trailing_median(connection: psycopg.Connection, session: date) -> float | No
         ) before
         HAVING count(*) = %(sessions)s
         """,
-        {"session": session, "days": TRAILING_DAYS, "sessions": TRAILING_SESSIONS},
+        {"session": session, "days": TRAILING_DAYS, "sessions": TRAILING},
     ).fetchone()
     return None if row is None else float(row[0])
+
+
+def trailing_sessions(connection: psycopg.Connection, session: date) -> list[date]:
+    """The up to twenty loaded sessions before that say what is usual, the newest first."""
+    rows = connection.execute(
+        "SELECT date FROM session_loads"
+        " WHERE date < %(session)s AND date > %(session)s - %(days)s AND status = 'loaded'"
+        " ORDER BY date DESC LIMIT %(sessions)s",
+        {"session": session, "days": TRAILING_DAYS, "sessions": TRAILING},
+    )
+    return [row[0] for row in rows]
 
 
 def given_up(

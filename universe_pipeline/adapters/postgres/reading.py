@@ -1,4 +1,4 @@
-"""Bars out of the database, and the questions that checks ask about them."""
+"""Bars out of the database, and what is known of them."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -27,53 +27,6 @@ def sample(connection: psycopg.Connection, session: date, rows: int) -> pl.DataF
         (session, rows),
     ).fetchall()
     return pl.DataFrame(found, schema=DATED_BAR_SCHEMA, orient="row").drop("date")
-
-
-def inconsistent_bars(
-    connection: psycopg.Connection, sessions: Sequence[date]
-) -> list[tuple[date, str]]:
-    """Bars of `sessions` whose high is below, or low above, one of the other prices."""
-    return connection.execute(
-        """
-        SELECT date, symbol FROM daily_bars
-        WHERE date = ANY (%s)
-          AND NOT (high >= greatest(open, close, low) AND low <= least(open, close) AND low > 0)
-        ORDER BY date, symbol
-        """,
-        (list(sessions),),
-    ).fetchall()
-
-
-def bars_on(connection: psycopg.Connection, days: Sequence[date]) -> list[tuple[date, int]]:
-    """How many bars stand on each of `days` that has any."""
-    return connection.execute(
-        "SELECT date, count(*) FROM daily_bars WHERE date = ANY (%s) GROUP BY date ORDER BY date",
-        (list(days),),
-    ).fetchall()
-
-
-def repeated_symbols(connection: psycopg.Connection) -> list[tuple[str, int]]:
-    """Symbols that stand more than once in the reference list."""
-    return connection.execute(
-        "SELECT symbol, count(*) FROM symbols GROUP BY symbol HAVING count(*) > 1 ORDER BY symbol"
-    ).fetchall()
-
-
-def miscounted_sessions(
-    connection: psycopg.Connection, sessions: Sequence[date]
-) -> list[tuple[date, int, int]]:
-    """Loaded sessions whose bars are not as many as their load stored: date, recorded, found."""
-    return connection.execute(
-        """
-        SELECT l.date, l.stored, count(b.symbol)::int
-        FROM session_loads l
-        LEFT JOIN daily_bars b ON b.date = l.date AND b.source = 'grouped'
-        WHERE l.date = ANY (%s) AND l.status IN ('loaded', 'quarantined')
-        GROUP BY l.date, l.stored HAVING l.stored <> count(b.symbol)
-        ORDER BY l.date
-        """,
-        (list(sessions),),
-    ).fetchall()
 
 
 def uncovered_loads(connection: psycopg.Connection, sessions: Sequence[date]) -> list[date]:
@@ -114,5 +67,18 @@ def covered_symbols(connection: psycopg.Connection) -> list[str]:
     rows = connection.execute(
         "SELECT symbol FROM data_coverage JOIN symbols USING (symbol)"
         " JOIN universe_types USING (type) ORDER BY symbol"
+    )
+    return [row[0] for row in rows]
+
+
+def held_by_all(
+    connection: psycopg.Connection, symbols: Sequence[str], sessions: Sequence[date]
+) -> list[str]:
+    """Those of `symbols` that have a bar with trades in each of `sessions`, in order."""
+    rows = connection.execute(
+        "SELECT symbol FROM daily_bars"
+        " WHERE symbol = ANY (%s) AND date = ANY (%s) AND volume > 0"
+        " GROUP BY symbol HAVING count(*) = %s ORDER BY symbol",
+        (list(symbols), list(sessions), len(sessions)),
     )
     return [row[0] for row in rows]

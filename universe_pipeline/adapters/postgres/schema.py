@@ -7,7 +7,7 @@ import psycopg
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.domain.errors import DatabaseError, SchemaTooNewError
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest step of migrations/versions; a test holds the two together."""
 
 OLDEST_SERVER = 150000

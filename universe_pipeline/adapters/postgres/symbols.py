@@ -28,13 +28,16 @@ class Snapshot:
     by_type: dict[str, int]
     by_exchange: dict[str, int]
     content_hash: str
+    without_figi: int | None
+    """Symbols without a composite FIGI; None in snapshots that did not count them."""
+    without_cik: int | None
 
 
 def newest_snapshot(connection: psycopg.Connection) -> Snapshot | None:
     """The last completed discovery, if there was one."""
     row = connection.execute(
-        "SELECT taken_at, symbols, active, by_type, by_exchange, content_hash"
-        " FROM universe_snapshots ORDER BY taken_at DESC LIMIT 1"
+        "SELECT taken_at, symbols, active, by_type, by_exchange, content_hash, without_figi,"
+        " without_cik FROM universe_snapshots ORDER BY taken_at DESC LIMIT 1"
     ).fetchone()
     return None if row is None else Snapshot(*row)
 
@@ -101,6 +104,8 @@ def _describe(symbols: pl.DataFrame, taken_at: datetime) -> Snapshot:
         by_type=_counts(symbols["type"]),
         by_exchange=_counts(symbols["primary_exchange"]),
         content_hash=sha256(content).hexdigest(),
+        without_figi=symbols["composite_figi"].null_count(),
+        without_cik=symbols["cik"].null_count(),
     )
 
 
@@ -112,8 +117,8 @@ def _counts(values: pl.Series) -> dict[str, int]:
 def _record(connection: psycopg.Connection, snapshot: Snapshot, run_id: str | None) -> None:
     connection.execute(
         "INSERT INTO universe_snapshots"
-        " (taken_at, symbols, active, by_type, by_exchange, content_hash, run_id)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+        " (taken_at, symbols, active, by_type, by_exchange, content_hash, without_figi,"
+        " without_cik, run_id) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             snapshot.taken_at,
             snapshot.symbols,
@@ -121,6 +126,8 @@ def _record(connection: psycopg.Connection, snapshot: Snapshot, run_id: str | No
             Json(snapshot.by_type),
             Json(snapshot.by_exchange),
             snapshot.content_hash,
+            snapshot.without_figi,
+            snapshot.without_cik,
             run_id,
         ),
     )

@@ -116,7 +116,7 @@ class SessionLoads:
         if outcome.error is not None:
             self.context.log.error("session %s failed: %s", outcome.session, outcome.error)
         elif outcome.state == "quarantined":
-            self.context.log.error("session %s has far fewer rows than usual", outcome.session)
+            self.context.log.error("session %s is quarantined: the checks say why", outcome.session)
         elif outcome.state == "pending":
             self.context.log.warning("session %s is not published yet", outcome.session)
 

@@ -1,13 +1,11 @@
-"""Reading bars, and the questions of the checks; broken states are made by hand."""
+"""Reading bars, and what is known of them."""
 
 from datetime import date
 
 import polars as pl
-import pytest
-from psycopg import sql
 
 from universe_pipeline.adapters.postgres import reading
-from universe_pipeline.adapters.postgres.bars import write_session, write_symbol
+from universe_pipeline.adapters.postgres.bars import write_session
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.coverage import cover
 from universe_pipeline.adapters.postgres.loads import record_unstored
@@ -22,7 +20,6 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     T1,
     Row,
     answered,
-    answered_symbol,
     bar,
 )
 
@@ -78,54 +75,6 @@ def test_a_symbols_bars_are_read_by_date(store: Connection):
     assert found.rows() == [(JULY_1, *bar("A")), (JULY_3, *bar("A"))]
 
 
-@pytest.mark.parametrize(
-    "broken",
-    [
-        {"high": 10.4},
-        {"low": 10.1},
-        {"low": 0.0},
-        {"low": -1.0},
-        {"open": 11.5},
-        {"close": 8.0},
-        {"high": 8.0, "open": 8.5, "close": 8.5},
-        {"high": float("nan"), "low": float("nan")},
-    ],
-)
-def test_bars_that_contradict_themselves_are_found(store: Connection, broken: dict[str, float]):
-    write_session(store, answered(JULY_1, bar("GOOD"), bar("BAD")), None)
-    for column, value in broken.items():
-        _set(store, "BAD", column, value)
-
-    assert reading.inconsistent_bars(store, DAYS) == [(JULY_1, "BAD")]
-    assert reading.inconsistent_bars(store, [JULY_2]) == []
-
-
-def test_bars_on_closed_days_are_counted(store: Connection):
-    holiday = date(2024, 7, 4)
-    write_session(store, answered(holiday, bar("A"), bar("B")), None)
-    write_session(store, answered(JULY_1, bar("A")), None)
-
-    assert reading.bars_on(store, [holiday, date(2024, 7, 6)]) == [(holiday, 2)]
-
-
-def test_no_symbol_repeats_where_the_key_forbids_it(store: Connection):
-    _list(store, "A", "B", "a")
-
-    assert reading.repeated_symbols(store) == []
-
-
-def test_sessions_with_more_or_fewer_bars_than_recorded_are_found(store: Connection):
-    for day in (*DAYS, JULY_5):
-        write_session(store, answered(day, bar("A"), bar("B")), None)
-    write_symbol(store, answered_symbol("C", [JULY_1], {JULY_1: bar("C")}), None)
-    store.execute("DELETE FROM daily_bars WHERE date = %s", (JULY_2,))
-    store.execute("UPDATE session_loads SET stored = 1, received = 1 WHERE date = %s", (JULY_3,))
-
-    found = reading.miscounted_sessions(store, [JULY_3, JULY_2, JULY_1])
-
-    assert found == [(JULY_2, 2, 0), (JULY_3, 1, 2)]
-
-
 def test_committed_sessions_that_the_coverage_does_not_know_are_found(store: Connection):
     write_session(store, answered(JULY_1, bar()), None)
     cover(store)
@@ -153,11 +102,6 @@ def test_covered_symbols_are_those_of_the_universe_that_have_bars(store: Connect
     cover(store)
 
     assert reading.covered_symbols(store) == ["A"]
-
-
-def _set(connection: Connection, symbol: str, column: str, value: float) -> None:
-    query = sql.SQL("UPDATE daily_bars SET {} = %s WHERE symbol = %s")
-    connection.execute(query.format(sql.Identifier(column)), (value, symbol))
 
 
 def _list(connection: Connection, *symbols: str) -> None:

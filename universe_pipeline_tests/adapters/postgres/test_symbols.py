@@ -152,8 +152,8 @@ def test_a_symbol_that_comes_back_is_active_again(store: Connection):
 
 def test_a_snapshot_counts_by_type_exchange_and_activity(store: Connection):
     rows = [
-        listing("A", primary_exchange="XNYS"),
-        listing("B", primary_exchange="XNAS"),
+        listing("A", primary_exchange="XNYS", cik="0001067983"),
+        listing("B", primary_exchange="XNAS", composite_figi="BBG000DWCFL4"),
         listing("C", primary_exchange="XNAS", active=False),
         listing("D", type="ETF", primary_exchange=None),
         listing("E", type=None, primary_exchange="XNAS"),
@@ -168,6 +168,8 @@ def test_a_snapshot_counts_by_type_exchange_and_activity(store: Connection):
         by_type={"CS": 3, "ETF": 1, "": 1},
         by_exchange={"XNAS": 3, "XNYS": 1, "": 1},
         content_hash=taken.content_hash,
+        without_figi=4,
+        without_cik=4,
     )
     assert newest_snapshot(store) == taken
     assert store.execute("SELECT run_id FROM universe_snapshots").fetchall() == [("run-1",)]

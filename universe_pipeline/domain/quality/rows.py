@@ -1,6 +1,6 @@
-"""Rules that a row of the vendor's answer must keep to be stored, and what became of each row.
+"""Rules for one row: which are not stored, and what is told of those that are.
 
-Only rules of severity "block" reject. What real data does is never rejected: a vwap outside
+Only rules of severity ERROR reject. What real data does is never rejected: a vwap outside
 [low, high] (6.5 % of one real session, since vwap takes odd lots and extended hours), rows without
 vwap and transactions, zero volume, fractional volume, exchange test tickers.
 """
@@ -13,6 +13,20 @@ from typing import Any
 import polars as pl
 
 from universe_pipeline.domain.bars import VENDOR_NAMES, RejectedRow
+from universe_pipeline.domain.quality.findings import Finding, framed
+from universe_pipeline.domain.quality.rules import (
+    EARLY_VOLUME_WHOLE,
+    OHLC_ORDER,
+    PRICE_POSITIVE,
+    PRICES_USUAL,
+    SYMBOL_FORM,
+    TRANSACTIONS_AGREE,
+    VOLUME_FINITE,
+    VWAP_NEAR,
+    WICKS_SHORT,
+    Rule,
+)
+from universe_pipeline.domain.thresholds import Thresholds
 
 PRICES = ("open", "high", "low", "close")
 
@@ -132,3 +146,76 @@ def _as_sent(row: dict[str, Any]) -> dict[str, Any]:
     """The row under the vendor's names, without the keys that it left out."""
     named = {vendor: row[ours] for vendor, ours in VENDOR_NAMES.items() if ours in row}
     return {vendor: value for vendor, value in named.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class _Judgement:
+    """A rule with what finds its offenders among stored bars (`DATED_BAR_SCHEMA`)."""
+
+    rule: Rule
+    broken: pl.Expr
+    weight: pl.Expr
+    detail: pl.Expr
+
+
+_TRADES = pl.col("transactions").fill_null(0)
+_TOP, _BOTTOM = pl.max_horizontal("open", "close"), pl.min_horizontal("open", "close")
+_PRICES_TOLD = pl.format("open {}, high {}, low {}, close {}", *PRICES)
+
+FRACTIONS_SINCE = date(2026, 2, 23)
+"""From this session on the consolidated tape reports fractions of a share."""
+
+_WICK = 2.0
+_CENT, _MILLION = 0.01, 1e6
+
+
+def _stored(rule: Rule) -> _Judgement:
+    """Whether what is stored keeps a rule that rejects."""
+    broken = next(each.broken for each in ROW_RULES if each.name == rule.name)
+    return _Judgement(rule, broken, pl.lit(0.0), pl.format("{}, volume {}", _PRICES_TOLD, "volume"))
+
+
+def _judgements(thresholds: Thresholds) -> tuple[_Judgement, ...]:
+    above, below = pl.col("vwap") / pl.col("high") - 1, 1 - pl.col("vwap") / pl.col("low")
+    outside = pl.max_horizontal(above, below)
+    wick = pl.max_horizontal(pl.col("high") / _TOP, _BOTTOM / pl.col("low"))
+    return (
+        *(_stored(rule) for rule in (SYMBOL_FORM, PRICE_POSITIVE, OHLC_ORDER, VOLUME_FINITE)),
+        _Judgement(
+            TRANSACTIONS_AGREE,
+            (pl.col("volume") < 0) | (_TRADES < 0) | ((pl.col("volume") > 0) != (_TRADES > 0)),
+            pl.col("volume").abs(),
+            pl.format("volume {}, transactions {}", "volume", _TRADES),
+        ),
+        _Judgement(
+            VWAP_NEAR,
+            (pl.col("vwap") <= 0) | (outside > thresholds.vwap),
+            outside,
+            pl.format("vwap {}, low {}, high {}", "vwap", "low", "high"),
+        ),
+        _Judgement(WICKS_SHORT, wick > _WICK, wick, _PRICES_TOLD),
+        _Judgement(
+            PRICES_USUAL,
+            (pl.col("low") < _CENT) | (pl.col("high") > _MILLION),
+            pl.max_horizontal(pl.col("high") / _MILLION, _CENT / pl.col("low")),
+            _PRICES_TOLD,
+        ),
+        _Judgement(
+            EARLY_VOLUME_WHOLE,
+            (pl.col("date") < FRACTIONS_SINCE) & (pl.col("volume") % 1 != 0),
+            pl.col("volume"),
+            pl.format("volume {}", "volume"),
+        ),
+    )
+
+
+def judge_rows(bars: pl.DataFrame, thresholds: Thresholds) -> list[Finding]:
+    """Judge stored bars (`DATED_BAR_SCHEMA`) one by one."""
+    judgements = _judgements(thresholds)
+    flags = bars.select(
+        each.broken.fill_null(value=False).alias(each.rule.name) for each in judgements
+    )
+    return [
+        framed(each.rule, bars.filter(flags[each.rule.name]), each.weight, each.detail)
+        for each in judgements
+    ]

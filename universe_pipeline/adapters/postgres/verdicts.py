@@ -1,0 +1,191 @@
+"""What the rules found: kept for every load and verification, and for every session as it stands.
+
+A session that breaks a rule which quarantines is kept from readers, unless a person approved what
+is stored. No verdict ends a quarantine: a reload that keeps the rules does, or an approval.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import psycopg
+from psycopg.types.json import Json
+
+from universe_pipeline.adapters.postgres.text import storable
+from universe_pipeline.domain.quality.findings import SHOWN, Finding, Offender
+from universe_pipeline.domain.quality.rules import Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A row of `rule_results`."""
+
+    rule: str
+    severity: str
+    offenders: int
+    examples: list[dict[str, Any]]
+    """The worst ones: `date`, `symbol`, `detail`."""
+
+
+def record_results(
+    connection: psycopg.Connection,
+    occasion: str,
+    findings: Iterable[Finding],
+    span: tuple[date, date] | None,
+    run_id: str | None,
+) -> None:
+    """Keep what every rule found in a load or a verification of `span`."""
+    first, last = span or (None, None)
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO rule_results (judged_at, occasion, rule, severity, first_date, last_date,"
+            " offenders, examples, run_id) VALUES (now(), %s, %s, %s, %s, %s, %s, %s, %s)",
+            [
+                (
+                    occasion,
+                    each.rule.name,
+                    each.rule.severity,
+                    first,
+                    last,
+                    each.count,
+                    Json([_example(one) for one in each.worst[:SHOWN]]),
+                    run_id,
+                )
+                for each in findings
+            ],
+        )
+
+
+def _example(offender: Offender) -> dict[str, str | None]:
+    return {
+        "date": None if offender.day is None else offender.day.isoformat(),
+        "symbol": None if offender.symbol is None else storable(offender.symbol),
+        "detail": storable(offender.detail),
+    }
+
+
+def results_of(connection: psycopg.Connection, run_id: str) -> list[Result]:
+    """What the rules found in a run, in the order in which it was recorded."""
+    rows = connection.execute(
+        "SELECT rule, severity, offenders, examples FROM rule_results"
+        " WHERE run_id = %s ORDER BY id",
+        (run_id,),
+    )
+    return [Result(*row) for row in rows]
+
+
+def settle(
+    connection: psycopg.Connection,
+    sessions: Sequence[date],
+    findings: Sequence[Finding],
+    run_id: str | None,
+) -> list[date]:
+    """Make `broken_rules` hold what `sessions` break now; the sessions that are newly quarantined.
+
+    Args:
+        connection: the connection.
+        sessions: those that were judged.
+        findings: of rules for whole sessions, every offender of each.
+        run_id: the run that judged.
+    """
+    judged = set(sessions)
+    rules = [each.rule.name for each in findings]
+    broken = [(each.rule, one) for each in findings for one in each.worst if one.day in judged]
+    with connection.transaction(), connection.cursor() as cursor:
+        # What a session is quarantined for stays: no verdict ends that.
+        cursor.execute(
+            "DELETE FROM broken_rules r WHERE date = ANY (%s) AND rule = ANY (%s)"
+            " AND NOT (r.rule = ANY (%s) AND EXISTS (SELECT FROM session_loads l"
+            "          WHERE l.date = r.date AND l.status = 'quarantined'))",
+            (list(sessions), rules, [each.rule.name for each in findings if each.rule.quarantines]),
+        )
+        _note(cursor, broken, run_id)
+        quarantined = cursor.execute(
+            "UPDATE session_loads SET status = 'quarantined', covered = false"
+            " WHERE date = ANY (%s) AND status = 'loaded' RETURNING date",
+            ([one.day for rule, one in broken if rule.quarantines],),
+        ).fetchall()
+    return sorted(row[0] for row in quarantined)
+
+
+def renew(
+    connection: psycopg.Connection,
+    session: date,
+    broken: Sequence[tuple[Rule, Offender]],
+    run_id: str | None,
+) -> None:
+    """Make `broken_rules` hold what a session breaks whose rows have just been stored."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM broken_rules WHERE date = %s", (session,))
+        if broken:
+            _note(cursor, broken, run_id)
+
+
+def _note(
+    cursor: psycopg.Cursor, broken: Iterable[tuple[Rule, Offender]], run_id: str | None
+) -> None:
+    """Add to `broken_rules` what sessions break."""
+    cursor.executemany(
+        "INSERT INTO broken_rules (date, rule, severity, detail, judged_at, run_id)"
+        " VALUES (%s, %s, %s, %s, now(), %s) ON CONFLICT (date, rule) DO UPDATE SET"
+        " detail = excluded.detail, judged_at = excluded.judged_at, run_id = excluded.run_id",
+        [(one.day, rule.name, rule.severity, one.detail, run_id) for rule, one in broken],
+    )
+
+
+def is_approved(connection: psycopg.Connection, session: date, content_hash: str) -> bool:
+    """Whether a person took this very content of a session for right."""
+    row = connection.execute(
+        "SELECT EXISTS (SELECT FROM session_approvals WHERE date = %s AND content_hash = %s)",
+        (session, content_hash),
+    ).fetchone()
+    return bool(row and row[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """What a person says of a quarantined session."""
+
+    session: date
+    reason: str
+    approved_by: str
+
+
+def approve(connection: psycopg.Connection, approval: Approval, content_hash: str) -> list[str]:
+    """Give a quarantined session to readers; the rules that it broke.
+
+    It holds for the bars as they are stored now: another content is judged anew.
+    """
+    session = approval.session
+    with connection.transaction():
+        connection.execute(
+            "UPDATE session_loads SET status = 'loaded', covered = false, content_hash = %s"
+            " WHERE date = %s AND status = 'quarantined'",
+            (content_hash, session),
+        )
+        broken = connection.execute(
+            "DELETE FROM broken_rules WHERE date = %s AND severity = 'ERROR' RETURNING rule",
+            (session,),
+        ).fetchall()
+        rules = sorted(row[0] for row in broken)
+        connection.execute(
+            "INSERT INTO session_approvals"
+            " (date, content_hash, reason, rules, approved_by, approved_at)"
+            " VALUES (%s, %s, %s, %s, %s, now())"
+            " ON CONFLICT (date, content_hash) DO UPDATE SET reason = excluded.reason,"
+            " rules = excluded.rules, approved_by = excluded.approved_by,"
+            " approved_at = excluded.approved_at",
+            (session, content_hash, approval.reason, rules, approval.approved_by),
+        )
+    return rules
+
+
+def broken_by(connection: psycopg.Connection, sessions: Sequence[date]) -> dict[date, list[str]]:
+    """How each of `sessions` breaks the rules that quarantine; one that keeps them is absent."""
+    rows = connection.execute(
+        "SELECT date, array_agg(detail ORDER BY rule) FROM broken_rules"
+        " WHERE date = ANY (%s) AND severity = 'ERROR' GROUP BY date",
+        (list(sessions),),
+    )
+    return dict(rows.fetchall())

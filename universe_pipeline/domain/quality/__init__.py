@@ -1,0 +1,41 @@
+"""Rules that the data must keep: named, each with what it means and the command that repairs it.
+
+    rules       the closed list
+    findings    what came of judging: a count and the worst offenders for each rule
+    rows        one row: what is rejected before it is stored, what is only told
+    lines       bars lined up by symbol, each with the one before it
+    series      one symbol's bars: gaps, standstills, volumes, placeholders
+    moves       one symbol's prices: jumps, splits, errors of scale, spikes
+    sessions    one session beside the twenty before it
+    universe    the reference lists, and bars beside them
+    sources     the same bars by another way
+    scan        all of them over windows of bars, in date order
+
+Pure: frames in, findings out. The figures that decide are in domain/thresholds.py.
+"""
+
+from universe_pipeline.domain.quality.rows import (
+    DUPLICATE,
+    OFF_SESSION,
+    PRICES,
+    ROW_RULE_NAMES,
+    ROW_RULES,
+    UNDECODABLE,
+    RowRule,
+    Validated,
+    on_sessions,
+    validate,
+)
+
+__all__ = [
+    "DUPLICATE",
+    "OFF_SESSION",
+    "PRICES",
+    "ROW_RULES",
+    "ROW_RULE_NAMES",
+    "UNDECODABLE",
+    "RowRule",
+    "Validated",
+    "on_sessions",
+    "validate",
+]

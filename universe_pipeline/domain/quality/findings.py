@@ -1,0 +1,77 @@
+"""What came of judging: for each rule how often it was broken, and the worst offenders."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+
+import polars as pl
+
+from universe_pipeline.domain.quality.rules import Rule
+
+SHOWN = 50
+"""Offenders kept for a rule; the count is always complete. Of rules for sessions all are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offender:
+    """One thing that breaks a rule; of `day` and `symbol` those that it is about."""
+
+    day: date | None
+    symbol: str | None
+    detail: str
+    weight: float = field(default=0.0, compare=False)
+    """How bad it is, beside others that break the same rule."""
+
+    def __str__(self) -> str:
+        about = " ".join(str(part) for part in (self.day, self.symbol) if part is not None)
+        return f"{about}: {self.detail}" if about and self.detail else about or self.detail
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a rule found, the worst offender first."""
+
+    rule: Rule
+    count: int = 0
+    worst: tuple[Offender, ...] = ()
+
+    @property
+    def repair(self) -> str:
+        """The command that repairs the worst offender."""
+        worst = self.worst[0] if self.worst else Offender(None, None, "")
+        day = None if worst.day is None else worst.day.isoformat()
+        return self.rule.command(day, worst.symbol)
+
+
+def listed(rule: Rule, offenders: Iterable[Offender]) -> Finding:
+    """A finding of a few offenders."""
+    return joined(rule, [Finding(rule, 1, (offender,)) for offender in offenders])
+
+
+def framed(rule: Rule, offending: pl.DataFrame, weight: pl.Expr, detail: pl.Expr) -> Finding:
+    """A finding of any number of offenders, of which only the worst are put into words.
+
+    Args:
+        rule: which one they break.
+        offending: a row each, with `date` and `symbol`.
+        weight: how bad each is; missing or infinite ones come last.
+        detail: what is told of it, as text.
+    """
+    known = pl.when(weight.is_finite()).then(weight).otherwise(-1.0).cast(pl.Float64)
+    worst = (
+        offending.with_columns(_weight=known)
+        .top_k(SHOWN, by="_weight")
+        .with_columns(_detail=detail)
+        .sort("_weight", "date", "symbol", descending=[True, False, False])
+        .select("date", "symbol", "_detail", "_weight")
+    )
+    return Finding(rule, offending.height, tuple(Offender(*row) for row in worst.iter_rows()))
+
+
+def joined(rule: Rule, findings: Iterable[Finding]) -> Finding:
+    """What several findings of a rule say together."""
+    given = list(findings)
+    offenders = [offender for finding in given for offender in finding.worst]
+    offenders.sort(key=lambda one: (-one.weight, one.day or date.min, one.symbol or ""))
+    kept = offenders if rule.is_of_sessions else offenders[:SHOWN]
+    return Finding(rule, sum(finding.count for finding in given), tuple(kept))

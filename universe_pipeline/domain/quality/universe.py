@@ -1,0 +1,143 @@
+"""Rules for the reference lists: beside the snapshot before, and beside the bars."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from universe_pipeline.domain.quality.findings import Finding, Offender, framed, listed
+from universe_pipeline.domain.quality.rules import (
+    DELISTED_QUIET,
+    FIGI_UNIQUE,
+    IDENTIFIERS_STABLE,
+    LISTED_TRADED,
+    SOME_END,
+    SYMBOLS_UNIQUE,
+    TRADED_LISTED,
+    UNIVERSE_STABLE,
+)
+from universe_pipeline.domain.thresholds import TRAILING
+
+_CHANGE = 0.02
+_FEWEST_CHANGED = 20
+_A_YEAR = 252
+_ENOUGH_SYMBOLS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """A snapshot of the reference lists in numbers."""
+
+    symbols: int
+    active: int
+    by_type: Mapping[str, int]
+    by_exchange: Mapping[str, int]
+    without_figi: int | None = None
+    """None where the snapshot is older than this count."""
+    without_cik: int | None = None
+
+
+def judge_snapshots(newest: Counts, before: Counts | None) -> list[Finding]:
+    """Judge a snapshot beside the one before it."""
+    sizes = list(_changes(newest, before)) if before is not None else []
+    blanks = list(_blanks(newest, before)) if before is not None else []
+    return [listed(UNIVERSE_STABLE, sizes), listed(IDENTIFIERS_STABLE, blanks)]
+
+
+def _changes(newest: Counts, before: Counts) -> Iterator[Offender]:
+    totals = {"symbols": newest.symbols, "active": newest.active}
+    earlier = {"symbols": before.symbols, "active": before.active}
+    groups = (
+        (totals, earlier),
+        (newest.by_type, before.by_type),
+        (newest.by_exchange, before.by_exchange),
+    )
+    for now, then in groups:
+        for name in sorted({*now, *then}):
+            new, old = now.get(name, 0), then.get(name, 0)
+            if abs(new - old) > max(_FEWEST_CHANGED, _CHANGE * old):
+                yield Offender(
+                    None, None, f"{name or 'none'}: {new:,} after {old:,}", abs(new - old)
+                )
+
+
+def _blanks(newest: Counts, before: Counts) -> Iterator[Offender]:
+    pairs = (
+        ("composite FIGI", newest.without_figi, before.without_figi),
+        ("CIK", newest.without_cik, before.without_cik),
+    )
+    for name, now, then in pairs:
+        if now is None or then is None:
+            continue
+        new, old = now / max(1, newest.symbols), then / max(1, before.symbols)
+        if abs(new - old) > _CHANGE:
+            yield Offender(
+                None, None, f"{new:.1%} have no {name}, {old:.1%} before", abs(new - old)
+            )
+
+
+def judge_symbols(symbols: pl.DataFrame) -> list[Finding]:
+    """Judge the reference list (`SYMBOL_SCHEMA`) by itself."""
+    undated = symbols.with_columns(date=pl.lit(None, pl.Date))
+    shared = undated.filter(
+        pl.col("active")
+        & pl.col("composite_figi").is_not_null()
+        & pl.struct("composite_figi", "active").is_duplicated()
+    )
+    repeated = undated.filter(pl.col("symbol").is_duplicated())
+    return [
+        framed(SYMBOLS_UNIQUE, repeated, pl.lit(0.0), pl.col("name")),
+        framed(FIGI_UNIQUE, shared, pl.lit(0.0), pl.format("{}, as another", "composite_figi")),
+    ]
+
+
+def judge_spans(
+    spans: pl.DataFrame, symbols: pl.DataFrame, sessions: Sequence[date], *, newest: bool
+) -> list[Finding]:
+    """Judge bars beside the reference list.
+
+    Args:
+        spans: `symbol`, `first`, `last`, `bars`: of every symbol with bars in `sessions`.
+        symbols: `symbol`, `active`, `delisted_date`, `chosen` (of the universe's types).
+        sessions: the loaded ones, in order.
+        newest: whether they reach to the newest loaded one, of whose day the list is.
+    """
+    traded = spans.with_columns(date="last").join(symbols, on="symbol", how="left")
+    unlisted = traded.filter(pl.col("active").is_null())
+    late = traded.filter(~pl.col("active") & (pl.col("last") > pl.col("delisted_date")))
+    return [
+        framed(
+            TRADED_LISTED, unlisted, pl.col("bars"), pl.format("{} bars since {}", "bars", "first")
+        ),
+        framed(
+            DELISTED_QUIET,
+            late,
+            (pl.col("last") - pl.col("delisted_date")).dt.total_days(),
+            pl.format("delisted on {}", "delisted_date"),
+        ),
+        _untraded(spans, symbols, sessions if newest else ()),
+        listed(SOME_END, _survivors(spans, sessions)),
+    ]
+
+
+def _untraded(spans: pl.DataFrame, symbols: pl.DataFrame, sessions: Sequence[date]) -> Finding:
+    if len(sessions) < TRAILING:
+        return Finding(LISTED_TRADED)
+    wanted = symbols.filter("active", "chosen").join(spans, on="symbol", how="left")
+    silent = wanted.filter(pl.col("last").is_null() | (pl.col("last") < sessions[-TRAILING]))
+    return framed(
+        LISTED_TRADED,
+        silent.with_columns(date="last"),
+        (pl.lit(sessions[-1]) - pl.col("last")).dt.total_days().fill_null(-1),
+        pl.when(pl.col("last").is_null())
+        .then(pl.lit("no bar"))
+        .otherwise(pl.format("no bar since {}", "last")),
+    )
+
+
+def _survivors(spans: pl.DataFrame, sessions: Sequence[date]) -> Iterator[Offender]:
+    if len(sessions) < _A_YEAR or spans.height < _ENOUGH_SYMBOLS:
+        return
+    if not spans.filter(pl.col("last") < sessions[-TRAILING]).height:
+        yield Offender(None, None, f"all {spans.height:,} symbols have bars to the end")

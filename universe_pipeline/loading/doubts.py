@@ -1,0 +1,121 @@
+"""Is an answer a whole session, and another one than the session before?
+
+Judged before it is stored, by what it holds and by what is stored of the sessions before, so that
+no reader ever sees a doubtful session. What takes long (reading the session before, or which
+benchmark symbols were there) is done only where it can change the verdict.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from universe_pipeline.adapters.postgres import loads, packed
+from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.adapters.postgres.reading import held_by_all
+from universe_pipeline.domain.quality.findings import Offender
+from universe_pipeline.domain.quality.rules import (
+    BENCHMARKS_PRESENT,
+    NO_REPEAT,
+    ROW_COUNT_PLAUSIBLE,
+    Rule,
+)
+from universe_pipeline.domain.quality.sessions import ENOUGH_ROWS, is_off, is_repeat
+from universe_pipeline.domain.sessions import sessions_before
+from universe_pipeline.domain.thresholds import TRAILING, Thresholds
+
+Prints = npt.NDArray[np.uint64]
+"""A number for each bar with trades, of its symbol and values, in order."""
+
+_PRINTED = ("symbol", "open", "high", "low", "close", "volume")
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What is looked at of one session's bars."""
+
+    session: date
+    rows: int
+    prints: Prints
+    absent: tuple[str, ...]
+    """Benchmark symbols without a bar with trades."""
+    thresholds: Thresholds
+    """The figures that decide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A rule that an answer breaks, and how."""
+
+    rule: Rule
+    offender: Offender
+    collapsed: bool = False
+    """Whether it has far fewer rows than usual, which may be another time when asked again."""
+
+
+def traits(bars: pl.DataFrame, session: date, thresholds: Thresholds) -> Traits:
+    """What is looked at of `bars` (`BAR_SCHEMA`), which are `session`'s."""
+    traded = bars.filter(pl.col("volume") > 0)
+    named = pl.Series(thresholds.benchmarks, dtype=pl.String)
+    return Traits(
+        session,
+        bars.height,
+        np.sort(traded.select(_PRINTED).hash_rows().to_numpy()),
+        tuple(named.filter(~named.is_in(traded["symbol"].implode()))),
+        thresholds,
+    )
+
+
+def doubts(connection: Connection, given: Traits, before: Traits | None) -> list[Doubt]:
+    """How a session with these traits breaks the rules that quarantine.
+
+    Args:
+        connection: for what is stored of the sessions before.
+        given: the answer's.
+        before: those of the answer before, if they are at hand.
+    """
+    return [
+        *_row_count(connection, given),
+        *_repeat(connection, given, before),
+        *_benchmarks(connection, given),
+    ]
+
+
+def _row_count(connection: Connection, given: Traits) -> Iterator[Doubt]:
+    usual = loads.trailing_median(connection, given.session)
+    if usual is not None and is_off(given.rows, usual, given.thresholds.rows_error):
+        told = Offender(given.session, None, f"{given.rows:,} bars, usually {usual:,.0f}")
+        yield Doubt(ROW_COUNT_PLAUSIBLE, told, collapsed=given.rows < usual)
+
+
+def _repeat(connection: Connection, given: Traits, before: Traits | None) -> Iterator[Doubt]:
+    traded = len(given.prints)
+    session = next(iter(sessions_before(given.session, 1)), None)
+    if traded < ENOUGH_ROWS or session is None:
+        return
+    if before is None or before.session != session:
+        bars = packed.read(connection, session, session).bars
+        before = traits(bars, session, given.thresholds)
+    repeated = _in_both(given.prints, before.prints)
+    if is_repeat(repeated, traded, given.thresholds):
+        text = f"{repeated:,} of {traded:,} bars are those of the session before"
+        yield Doubt(NO_REPEAT, Offender(given.session, None, text))
+
+
+def _in_both(prints: Prints, others: Prints) -> int:
+    if not len(others):
+        return 0
+    places = np.minimum(np.searchsorted(others, prints), len(others) - 1)
+    return int(np.count_nonzero(others[places] == prints))
+
+
+def _benchmarks(connection: Connection, given: Traits) -> Iterator[Doubt]:
+    if given.absent:
+        sessions = loads.trailing_sessions(connection, given.session)
+        absent = held_by_all(connection, given.absent, sessions)
+        if absent and len(sessions) == TRAILING:
+            text = f"no bar with trades of {', '.join(absent)}"
+            yield Doubt(BENCHMARKS_PRESENT, Offender(given.session, None, text))

@@ -1,0 +1,212 @@
+"""The rules over what is stored: bars streamed quarter by quarter, loads, the reference list.
+
+Bars are read once for all rules, one quarter ahead of the judging, so that memory does not grow
+with the range.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import partial
+
+import polars as pl
+
+from universe_pipeline.adapters.postgres import judging, loads, packed, reading
+from universe_pipeline.adapters.postgres.calendar import quarter_of
+from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.adapters.postgres.copy_binary import fingerprint
+from universe_pipeline.adapters.postgres.judging import StoredLoad
+from universe_pipeline.adapters.postgres.packed import Packed
+from universe_pipeline.domain.bars import BAR_SCHEMA
+from universe_pipeline.domain.quality.findings import Finding, Offender, framed, listed
+from universe_pipeline.domain.quality.rules import (
+    CONTENTS_KEPT,
+    COUNTS_KEPT,
+    COVERAGE_COMPLETE,
+    REVISIONS_SMALL,
+    SESSIONS_LOADED,
+    SESSIONS_USABLE,
+)
+from universe_pipeline.domain.quality.scan import Scan
+from universe_pipeline.domain.quality.universe import judge_snapshots, judge_symbols
+from universe_pipeline.domain.sessions import newest_closed, sessions_between
+from universe_pipeline.domain.thresholds import TRAILING, Thresholds
+from universe_pipeline.loading.ahead import ahead
+from universe_pipeline.loading.progress import Step, report
+
+_LARGE_REVISION = 0.005
+_READ_AHEAD = 2
+_A_DAY, _TWO_WEEKS = timedelta(days=1), timedelta(days=14)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """Days that are read at once."""
+
+    start: date
+    end: date
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What was read of a stretch, and the fingerprints of its sessions where they are wanted."""
+
+    stretch: _Stretch
+    packed: Packed
+    hashes: dict[date, str]
+
+
+def judge_bars(
+    connection: Connection,
+    sessions: Sequence[date],
+    thresholds: Thresholds,
+    *,
+    fingerprints: bool,
+) -> list[Finding]:
+    """Judge the stored bars of `sessions` by all rules for bars.
+
+    Args:
+        connection: to read them; nothing else may use it meanwhile.
+        sessions: in order; between two that lie near each other all are judged.
+        thresholds: the figures that decide.
+        fingerprints: whether the bars' contents are held against the answers they came in.
+    """
+    known = judging.stored_loads(connection)
+    stretches = list(_stretches(sessions))
+    if not stretches:
+        return []
+    first, last = stretches[0].start, stretches[-1].end
+    scan = Scan(judging.reference(connection, known, first, last), thresholds)
+    read = partial(_read, connection, known if fingerprints else {})
+    changed: list[Offender] = []
+    miscounted: list[Offender] = []
+    with closing(ahead(read, _with_context(stretches, known), _READ_AHEAD, threads=1)) as parts:
+        for done, part in enumerate(parts, start=1):
+            if part.stretch not in stretches:
+                scan.remember(part.packed.bars)
+                continue
+            there = [day for day in known if part.stretch.start <= day <= part.stretch.end]
+            scan.judge(part.packed.bars, there)
+            miscounted += _miscounted(known, there, part.packed.counts)
+            changed += _changed(known, part.hashes)
+            report(Step("verified", done, None, str(part.stretch.end)))
+    findings = [*scan.findings(), listed(COUNTS_KEPT, miscounted)]
+    if fingerprints:
+        findings.append(listed(CONTENTS_KEPT, changed))
+        findings.append(_large_revisions(connection, first, last))
+    return _unapproved(findings, known)
+
+
+def _stretches(sessions: Sequence[date]) -> Iterator[_Stretch]:
+    """Quarters of sessions with the closed days after each, cut where over twenty are left out."""
+    found: list[list[date]] = []
+    for day in sessions:
+        if found and quarter_of(found[-1][-1]) == quarter_of(day) and _near(found[-1][-1], day):
+            found[-1].append(day)
+        else:
+            found.append([day])
+    return (_Stretch(days[0], _until(days[-1])) for days in found)
+
+
+def _near(day: date, later: date) -> bool:
+    return len(sessions_between(day, later)) - 2 <= TRAILING
+
+
+def _until(session: date) -> date:
+    """The day before the next session."""
+    following = sessions_between(session + _A_DAY, session + _TWO_WEEKS)
+    return (following[0] if following else session + _TWO_WEEKS) - _A_DAY
+
+
+def _with_context(
+    stretches: Sequence[_Stretch], known: dict[date, StoredLoad]
+) -> Iterator[_Stretch]:
+    """The stretches, and before each that does not go on with the last one what it follows on."""
+    end: date | None = None
+    for stretch in stretches:
+        if end is None or stretch.start - _A_DAY != end:
+            loaded = [day for day, each in known.items() if each.status == "loaded"]
+            earlier = [day for day in loaded if day < stretch.start][-TRAILING:]
+            if earlier:
+                yield _Stretch(earlier[0], stretch.start - _A_DAY)
+        yield stretch
+        end = stretch.end
+
+
+def _read(connection: Connection, wanted: dict[date, StoredLoad], stretch: _Stretch) -> _Read:
+    read = packed.read(connection, stretch.start, stretch.end)
+    hashes: dict[date, str] = {}
+    place = 0
+    for day, (rows, grouped) in read.counts.items():
+        if day in wanted and wanted[day].content_hash is not None:
+            bars = read.bars[place : place + rows]
+            if rows != grouped:
+                bars = packed.read(connection, day, day, "grouped").bars
+            hashes[day] = fingerprint(bars.select(BAR_SCHEMA.names()))
+        place += rows
+    return _Read(stretch, read, hashes)
+
+
+def _miscounted(
+    known: dict[date, StoredLoad], sessions: Sequence[date], counts: dict[date, tuple[int, int]]
+) -> Iterator[Offender]:
+    for day in sessions:
+        _, found = counts.get(day, (0, 0))
+        if found != known[day].stored:
+            yield Offender(day, None, f"{found} bars, {known[day].stored} stored")
+
+
+def _changed(known: dict[date, StoredLoad], hashes: dict[date, str]) -> Iterator[Offender]:
+    for day, found in hashes.items():
+        if found != known[day].content_hash:
+            yield Offender(day, None, "other bars than the answer's, and no revision tells of it")
+
+
+def _large_revisions(connection: Connection, start: date, end: date) -> Finding:
+    revised = judging.large_revisions(connection, start, end, _LARGE_REVISION)
+    return framed(
+        REVISIONS_SMALL,
+        revised,
+        (pl.col("new") / pl.col("old")).log().abs(),
+        pl.format("close {}, {} before", "new", "old"),
+    )
+
+
+def _unapproved(findings: Sequence[Finding], known: dict[date, StoredLoad]) -> list[Finding]:
+    """Without the sessions that a person approved, where a rule would quarantine them."""
+    approved = {day for day, each in known.items() if each.approved}
+    return [
+        listed(each.rule, (one for one in each.worst if one.day not in approved))
+        if each.rule.quarantines
+        else each
+        for each in findings
+    ]
+
+
+def judge_loads(connection: Connection, sessions: Sequence[date], now: datetime) -> list[Finding]:
+    """Judge the loads of `sessions`: whether they are there, and can be used."""
+    known, newest = loads.states(connection, sessions), newest_closed(now)
+    lacking: list[Offender] = []
+    unusable: list[Offender] = []
+    for session in sessions:
+        status = known[session].status if session in known else None
+        if status is None or status == "pending":
+            unasked = "not closed" if session > newest else "not asked for"
+            lacking.append(Offender(session, None, status or unasked))
+        elif status in ("failed", "quarantined"):
+            unusable.append(Offender(session, None, status))
+    return [listed(SESSIONS_USABLE, unusable), listed(SESSIONS_LOADED, lacking)]
+
+
+def judge_coverage(connection: Connection, sessions: Sequence[date]) -> Finding:
+    """Judge whether `data_coverage` knows the committed ones of `sessions`."""
+    uncovered = reading.uncovered_loads(connection, sessions)
+    return listed(COVERAGE_COMPLETE, (Offender(day, None, "") for day in uncovered))
+
+
+def judge_universe(connection: Connection) -> list[Finding]:
+    """Judge the reference list, by itself and beside the discovery before."""
+    newest, *before = judging.last_snapshots(connection) or [None]
+    beside = judge_snapshots(newest, next(iter(before), None)) if newest is not None else []
+    return [*judge_symbols(judging.listed_symbols(connection)), *beside]

@@ -1,0 +1,197 @@
+"""Asset checks as groups of quality rules, and how their findings are shown.
+
+A check is named as the sentence that is true when it passes. It fails as an error when one of its
+rules of that severity is broken, and else as a warning.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from universe_pipeline.domain.quality import rules
+from universe_pipeline.domain.quality.findings import SHOWN, Finding
+from universe_pipeline.domain.quality.rules import Rule, Severity
+from universe_pipeline.orchestration.metadata import as_it_is
+
+TOLD = 3
+"""Offenders in the line that a failed check shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleCheck:
+    """A check by its name, what its passing means, and the rules that it is about."""
+
+    name: str
+    meaning: str
+    rules: tuple[Rule, ...]
+
+
+COVERS_SESSIONS = RuleCheck(
+    "daily_bars_cover_every_session",
+    "Every session of the run is loaded.",
+    (rules.SESSIONS_USABLE, rules.SESSIONS_LOADED),
+)
+
+OF_BARS = (
+    RuleCheck(
+        "daily_bars_have_consistent_ohlc",
+        "High is the highest and low the lowest price of every bar.",
+        (rules.OHLC_ORDER, rules.PRICE_POSITIVE),
+    ),
+    RuleCheck(
+        "daily_bars_fall_on_sessions",
+        "No bar lies on a day on which the NYSE was closed.",
+        (rules.ON_SESSIONS,),
+    ),
+    RuleCheck(
+        "daily_bars_match_their_load",
+        "Every session holds what its load stored; its contents are compared in a verification.",
+        (rules.COUNTS_KEPT, rules.CONTENTS_KEPT, rules.REVISIONS_SMALL),
+    ),
+    RuleCheck(
+        "daily_bars_sessions_are_whole",
+        "No session has far other row counts than usual, repeats another, or lacks benchmarks.",
+        (rules.ROW_COUNT_PLAUSIBLE, rules.NO_REPEAT, rules.BENCHMARKS_PRESENT),
+    ),
+    RuleCheck(
+        "daily_bars_sessions_are_usual",
+        "Every session resembles the twenty before it.",
+        (
+            rules.ROW_COUNT_USUAL,
+            rules.EXCHANGES_PRESENT,
+            rules.REJECTS_USUAL,
+            rules.MOVES_USUAL,
+            rules.VOLUME_FRACTIONAL,
+        ),
+    ),
+    RuleCheck(
+        "daily_bars_rows_are_plausible",
+        "Every bar's values are such as bars have.",
+        (
+            rules.SYMBOL_FORM,
+            rules.VOLUME_FINITE,
+            rules.TRANSACTIONS_AGREE,
+            rules.VWAP_NEAR,
+            rules.WICKS_SHORT,
+            rules.PRICES_USUAL,
+            rules.EARLY_VOLUME_WHOLE,
+        ),
+    ),
+    RuleCheck(
+        "daily_bars_series_are_unbroken",
+        "Every symbol's bars follow each other as those of one company do.",
+        (
+            rules.NO_GAPS,
+            rules.CLOSES_MOVE,
+            rules.VOLUME_USUAL,
+            rules.PLACEHOLDERS_CARRY,
+            rules.ONE_COMPANY,
+        ),
+    ),
+    RuleCheck(
+        "daily_bars_prices_agree_with_splits",
+        "Prices jump where a split says so, and nowhere else.",
+        (
+            rules.JUMPS_EXPLAINED,
+            rules.SPLITS_SHOWN,
+            rules.SPLITS_KNOWN,
+            rules.SCALE_KEPT,
+            rules.NO_SPIKES,
+        ),
+    ),
+    RuleCheck(
+        "daily_bars_agree_with_the_symbols",
+        "What trades is listed, and what is listed trades.",
+        (rules.TRADED_LISTED, rules.DELISTED_QUIET, rules.LISTED_TRADED, rules.SOME_END),
+    ),
+)
+"""Those that the bars of a run are read for, once for all."""
+
+AGREES_WITH_VENDOR = RuleCheck(
+    "daily_bars_agree_with_the_vendor",
+    "Symbols drawn at random have the same bars by the per-symbol endpoint, adjusted ones too.",
+    (rules.ENDPOINTS_AGREE, rules.ADJUSTED_AGREE),
+)
+
+OF_SYMBOLS = (
+    RuleCheck(
+        "symbols_are_unique",
+        "No symbol stands twice in the reference list.",
+        (rules.SYMBOLS_UNIQUE, rules.FIGI_UNIQUE),
+    ),
+    RuleCheck(
+        "symbols_resemble_the_last_snapshot",
+        "Size, types, exchanges and identifiers are about those of the discovery before.",
+        (rules.UNIVERSE_STABLE, rules.IDENTIFIERS_STABLE),
+    ),
+)
+
+KNOWS_LOADS = RuleCheck(
+    "data_coverage_knows_every_load",
+    "Every committed session of the run is part of the coverage.",
+    (rules.COVERAGE_COMPLETE,),
+)
+
+
+def spec(check: RuleCheck, asset: dg.AssetsDefinition) -> dg.AssetCheckSpec:
+    """The check as Dagster shows it beside its asset."""
+    return dg.AssetCheckSpec(check.name, asset=asset, description=check.meaning)
+
+
+def verdict(check: RuleCheck, findings: Mapping[Rule, Finding]) -> dg.AssetCheckResult:
+    """What a check's rules found; a rule that was not judged is kept."""
+    broken = [findings[rule] for rule in check.rules if rule in findings and findings[rule].count]
+    severe = [each.rule for each in broken] or check.rules
+    is_error = any(rule.severity is Severity.ERROR for rule in severe)
+    return dg.AssetCheckResult(
+        check_name=check.name,
+        passed=not broken,
+        severity=dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN,
+        metadata=_metadata(broken),
+        description=_told(broken),  # shown at once, the list only when asked for
+    )
+
+
+def warning(check: str, offenders: Sequence[str]) -> dg.AssetCheckResult:
+    """What a check without rules of its own found: a warning where there is anything."""
+    metadata: dict[str, Any] = {"offenders": len(offenders)}
+    if offenders:
+        metadata["list"] = dg.MetadataValue.md(_points(offenders[:SHOWN]))
+    return dg.AssetCheckResult(
+        check_name=check,
+        passed=not offenders,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata=metadata,
+        description=_shortened(offenders),
+    )
+
+
+def _metadata(broken: Sequence[Finding]) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"offenders": sum(each.count for each in broken)}
+    if broken:
+        metadata["list"] = dg.MetadataValue.md(_listed(broken))
+    for each in broken:
+        metadata[each.rule.name] = dg.MetadataValue.md(
+            f"{each.count:,} times not so: {each.rule.meaning}\n\n`{each.repair}`"
+        )
+    return metadata
+
+
+def _listed(broken: Iterable[Finding]) -> str:
+    return _points([str(one) for each in broken for one in each.worst[:SHOWN]])
+
+
+def _points(texts: Iterable[str]) -> str:
+    return "\n".join(f"- {as_it_is(text)}" for text in texts)
+
+
+def _told(broken: Sequence[Finding]) -> str | None:
+    return _shortened([str(one) for each in broken for one in each.worst])
+
+
+def _shortened(offenders: Sequence[str]) -> str | None:
+    if not offenders:
+        return None
+    return "; ".join(offenders[:TOLD]) + (" …" if len(offenders) > TOLD else "")

@@ -1,0 +1,65 @@
+"""A session's figures, counted by hand."""
+
+from typing import Any
+
+import polars as pl
+import pytest
+
+from universe_pipeline.domain.quality.figures import Figures, figures
+from universe_pipeline.domain.quality.lines import Window, line_up
+from universe_pipeline_tests.domain.quality.made import DAYS, NO_ROWS, series, window
+
+EXCHANGES = pl.DataFrame({"symbol": ["A", "B", "C"], "exchange": ["XNYS", "XNAS", "XNYS"]})
+
+
+def second(given: Window, exchanges: pl.DataFrame = EXCHANGES) -> Figures:
+    """The figures of the second session."""
+    return figures(given, line_up(given), exchanges, ("A", "SPY"))[DAYS[1]]
+
+
+def test_a_session_in_figures():
+    found = second(
+        window(
+            series("A", [10.0, 11.0], volume=[5.0, 100.0]),
+            series("B", [20.0, 20.0], volume=[5.0, 10.5]),
+            series("C", [40.0, 36.0], volume=[5.0, 0.0]),
+            series("D", [30.0], start=1, volume=1.0),
+        )
+    )
+
+    assert (found.rows, found.traded, found.fractional, found.returns) == (4, 3, 1, 3)
+    assert found.unchanged == 1
+    assert found.turnover == 11.0 * 100 + 20.0 * 10.5 + 30.0
+    assert found.median_return == 0.0
+    assert found.spread == pytest.approx((0.0953102 + 0.0 + 0.1053605) / 3)
+    assert found.benchmarks == {"A"}
+    assert found.by_exchange == {"XNYS": 2, "XNAS": 1}
+
+
+def test_a_benchmark_without_trades_is_not_there():
+    found = second(window(series("A", [10.0, 10.0], volume=[5.0, 0.0])))
+
+    assert found.benchmarks == set()
+
+
+@pytest.mark.parametrize(
+    "difference",
+    [{"open": 9.9}, {"high": 10.1}, {"low": 9.9}, {"volume": 6.0}, {"volume": 0.0}],
+)
+def test_a_bar_is_repeated_if_prices_and_volume_are_those_of_the_session_before(
+    difference: dict[str, Any],
+):
+    other = {name: [{"volume": 5.0}.get(name, 10.0), value] for name, value in difference.items()}
+    repeated = series("A", [10.0, 10.0], volume=5.0)
+    given: dict[str, Any] = {"volume": 5.0} | other
+    differs = series("B", [10.0, 10.0], **given)
+
+    assert second(window(repeated, differs)).repeated == 1
+
+
+def test_a_bar_of_two_sessions_before_is_neither_repeated_nor_a_return():
+    given = window(series("A", [10.0, None, 10.0]), series("B", [10.0, 10.1, 10.2]))
+
+    found = figures(given, line_up(given), NO_ROWS.select("symbol", exchange="symbol"), ())
+
+    assert (found[DAYS[2]].repeated, found[DAYS[2]].returns) == (0, 1)

@@ -1,0 +1,191 @@
+"""Every rule, on what a vendor sends: the planted case is found, and its neighbour is not."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+import polars as pl
+
+from universe_pipeline.adapters.polygon.client import PolygonClient
+from universe_pipeline.adapters.postgres.calendar import make_quarters
+from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.adapters.postgres.splits import SplitList, swap_splits
+from universe_pipeline.domain.quality.findings import Finding
+from universe_pipeline.domain.quality.rules import Severity
+from universe_pipeline.domain.sessions import sessions_between
+from universe_pipeline.domain.splits import SPLIT_SCHEMA
+from universe_pipeline.domain.thresholds import Thresholds
+from universe_pipeline.loading.judging import judge_bars, judge_universe
+from universe_pipeline.loading.sessions import Encoding, Outcome, fetch_sessions
+from universe_pipeline.loading.sessions import store as store_answer
+from universe_pipeline.loading.universe import discover
+from universe_pipeline.simulator.server import SimulatedVendor
+from universe_pipeline_tests.cli.vendor_answers import ask
+from universe_pipeline_tests.quality.planted import SERIES, SPLITS, calm, plant
+
+DAYS = sessions_between(date(2024, 4, 15), date(2024, 7, 9))
+"""Sixty sessions."""
+
+
+def load(
+    client: PolygonClient, connection: Connection, days: Sequence[date] = DAYS
+) -> list[Outcome]:
+    make_quarters(connection, days)
+    fetched = fetch_sessions(client, days, Encoding())
+    return [store_answer(connection, each, None) for each in fetched]
+
+
+def judged(connection: Connection, days: Sequence[date] = DAYS) -> dict[str, Finding]:
+    found = judge_bars(connection, days, Thresholds(), fingerprints=True)
+    return {each.rule.name: each for each in found}
+
+
+def rows_of(vendor: SimulatedVendor, session: date) -> list[dict[str, Any]]:
+    path = f"/v2/aggs/grouped/locale/us/market/stocks/{session}?adjusted=false"
+    return ask(vendor, path)["results"]
+
+
+def new(n: int) -> dict[str, Any]:
+    """A row of a symbol that nobody knows."""
+    return {"T": f"NEW.{n}"} | calm(n)
+
+
+def standing_still(rows: list[dict[str, Any]], session: date) -> list[dict[str, Any]]:
+    """The rows with the same prices and other volumes, as if they were of `session`."""
+    moved = (session - DAYS[43]).days * 86_400_000
+    return [row | {"v": row["v"] + 1, "t": row["t"] + moved} for row in rows if row["v"]]
+
+
+def listed_on(connection: Connection, exchange: str) -> list[str]:
+    """The common stocks of an exchange, without the benchmark."""
+    rows = connection.execute(
+        "SELECT symbol FROM symbols WHERE type = 'CS' AND active AND primary_exchange = %s"
+        " AND symbol <> 'BRK.A' ORDER BY symbol",
+        (exchange,),
+    )
+    return [row[0] for row in rows]
+
+
+def test_of_every_series_the_planted_case_is_found_and_its_neighbour_is_not(
+    client: PolygonClient, store: Connection, many: SimulatedVendor
+) -> None:
+    plant(many, DAYS)
+    known = [(symbol, DAYS[25], 1.0, 10.0, None) for symbol in SPLITS]
+    listed = pl.DataFrame(known, schema=SPLIT_SCHEMA, orient="row")
+    swap_splits(store, SplitList("splits", listed, (), datetime.now(UTC)), None)
+
+    outcomes = load(client, store)
+    found = judged(store)
+
+    assert {outcome.state for outcome in outcomes} == {"loaded"}
+    assert not any(each.count for each in found.values() if each.rule.severity is Severity.ERROR)
+    assert {
+        name: sorted((DAYS.index(one.day), one.symbol) for one in planted)
+        for name, each in found.items()
+        if (planted := [one for one in each.worst if one.day and one.symbol in SERIES])
+        and name != "traded_symbols_are_listed"
+    } == {
+        "vwap_is_near_the_range": [(25, "BAD.VWAP")],
+        "high_and_low_are_near_open_and_close": [(25, "BAD.WICK")],
+        "early_volume_is_whole": [(25, "BAD.WHOLE")],
+        "transactions_agree_with_volume": [(25, "BAD.TRADES")],
+        "series_have_no_gaps": [(10, "BAD.TWO"), (10, "OK.TWO"), (25, "BAD.GAP")],
+        "closes_do_not_stand_still": [(29, "BAD.STILL")],
+        "prices_are_of_a_usual_size": [(25, "BAD.SIZE")],
+        "volume_is_near_its_usual": [(25, "BAD.VOLUME")],
+        "placeholders_repeat_the_close_before": [(25, "BAD.CARRIED")],
+        "jumps_are_explained_by_splits": [(25, "BAD.JUMP")],
+        "moves_like_a_split_are_splits": [(25, "BAD.SPLIT")],
+        "splits_show_in_prices": [(25, "BAD.SHOWN")],
+        "prices_keep_their_scale": [(25, "BAD.SCALE"), (26, "BAD.SCALE")],
+        "moves_do_not_revert_at_once": [(25, "BAD.SCALE"), (25, "BAD.SPIKE")],
+        "symbols_stay_one_company": [(32, "BAD.TWO")],
+    }
+
+
+def test_of_every_session_the_planted_case_is_found_and_its_neighbours_are_not(
+    client: PolygonClient, store: Connection, many: SimulatedVendor
+) -> None:
+    discover(client, store)
+    usual = len(rows_of(many, DAYS[30]))
+    alike = rows_of(many, DAYS[39])
+    stamp = rows_of(many, DAYS[40])[0]["t"]
+    shorter, other = {row["T"] for row in rows_of(many, DAYS[24])}, listed_on(store, "XNYS")
+    fault = many.faults.add
+    fault("missing", session=DAYS[24], tickers=[*shorter][: usual // 20])  # 5 % fewer
+    fault("bad_rows", session=DAYS[26], rows=[new(n) for n in range(usual // 8)])  # 12 % more
+    fault("missing", session=DAYS[28], tickers=["SPY", "MSFT"])
+    fault("bad_rows", session=DAYS[30], rows=[new(n) | {"c": 0} for n in range(usual // 100)])
+    fault("missing", session=DAYS[32], tickers=other[: len(other) // 5])
+    fault("empty", session=DAYS[40])
+    fault("bad_rows", session=DAYS[40], rows=[row | {"t": stamp} for row in alike])
+    fault("empty", session=DAYS[44])
+    fault("bad_rows", session=DAYS[44], rows=standing_still(rows_of(many, DAYS[43]), DAYS[44]))
+
+    outcomes = load(client, store)
+    found = judged(store)
+
+    assert {DAYS.index(each.session) for each in outcomes if each.state == "quarantined"} == {
+        26,
+        28,
+        40,
+    }
+    assert {
+        name: sorted({DAYS.index(one.day) for one in each.worst if one.day})
+        for name, each in found.items()
+        if each.count and each.rule.degrades
+    } == {
+        "session_has_a_plausible_row_count": [26],
+        "session_has_the_benchmark_symbols": [28],
+        "session_differs_from_the_one_before": [40],
+        "session_has_its_usual_row_count": [24, 26, 32],
+        "session_rejects_its_usual_share": [30],
+        "session_has_every_exchange": [32],
+        "session_moves_as_usual": [40, 44],
+    }
+
+
+def test_of_the_lists_the_planted_case_is_found_and_its_neighbours_are_not(
+    client: PolygonClient, store: Connection, many: SimulatedVendor
+) -> None:
+    discover(client, store)
+    before = store.execute("SELECT symbol FROM symbols WHERE type = 'ETF' LIMIT 60").fetchall()
+    lost = ["A", *(row[0] for row in before)]
+    many.faults.add("missing", endpoint="tickers", tickers=lost)
+    many.faults.add("missing", endpoint="grouped", tickers=["TRUE"])
+    many.faults.add("bad_rows", session=DAYS[25], rows=[new(0) | {"T": "TWTR"}])
+    discover(client, store, force=True)
+
+    load(client, store, DAYS[:40])
+    bars = judged(store, DAYS[:40])
+    lists = {each.rule.name: each for each in judge_universe(store)}
+
+    idle = {one.symbol for one in bars["listed_stocks_trade"].worst}
+    assert "TRUE" in idle
+    assert "AAPL" not in idle
+    assert [(one.symbol, one.day) for one in bars["delisted_symbols_do_not_trade"].worst] == [
+        ("TWTR", DAYS[25])
+    ]
+    unlisted = {row[0] for row in store.execute("SELECT symbol FROM symbols WHERE NOT active")}
+    assert {"A"} <= unlisted  # it stays, as inactive
+    assert "ZVZZT" in {one.symbol for one in bars["traded_symbols_are_listed"].worst}
+    assert "AAPL" not in {one.symbol for one in bars["traded_symbols_are_listed"].worst}
+    told = [
+        one.detail.partition(":")[0] for one in lists["universe_resembles_the_one_before"].worst
+    ]
+    assert "ETF" in told
+    assert "CS" not in told
+
+
+def test_volume_without_fractions_is_found_since_the_tape_has_them(store: Connection) -> None:
+    whole, usual, early = date(2026, 3, 3), date(2026, 3, 4), date(2026, 2, 20)
+    with SimulatedVendor(symbols=1_600) as vendor, PolygonClient(vendor.base_url, "key") as client:
+        rows = [row | {"v": round(row["v"])} for row in rows_of(vendor, whole)]
+        vendor.faults.add("empty", session=whole)
+        vendor.faults.add("bad_rows", session=whole, rows=rows)
+
+        load(client, store, [early, whole, usual])
+
+    found = judged(store, [early, whole, usual])
+    assert [one.day for one in found["session_has_fractional_volume"].worst] == [whole]
+    assert found["early_volume_is_whole"].count == 0
