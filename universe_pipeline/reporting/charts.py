@@ -4,8 +4,9 @@ Text that is scaled down cannot be read. Colours are the style sheet's, so that 
 light and dark.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
+from typing import Any
 
 import altair as alt
 import polars as pl
@@ -29,7 +30,7 @@ from universe_pipeline.reporting.axes import (
 )
 from universe_pipeline.reporting.colours import variable
 
-_COUNT = {"format": ",.0f", "tickCount": 5, "tickMinStep": 1, **RULED}
+_COUNT: Mapping[str, Any] = {"format": ",.0f", "tickCount": 5, "tickMinStep": 1, **RULED}
 
 LETTER = 7.5
 """Pixels that a letter of a name takes at most, on average."""
