@@ -80,7 +80,7 @@ def sized(chart: Chart, width: Width, height: int) -> Chart:
     return chart.properties(
         width=width.pixels,
         height=height,
-        padding={"left": 0, "right": 14, "top": 6, "bottom": 2},
+        padding={"left": 5, "right": 14, "top": 6, "bottom": 2},
         autosize=alt.AutoSizeParams(type="fit", contains="padding"),
     )
 

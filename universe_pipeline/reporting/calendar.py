@@ -44,7 +44,10 @@ def calendar(half: HalfYear) -> Chart:
             "weekday:O",
             scale=alt.Scale(domain=days, paddingInner=0.12, paddingOuter=0),
             axis=alt.Axis(
-                values=[0, 2, 4], labelExpr="['Mo', '', 'We', '', 'Fr'][datum.value]", **BARE
+                values=[0, 2, 4],
+                labelExpr="['Mo', '', 'We', '', 'Fr'][datum.value]",
+                labelPadding=4,
+                **BARE,
             ),
         ),
         description="said:N",

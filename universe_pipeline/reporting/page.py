@@ -108,13 +108,15 @@ class Year:
 
 def _years(halves: Sequence[HalfYear]) -> Iterator[Year]:
     """The newest year first."""
+    in_columns = not all(half.is_second for half in halves)
     for year, of_year in groupby(reversed(halves), key=lambda half: half.year):
         parts = list(of_year)[::-1]
         counts = pl.concat(half.sessions["condition"].to_frame() for half in parts)["condition"]
         told = {name: int((counts == name).sum()) for name in CONDITIONS}
         label = f"Sessions of {year} by condition"
         drawn = [
-            ("second" if half.is_second else "first", _svg(calendar(half), label)) for half in parts
+            ("second" if half.is_second and in_columns else "first", _svg(calendar(half), label))
+            for half in parts
         ]
         yield Year(year, drawn, told)
 

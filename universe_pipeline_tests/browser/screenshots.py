@@ -90,10 +90,11 @@ def take_all(page: Page) -> None:
 
 
 def take_report(browser: Chrome, environment: Mapping[str, str], demo_home: Path) -> None:
-    """The top of the report, down to the first chart."""
+    """The top of the report, down to its charts."""
     command = [PROGRAM, "report", "--output", demo_home / "report.html"]
     subprocess.run(command, env={**environment, "UNIVERSE_HOME": str(demo_home)}, check=True)
-    browser.set_window_size(1100, 1000)
+    browser.set_window_size(1100, 1560)
+    browser.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
     browser.get((demo_home / "report.html").as_uri())
     (PICTURES / "report.png").write_bytes(browser.get_screenshot_as_png())
 
