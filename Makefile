@@ -130,7 +130,7 @@ endif
 # The lock goes in by two halves at a time: pip alone keeps one core busy and waits for the network.
 $(VENV)/.runtime: requirements-build.txt requirements.txt
 	@$(FIND_PYTHON); \
-	echo "Building $(VENV) with $$python: once, about half a minute and 150 MB of downloads ..." >&2; \
+	echo "Building $(VENV) with $$python: once, about half a minute and 180 MB of downloads ..." >&2; \
 	rm -rf $(VENV) && $$python -m venv --without-pip $(VENV) && \
 	$$python -m pip --python $(BIN)/python $(INSTALL) --require-hashes -r requirements-build.txt
 	@awk '/==/ {half = !half} /^[^#]/ {print > ("$(VENV)/.half" half)}' requirements.txt

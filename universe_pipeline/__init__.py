@@ -9,6 +9,7 @@ The house, from the outside in (imports point inward only, held by import-linter
     simulator       a stand-in vendor on loopback for the demo and the tests
     settings        the only reader of the environment
     loading         the way of one session: fetch -> decode -> validate -> write
+    reporting       a page of what is stored, to look at
     adapters        the outside world: polygon (the vendor), postgres (the store, the server)
     domain          pure: sessions, bars, symbols, rules, errors
 """

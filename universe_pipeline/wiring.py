@@ -6,7 +6,7 @@ Libraries for loading are imported when something is loaded: `universe status` d
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from universe_pipeline.settings import Settings
 if TYPE_CHECKING:
     from universe_pipeline.adapters.polygon.client import PolygonClient
     from universe_pipeline.loading.sessions import Encoding
+    from universe_pipeline.reporting.reading import Wanted
 
 
 @lru_cache(maxsize=8)
@@ -108,6 +109,15 @@ def encoding(settings: Settings) -> "Encoding":
         in_flight=min(READ_AHEAD, settings.universe_concurrency),
         thresholds=settings.thresholds,
     )
+
+
+def wanted_report(
+    settings: Settings, start: date | None = None, end: date | None = None
+) -> "Wanted":
+    """A report of the sessions from `start` to `end`; of all that is stored, where none is said."""
+    from universe_pipeline.reporting.reading import Wanted
+
+    return Wanted(now(), start, end, settings.universe_types, settings.thresholds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,18 +21,21 @@ def partitions(asset: str) -> dg.PartitionsDefinition:
     return found
 
 
-def test_the_assets_are_the_tables_of_sessions_and_the_splits() -> None:
+def test_the_assets_are_the_tables_of_sessions_the_splits_and_the_report() -> None:
     found = {key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys()}
 
-    assert found == {*ASSETS, "splits"}
+    assert found == {*ASSETS, "splits", "report"}
 
 
-def test_splits_have_no_partitions_and_a_group_of_their_own() -> None:
+@pytest.mark.parametrize(
+    ("asset", "group"), [("splits", "corporate_actions"), ("report", "reports")]
+)
+def test_what_has_no_partitions_has_a_group_of_its_own(asset: str, group: str) -> None:
     # "Materialize all" of the group `universe` stays a backfill of one definition of partitions.
-    splits = defs.resolve_assets_def("splits")
+    found = defs.resolve_assets_def(asset)
 
-    assert splits.partitions_def is None
-    assert set(splits.group_names_by_key.values()) == {"corporate_actions"}
+    assert found.partitions_def is None
+    assert set(found.group_names_by_key.values()) == {group}
 
 
 def test_the_assets_share_one_definition_of_their_partitions() -> None:
@@ -113,7 +116,8 @@ def test_importing_needs_no_setting_writes_nothing_and_connects_to_nothing(tmp_p
         "import socket\n"
         "def refused(*_): raise AssertionError('a connection at import')\n"
         "socket.socket.connect = refused\n"
-        "import universe_pipeline.definitions\n"
+        "import sys, universe_pipeline.definitions\n"
+        "assert not {'altair', 'vl_convert'} & set(sys.modules), 'what draws is slow to import'\n"
     )
 
     done = subprocess.run(

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from datetime import date
 from functools import partial
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -193,6 +194,27 @@ def verify(
     from universe_pipeline.cli.verify import verify
 
     return verify(start, end, sample_size, as_json=json)
+
+
+@command()
+def report(
+    *,
+    output: Annotated[
+        Path, typer.Option(metavar="PATH", help="The file to write; what it held is replaced.")
+    ] = Path("report.html"),
+    start: Annotated[
+        date | None,
+        typer.Option(parser=_day, metavar="YYYY-MM-DD", help="Default: the first stored session."),
+    ] = None,
+    end: Annotated[
+        date | None,
+        typer.Option(parser=_day, metavar="YYYY-MM-DD", help="Default: the last stored session."),
+    ] = None,
+) -> int:
+    """Write one page that shows what is loaded, and what the rules say of it."""
+    from universe_pipeline.cli.report import report
+
+    return report(output, start, end)
 
 
 @command()

@@ -6,6 +6,7 @@ import dagster as dg
 
 from universe_pipeline.orchestration.assets.daily_bars import daily_bars
 from universe_pipeline.orchestration.assets.data_coverage import data_coverage
+from universe_pipeline.orchestration.assets.report import report
 from universe_pipeline.orchestration.assets.splits import splits
 from universe_pipeline.orchestration.assets.symbols import symbols
 from universe_pipeline.orchestration.checks import CHECKS
@@ -22,7 +23,7 @@ def definitions() -> dg.Definitions:
     """Everything, for the code location and for runs from the command line alike."""
     postgres = PostgresResource()
     return dg.Definitions(
-        assets=[symbols, daily_bars, data_coverage, splits],
+        assets=[symbols, daily_bars, data_coverage, splits, report],
         asset_checks=CHECKS,
         jobs=JOBS,
         schedules=SCHEDULES,

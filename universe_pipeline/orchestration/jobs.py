@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from universe_pipeline.orchestration.assets.report import report
 from universe_pipeline.orchestration.assets.splits import splits
 from universe_pipeline.orchestration.assets.symbols import symbols
 from universe_pipeline.orchestration.checks import sample_checks
@@ -41,8 +42,9 @@ verification = dg.define_asset_job(
     VERIFICATION,
     selection=dg.AssetSelection.checks_for_assets(
         "symbols", "daily_bars", "data_coverage", "splits"
-    ),
-    description="Run every check over all that is loaded; loads nothing.",
+    )
+    | dg.AssetSelection.assets(report),
+    description="Run every check over all that is loaded, and make the report; loads nothing.",
 )
 
 JOBS = [

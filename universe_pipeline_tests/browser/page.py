@@ -141,6 +141,11 @@ class Page:
         """Click on a text that is no button."""
         self._click(text, f"//*[text() = '{text}']")
 
+    def click_beside(self, label: str, text: str) -> None:
+        """Click on a text in the row of a table that begins with `label`."""
+        row = f"//tr[td[1][normalize-space() = '{label}']]"
+        self._click(f"{text} beside {label}", f"{row}//*[text() = '{text}']")
+
     def untick(self, label: str) -> None:
         """Click on the box whose label begins with this."""
         self._click(label, f"//label[starts-with(normalize-space(), '{label}')]")

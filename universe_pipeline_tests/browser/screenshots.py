@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from selenium.webdriver import Chrome
+
 from universe_pipeline_tests.browser.chromium import chromium
 from universe_pipeline_tests.browser.page import Page, mark_as_greeted
 from universe_pipeline_tests.services.serving import PROGRAM, free_port
@@ -36,6 +38,7 @@ def main() -> None:
         with demo(environment, home) as url, chromium(environment) as browser:
             mark_as_greeted(home / "demo" / "dagster")
             take_all(Page(browser, url))
+            take_report(browser, environment, home / "demo")
     finally:
         shutil.rmtree(home)
 
@@ -84,6 +87,16 @@ def take_all(page: Page) -> None:
     page.click("Checks")
     page.await_seen("a result", lambda: page.below("Evaluation result"))
     page.picture(PICTURES / "checks.png")
+
+
+def take_report(browser: Chrome, environment: Mapping[str, str], demo_home: Path) -> None:
+    """The top of the report, down to its charts."""
+    command = [PROGRAM, "report", "--output", demo_home / "report.html"]
+    subprocess.run(command, env={**environment, "UNIVERSE_HOME": str(demo_home)}, check=True)
+    browser.set_window_size(1100, 1560)
+    browser.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
+    browser.get((demo_home / "report.html").as_uri())
+    (PICTURES / "report.png").write_bytes(browser.get_screenshot_as_png())
 
 
 if __name__ == "__main__":

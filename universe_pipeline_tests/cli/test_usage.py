@@ -116,6 +116,7 @@ def test_without_a_key_the_variable_is_named_before_anything_is_done(
         ("status",),
         ("errors",),
         ("verify",),
+        ("report",),
         ("url",),
         ("psql",),
         ("clear-checkpoint", "x"),

@@ -6,7 +6,7 @@ is stored. No verdict ends a quarantine: a reload that keeps the rules does, or 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import psycopg
@@ -73,6 +73,44 @@ def results_of(connection: psycopg.Connection, run_id: str) -> list[Result]:
         (run_id,),
     )
     return [Result(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a rule found in one load or verification."""
+
+    run: str
+    """Tells judgements apart: the run, or the row where a result was recorded without one."""
+    judged_at: datetime
+    """When the run last judged; the same for all its rules."""
+    occasion: str
+    result: Result
+
+
+def newest_judgements(
+    connection: psycopg.Connection, start: date, end: date, runs: int, examples: int
+) -> list[Judgement]:
+    """What the rules found in the last `runs` judgements of a session from `start` to `end`.
+
+    Oldest first. Judgements of the reference list are of no session, and always among them. Each
+    result has up to `examples` offenders.
+    """
+    rows = connection.execute(
+        """
+        WITH told AS (
+            SELECT *, coalesce(run_id, id::text) AS run FROM rule_results
+            WHERE first_date IS NULL OR (first_date <= %(end)s AND last_date >= %(start)s)
+        ), newest AS (
+            SELECT run, max(judged_at) AS judged_at FROM told
+            GROUP BY run ORDER BY 2 DESC, 1 LIMIT %(runs)s
+        )
+        SELECT run, newest.judged_at, occasion, rule, severity, offenders,
+               jsonb_path_query_array(examples, '$[0 to $last]', %(last)s::jsonb)
+        FROM told JOIN newest USING (run) ORDER BY newest.judged_at, run, id
+        """,
+        {"start": start, "end": end, "runs": runs, "last": Json({"last": examples - 1})},
+    )
+    return [Judgement(run, at, occasion, Result(*found)) for run, at, occasion, *found in rows]
 
 
 def settle(

@@ -1,0 +1,90 @@
+"""What the report is about: one look at the database."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import polars as pl
+
+from universe_pipeline.adapters.postgres import overview
+from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.adapters.postgres.failures import OpenFailure, open_failures
+from universe_pipeline.adapters.postgres.figures import Figures, figures
+from universe_pipeline.adapters.postgres.overview import Broken
+from universe_pipeline.adapters.postgres.verdicts import Judgement, newest_judgements
+from universe_pipeline.domain.sessions import closed_range, newest_closed
+from universe_pipeline.domain.thresholds import TRAILING_DAYS, Thresholds
+from universe_pipeline.reporting.tables import WORST
+
+JUDGEMENTS = 60
+"""The newest loads and verifications that are shown: some two months of daily updates."""
+
+_BEFORE = timedelta(days=TRAILING_DAYS)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the report is to be about."""
+
+    now: datetime
+    """Timezone-aware."""
+    start: date | None
+    """None: from the first stored session on."""
+    end: date | None
+    """None: to the last stored one."""
+    types: Sequence[str]
+    """The vendor's type codes that count as the universe."""
+    thresholds: Thresholds
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the database holds, as it stood at one moment."""
+
+    numbers: Figures
+    days: Sequence[date]
+    """Every closed session of the report, in order."""
+    before: pl.DataFrame
+    """Sessions (`SESSION_SCHEMA`) with those before the report that say what is usual."""
+    broken: Sequence[Broken]
+    spans: pl.DataFrame
+    judgements: Sequence[Judgement]
+    failures: Sequence[OpenFailure]
+    newest_closed: date
+
+    @property
+    def sessions(self) -> pl.DataFrame:
+        """The sessions of the report: `SESSION_SCHEMA`, `quarantined` a condition of its own."""
+        kept_away = pl.col("status") == "quarantined"
+        condition = pl.when(kept_away).then(pl.lit("quarantined")).otherwise("condition")
+        return self.before.filter(pl.col("date") >= self.days[0]).with_columns(condition=condition)
+
+    @property
+    def conditions(self) -> dict[str, int]:
+        """Sessions by condition."""
+        return dict(Counter(self.sessions["condition"].to_list()))
+
+
+def read(connection: Connection, wanted: Wanted) -> Stored | None:
+    """Read what the report is about; None where nothing is stored.
+
+    Raises:
+        RangeError: the range is reversed, or holds no closed session.
+    """
+    with overview.one_moment(connection):
+        stored = overview.stored_range(connection)
+        if stored is None:
+            return None
+        days = closed_range(wanted.start or stored[0], wanted.end or stored[1], wanted.now)
+        start, end = days[0], days[-1]
+        return Stored(
+            numbers=figures(connection),
+            days=days,
+            before=overview.session_states(connection, start - _BEFORE, end),
+            broken=overview.broken_rules(connection, start, end),
+            spans=overview.symbol_spans(connection),
+            judgements=newest_judgements(connection, start, end, JUDGEMENTS, WORST),
+            failures=open_failures(connection),
+            newest_closed=newest_closed(wanted.now),
+        )

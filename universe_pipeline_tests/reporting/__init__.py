@@ -1,0 +1,1 @@
+"""The report: figures, tables and the page, each held against counts made by hand."""
