@@ -119,7 +119,9 @@ def test_a_check_that_is_executed_by_itself_says_what_it_found(page: Page, site:
     site.rows(spoil, "SPY", "2024-03-13")
     page.click("Execute")
     page.await_seen("a new result", lambda: page.below("Evaluation result") == ["Failed"])
-    page.await_line("2024-03-13 SPY")
+    page.await_seen(
+        "the bar", lambda: [line for line in page.lines if line.startswith("2024-03-13 SPY: open")]
+    )
     site.rows(mend, "SPY", "2024-03-13")
     page.click("Execute")
     page.await_seen("the next one", lambda: page.below("Evaluation result") == ["Passed"])
@@ -134,13 +136,17 @@ def test_a_check_that_failed_names_the_session_and_the_counts(page: Page, site: 
 
     open_asset(page, "Checks")
     page.click_title("daily_bars_match_their_load")
-    page.await_line("Every session holds as many bars as its load stored.")
+    page.await_line(
+        "Every session holds what its load stored; its contents are compared in a verification."
+    )
 
     result = page.await_seen("a result", lambda: page.below("Evaluation result"))
     offenders = page.cell("offenders")
+    told = page.below("Latest execution")
     page.click("[Show Markdown]")
-    page.await_line(f"2024-03-14: {stored - 1} bars, {stored} stored")
+    page.await_line("universe historical --start 2024-03-14 --end 2024-03-14 --reload")
 
     assert result == ["Failed"]
-    assert offenders == "1"
+    assert told[0].startswith(f"2024-03-14: {stored - 1} bars, {stored} stored")
+    assert offenders == "2"  # the count, and the contents
     assert page.complaints() == []
