@@ -59,12 +59,13 @@ class Doubt:
 def traits(bars: pl.DataFrame, session: date, thresholds: Thresholds) -> Traits:
     """What is looked at of `bars` (`BAR_SCHEMA`), which are `session`'s."""
     traded = bars.filter(pl.col("volume") > 0)
-    named = pl.Series(thresholds.benchmarks, dtype=pl.String)
+    named = pl.Series([thresholds.benchmarks], dtype=pl.List(pl.String))
+    present = set(traded["symbol"].filter(traded["symbol"].is_in(named)))
     return Traits(
         session,
         bars.height,
         np.sort(traded.select(_PRINTED).hash_rows().to_numpy()),
-        tuple(named.filter(~named.is_in(traded["symbol"].implode()))),
+        tuple(symbol for symbol in thresholds.benchmarks if symbol not in present),
         thresholds,
     )
 

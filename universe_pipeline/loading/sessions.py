@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from threading import Lock
 
 import polars as pl
 
@@ -112,8 +113,10 @@ def fetch_sessions(
 def _fetched(
     client: PolygonClient, sessions: Sequence[date], encoding: Encoding
 ) -> Generator[Fetched]:
+    turn = Lock()
+
     def fetch(day: date) -> Fetched:
-        return _fetch(client, day, encoding)
+        return _fetch(client, day, encoding, turn)
 
     first = fetch(sessions[0])  # alone: whatever is wrong with key and plan shows at once
     yield first
@@ -147,14 +150,15 @@ def _reached_by_plan(
     return [day for day in sessions[low:] if day not in asked]
 
 
-def _fetch(client: PolygonClient, session: date, encoding: Encoding) -> Fetched:
+def _fetch(client: PolygonClient, session: date, encoding: Encoding, turn: Lock) -> Fetched:
     requested_at = datetime.now(UTC)
     answer = client.grouped_daily(session)
     if not isinstance(answer, Bars):
         return Fetched(session, requested_at, answer)
-    encoded, accepted = encode_session(answer, session, requested_at, encoding)
-    sample = accepted.top_k(SAMPLE_ROWS, by=pl.col("close") * pl.col("volume"))
-    judged = traits(accepted, session, encoding.thresholds)
+    with turn:  # as answers are decoded: one at a time
+        encoded, accepted = encode_session(answer, session, requested_at, encoding)
+        sample = accepted.top_k(SAMPLE_ROWS, by=pl.col("close") * pl.col("volume"))
+        judged = traits(accepted, session, encoding.thresholds)
     return Fetched(session, requested_at, encoded, sample, judged)
 
 
@@ -184,7 +188,8 @@ def store(connection: Connection, fetched: Fetched, run_id: str | None) -> Outco
         write, error = _store(connection, fetched, run_id)
         if error is not None:
             failures.record_failure(connection, error, day=session, run_id=run_id)
-        state = loads.states(connection, [session])[session].status
+        recorded = write and write.status
+        state = recorded or loads.states(connection, [session])[session].status
     seconds = (datetime.now(UTC) - fetched.requested_at).total_seconds()
     return Outcome(session, state, seconds, write, error, fetched.sample)
 
@@ -225,9 +230,9 @@ def _store_rows(
     write = bars.write_session(connection, answer, run_id, quarantined=bool(doubted))
     if write.collapsed:
         return write, _collapsed(answer, f"{write.stored} are stored")
-    if not write.superseded:
+    if doubted and not write.superseded:
         broken = [(doubt.rule, doubt.offender) for doubt in doubted]
-        verdicts.renew(connection, session, broken, run_id)
+        verdicts.record_broken(connection, broken, run_id)
     return write, None
 
 

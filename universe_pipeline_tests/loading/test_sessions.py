@@ -66,7 +66,9 @@ def test_sessions_are_loaded_row_for_row_and_value_for_value(
         expected = [(*row, "grouped") for row in grouped(vendor, day.isoformat())]
         assert len(expected) > 100
         assert stored(store, day) == expected
-        assert outcomes[day].write == Write(stored=len(expected), added=len(expected))
+        assert outcomes[day].write == Write(
+            stored=len(expected), added=len(expected), status="loaded"
+        )
     assert errors(store) == []
 
 
@@ -120,7 +122,7 @@ def test_rows_that_are_no_bars_are_set_aside_and_the_rest_loads(
 
     outcome = load(client, store, [JULY_1])[JULY_1]
 
-    assert outcome.write == Write(stored=sound, rejected=7, added=sound)
+    assert outcome.write == Write(stored=sound, rejected=7, added=sound, status="loaded")
     columns = ("received", "stored", "rejected")
     assert load_of(store, JULY_1, *columns) == (sound + 7, sound, 7)
     rejected = store.execute(

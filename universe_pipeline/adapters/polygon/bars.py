@@ -7,15 +7,9 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from universe_pipeline.adapters.polygon.envelope import (
-    Envelope,
-    has_rows,
-    open_envelope,
-    require_count,
-    unusable,
-)
+from universe_pipeline.adapters.polygon.envelope import Header, unusable
 from universe_pipeline.adapters.polygon.exchange import Reply
-from universe_pipeline.adapters.polygon.rows import GroupedRow, RangeRow, decode_rows
+from universe_pipeline.adapters.polygon.rows import GroupedRow, RangeRow, read_rows
 from universe_pipeline.adapters.polygon.wording import visible
 from universe_pipeline.domain.bars import (
     BAR_SCHEMA,
@@ -58,17 +52,13 @@ def grouped_bars(reply: Reply, session: date, *, adjusted: bool = False) -> Bars
     Raises:
         VendorError: the answer is none, or not what was asked for.
     """
-    envelope = open_envelope(reply)
-    if not has_rows(reply, envelope):
-        return Nothing()
-    rows = decode_rows(reply, envelope, GroupedRow, symbol=None)
-    require_count(reply, envelope, len(rows))
+    header, rows = read_rows(reply, GroupedRow)
     if not len(rows):
         return Nothing()
-    _require_adjustment(reply, envelope, adjusted=adjusted)
-    _require_days(reply, rows.good, session, session)
+    _require_adjustment(reply, header, adjusted=adjusted)
     symbols = pl.Series("symbol", [row.T for row in rows.good], pl.String)
     frame = _values(rows.good).insert_column(0, symbols)
+    _require_days(reply, frame["t"], session, session)
     return Bars(frame.select(BAR_SCHEMA.names()), rows.undecodable)
 
 
@@ -87,19 +77,16 @@ def range_bars(
     Raises:
         VendorError: the answer is none, or not what was asked for.
     """
-    envelope = open_envelope(reply)
-    if envelope.ticker is not None and envelope.ticker != symbol:
-        message = f"bars of {visible(envelope.ticker)} where {visible(symbol)} was asked for"
+    header, rows = read_rows(reply, RangeRow, symbol)
+    if header.ticker is not None and header.ticker != symbol:
+        message = f"bars of {visible(header.ticker)} where {visible(symbol)} was asked for"
         raise unusable(reply, FailureKind.UNEXPECTED_SHAPE, message)
-    if not has_rows(reply, envelope):
-        return RangePage(DATED_BAR_SCHEMA.to_frame(), next_url=envelope.next_url)
-    rows = decode_rows(reply, envelope, RangeRow, symbol)
-    require_count(reply, envelope, len(rows))
     if len(rows):
-        _require_adjustment(reply, envelope, adjusted=adjusted)
-    _require_days(reply, rows.good, start, end)
-    frame = _values(rows.good).with_columns(symbol=pl.lit(symbol), date=_new_york_date("t"))
-    return RangePage(frame.select(DATED_BAR_SCHEMA.names()), rows.undecodable, envelope.next_url)
+        _require_adjustment(reply, header, adjusted=adjusted)
+    values = _values(rows.good)
+    _require_days(reply, values["t"], start, end)
+    frame = values.with_columns(symbol=pl.lit(symbol), date=_new_york_date("t"))
+    return RangePage(frame.select(DATED_BAR_SCHEMA.names()), rows.undecodable, header.next_url)
 
 
 def _values(rows: Sequence[RangeRow]) -> pl.DataFrame:
@@ -123,19 +110,21 @@ def _new_york_date(column: str) -> pl.Expr:
     return utc.dt.convert_time_zone(NEW_YORK).dt.date()
 
 
-def _require_adjustment(reply: Reply, envelope: Envelope, *, adjusted: bool) -> None:
-    if envelope.adjusted not in (None, adjusted):
-        message = f"adjusted={str(envelope.adjusted).lower()} bars where the other was asked for"
+def _require_adjustment(reply: Reply, header: Header, *, adjusted: bool) -> None:
+    if header.adjusted not in (None, adjusted):
+        message = f"adjusted={str(header.adjusted).lower()} bars where the other was asked for"
         raise unusable(reply, FailureKind.WRONG_ADJUSTMENT, message)
 
 
-def _require_days(reply: Reply, rows: Sequence[RangeRow], start: date, end: date) -> None:
+def _require_days(reply: Reply, times: pl.Series, start: date, end: date) -> None:
     first, after = _midnight(start), _midnight(end + timedelta(days=1))
-    if wrong := [row.t for row in rows if row.t is None or not first <= row.t < after]:
+    asked_for = times.is_between(first, after, closed="left").fill_null(value=False)
+    if not asked_for.all():
+        wrong = times.filter(~asked_for)
         days = sorted({_named_day(t) for t in wrong})
         named = ", ".join(days[:_MOST_NAMED_DAYS]) + ("…" if len(days) > _MOST_NAMED_DAYS else "")
         asked = f"{start}" if start == end else f"{start} to {end}"
-        message = f"asked for {asked}, but {len(wrong):,} of {len(rows):,} rows are of {named}"
+        message = f"asked for {asked}, but {len(wrong):,} of {len(times):,} rows are of {named}"
         raise unusable(reply, FailureKind.WRONG_SESSION, message)
 
 

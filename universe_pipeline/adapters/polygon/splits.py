@@ -7,11 +7,9 @@ from typing import Annotated
 import msgspec
 import polars as pl
 
-from universe_pipeline.adapters.polygon.envelope import has_rows, open_envelope, require_count
 from universe_pipeline.adapters.polygon.exchange import Reply
-from universe_pipeline.adapters.polygon.rows import Symbol, decode_rows
+from universe_pipeline.adapters.polygon.rows import Symbol, read_rows
 from universe_pipeline.domain.bars import RejectedRow
-from universe_pipeline.domain.splits import SPLIT_SCHEMA
 
 
 class _Split(msgspec.Struct, gc=False):
@@ -43,11 +41,7 @@ def split_page(reply: Reply) -> SplitPage:
     Raises:
         VendorError: the answer is none.
     """
-    envelope = open_envelope(reply)
-    if not has_rows(reply, envelope):
-        return SplitPage(SPLIT_SCHEMA.to_frame(), next_url=envelope.next_url)
-    rows = decode_rows(reply, envelope, _Split, symbol=None)
-    require_count(reply, envelope, len(rows))
+    header, rows = read_rows(reply, _Split)
     frame = pl.DataFrame(
         [
             pl.Series("symbol", [row.ticker for row in rows.good], pl.String),
@@ -57,4 +51,4 @@ def split_page(reply: Reply) -> SplitPage:
             pl.Series("adjustment_type", [row.adjustment_type for row in rows.good], pl.String),
         ]
     )
-    return SplitPage(frame, rows.undecodable, envelope.next_url)
+    return SplitPage(frame, rows.undecodable, header.next_url)

@@ -8,7 +8,7 @@ short transaction, so that no two of them can wait for each other in a circle.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 import psycopg
@@ -76,6 +76,8 @@ class Write:
     """The answer held under 90 % of the rows that are stored."""
     superseded: bool = False
     """A later request has been stored in the meantime."""
+    status: str | None = None
+    """The session's, where the answer was recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +99,17 @@ def write_session(
     A quarantined one is stored, and kept from readers.
     """
     with atomic(connection):
-        before = _lock_session(connection, answer.session)
+        before, holds_bars = _lock_session(connection, answer.session)
         if before is not None and before.stored and before.fetched_at > answer.requested_at:
             return Write(before.stored, superseded=True)
         if before is not None and answer.rows < COLLAPSE * before.stored:
             return Write(before.stored, collapsed=True)
-        status = "quarantined" if quarantined else "loaded"
-        write = _write_session_bars(connection, answer, before, run_id)
-        _record_session(connection, answer, write, status, run_id)
+        if before is not None and before.content_hash == answer.content_hash:
+            write = Write(answer.rows, len(answer.rejected))
+        else:
+            write = _write_session_bars(connection, answer, run_id, merged=holds_bars)
+        write = replace(write, status="quarantined" if quarantined else "loaded")
+        _record_session(connection, answer, write, run_id)
         rejected.insert(connection, answer.session, answer.rejected, _origin(answer, run_id))
     return write
 
@@ -114,7 +119,7 @@ def record_rejected(
 ) -> None:
     """Keep the rejected rows of an answer without a usable one, unless its session has bars."""
     with atomic(connection):
-        before = _lock_session(connection, answer.session)
+        before, _ = _lock_session(connection, answer.session)
         if before is None or not before.stored:
             rejected.forget_session(connection, answer.session)
             rejected.insert(connection, answer.session, answer.rejected, _origin(answer, run_id))
@@ -124,13 +129,17 @@ def _origin(answer: EncodedSession, run_id: str | None) -> Origin:
     return Origin("grouped", answer.requested_at, run_id)
 
 
-def _lock_session(connection: psycopg.Connection, session: date) -> _Stored | None:
-    connection.execute(
-        "SELECT pg_advisory_xact_lock_shared(%s), pg_advisory_xact_lock(%s, %s)",
-        (ALL_SESSIONS_LOCK, SESSION_LOCKS, session.toordinal()),
-    )
-    row = connection.execute(_LOCK_LOAD, (_ALTERED, session)).fetchone()
-    return None if row is None else _Stored(*row)
+def _lock_session(connection: psycopg.Connection, session: date) -> tuple[_Stored | None, bool]:
+    """Lock a session; its load, and whether the table holds bars of it. One round trip."""
+    with connection.pipeline():
+        connection.execute(
+            "SELECT pg_advisory_xact_lock_shared(%s), pg_advisory_xact_lock(%s, %s)",
+            (ALL_SESSIONS_LOCK, SESSION_LOCKS, session.toordinal()),
+        )
+        load = connection.execute(_LOCK_LOAD, (_ALTERED, session))
+        held = connection.execute("SELECT FROM daily_bars WHERE date = %s LIMIT 1", (session,))
+    row = load.fetchone()
+    return None if row is None else _Stored(*row), bool(held.rowcount)
 
 
 _ALTERED = [COUNTS_KEPT.name, CONTENTS_KEPT.name]
@@ -145,15 +154,10 @@ _LOCK_LOAD = """
 
 
 def _write_session_bars(
-    connection: psycopg.Connection,
-    answer: EncodedSession,
-    before: _Stored | None,
-    run_id: str | None,
+    connection: psycopg.Connection, answer: EncodedSession, run_id: str | None, *, merged: bool
 ) -> Write:
     refused = len(answer.rejected)
-    if before is not None and before.content_hash == answer.content_hash:
-        return Write(answer.rows, refused)
-    if not _holds_bars(connection, answer.session):
+    if not merged:
         copy_in(connection, quarter_of(answer.session)[0], answer.buffers)
         return Write(answer.rows, refused, added=answer.rows)
     _stage(connection, answer.buffers)
@@ -220,12 +224,6 @@ def copy_in(connection: psycopg.Connection, table: str, buffers: Iterable[Buffer
         for buffer in buffers:
             copy.write(buffer)
         copy.write(copy_binary.TRAILER)
-
-
-def _holds_bars(connection: psycopg.Connection, session: date) -> bool:
-    query = "SELECT EXISTS (SELECT FROM daily_bars WHERE date = %s)"
-    found = connection.execute(query, (session,)).fetchone()
-    return bool(found and found[0])
 
 
 def _stage(connection: psycopg.Connection, buffers: Iterable[Buffer]) -> None:
@@ -318,18 +316,20 @@ def _record_session(
     connection: psycopg.Connection,
     answer: EncodedSession,
     write: Write,
-    status: str,
     run_id: str | None,
 ) -> None:
     """Final is what is old enough, or what two fetches on different days agreed on.
 
-    An answer also shows that the key is good again, whatever it was refused before. All in one
-    statement: each one more is a round trip a session.
+    An answer also shows that the key is good again, whatever it was refused before; and what its
+    session broke with other rows no longer counts. All in one statement: each one more is a round
+    trip a session.
     """
     connection.execute(
         """
         WITH forgotten AS (
             DELETE FROM rejected_bars WHERE date = %(date)s AND source = 'grouped'
+        ), unbroken AS (
+            DELETE FROM broken_rules WHERE date = %(date)s
         ), resolved AS (
             UPDATE data_fetch_errors SET resolved_at = now()
             WHERE symbol IS NULL AND resolved_at IS NULL
@@ -355,7 +355,7 @@ def _record_session(
         """,
         {
             "date": answer.session,
-            "status": status,
+            "status": write.status,
             "stored": write.stored,
             "rejected": write.rejected,
             "revised": write.revised,

@@ -1,5 +1,7 @@
 """Connections to the database, and addresses that may be shown to people."""
 
+import os
+import socket
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -66,7 +68,7 @@ class Database:
                 "it cannot be read; in a password, @ is written %40, / %2F, : %3A and % %25",
             )
         try:
-            return psycopg.connect(
+            connection = psycopg.connect(
                 self.url,
                 autocommit=True,
                 connect_timeout=CONNECT_SECONDS,
@@ -74,6 +76,8 @@ class Database:
             )
         except psycopg.OperationalError as refused:
             raise DatabaseUnreachableError(self.address, first_line(refused)) from None
+        _take_whole_sessions(connection)
+        return connection
 
     @contextmanager
     def connect(self) -> Generator[psycopg.Connection]:
@@ -104,6 +108,20 @@ def atomic(connection: psycopg.Connection) -> Generator[None]:
         return
     with connection.transaction():
         yield
+
+
+_SESSION_BYTES = 4 * 1024 * 1024
+
+
+def _take_whole_sessions(connection: psycopg.Connection) -> None:
+    """Let a local socket hold what a COPY of one session sends, as far as the system allows.
+
+    Otherwise the sender is woken for every part of it, each time waits until the threads that
+    decode give it a turn, and the server waits with it. TCP grows its buffers by itself.
+    """
+    if hasattr(socket, "AF_UNIX") and connection.info.host.startswith(("/", "@")):
+        with socket.socket(socket.AF_UNIX, fileno=os.dup(connection.fileno())) as wire:
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SESSION_BYTES)
 
 
 def _is_readable(url: str) -> bool:

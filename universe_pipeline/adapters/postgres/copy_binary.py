@@ -76,18 +76,8 @@ def encode(bars: pl.DataFrame, source: str, session: date | None = None) -> Enco
         source: value of the `source` column for every row.
         session: the date of every row, where the frame has none.
     """
-    given = _without_nulls(bars, dated=session is None)
-    longest = given["symbol#"].to_numpy().max(initial=1)
-    layout = _Layout(int(longest), source.encode())
-    symbols = np.array(given["symbol"].to_list(), dtype=f"S{layout.longest_symbol}")
-    keys = (symbols,) if session is not None else (symbols, given["date"].to_numpy())
-    order = np.lexsort(keys)
-    rows = layout.rows(len(given))
-    rows["symbol"] = symbols[order]
-    for name in given.columns:
-        if name != "symbol":
-            rows[name] = given[name].to_numpy()[order]
-    digest = sha256(rows.data).hexdigest()[:_FINGERPRINT]
+    layout, rows = _laid_out(bars, source, dated=session is None)
+    digest = _digest(rows)
     if session is not None:
         rows["date"] = (session - _EPOCH).days
     return layout.packed(rows, digest)
@@ -95,7 +85,37 @@ def encode(bars: pl.DataFrame, source: str, session: date | None = None) -> Enco
 
 def fingerprint(bars: pl.DataFrame) -> str:
     """The fingerprint of a session's bars (`BAR_SCHEMA`), as `encode` makes it."""
-    return encode(bars, "grouped", _EPOCH).fingerprint
+    _, rows = _laid_out(bars, "grouped", dated=False)
+    return _digest(rows)
+
+
+def _digest(rows: npt.NDArray[np.void]) -> str:
+    return sha256(rows.data).hexdigest()[:_FINGERPRINT]
+
+
+def _laid_out(
+    bars: pl.DataFrame, source: str, *, dated: bool
+) -> "tuple[_Layout, npt.NDArray[np.void]]":
+    """All rows, laid out alike; without a date unless they are `dated`."""
+    given = _without_nulls(bars, dated=dated)
+    longest = given["symbol#"].to_numpy().max(initial=1)
+    layout = _Layout(int(longest), source.encode())
+    symbols = np.array(given["symbol"].to_list(), dtype=f"S{layout.longest_symbol}")
+    days = (given["date"].to_numpy(),) if dated else ()
+    order = np.lexsort((*_as_numbers(symbols), *days))
+    rows = layout.rows(len(given))
+    rows["symbol"] = symbols[order]
+    for name in given.columns:
+        if name != "symbol":
+            rows[name] = given[name].to_numpy()[order]
+    return layout, rows
+
+
+def _as_numbers(texts: npt.NDArray[np.bytes_]) -> Iterator[npt.NDArray[np.uint64]]:
+    """Numbers, the last ones first, that order as the texts: sorted in half the time."""
+    parts = -(-texts.itemsize // 8)
+    numbers = texts.astype(f"S{8 * parts}").view(">u8").astype(np.uint64).reshape(-1, parts)
+    return (numbers[:, part] for part in reversed(range(parts)))
 
 
 def _without_nulls(bars: pl.DataFrame, *, dated: bool) -> pl.DataFrame:
@@ -141,12 +161,12 @@ class _Layout:
 
     def rows(self, count: int) -> npt.NDArray[np.void]:
         """Rows without values, but for what is the same in all of them."""
-        rows = np.zeros(count, dtype=self._type)
-        rows["fields"] = len(COLUMNS)
+        row = np.zeros(1, dtype=self._type)
+        row["fields"] = len(COLUMNS)
         for name in COLUMNS:
-            rows[f"{name}#"] = self._type[name].itemsize
-        rows["source"] = self.source
-        return rows
+            row[f"{name}#"] = self._type[name].itemsize
+        row["source"] = self.source
+        return np.repeat(row, count)
 
     def packed(self, rows: npt.NDArray[np.void], digest: str) -> EncodedBars:
         """The rows without the bytes that they do not have."""
@@ -155,9 +175,9 @@ class _Layout:
         kept[:, self._bytes_of("symbol")] = np.arange(self.longest_symbol) < lengths[:, None]
         sizes = self.width - self.longest_symbol + lengths.astype(np.int64)
         for name in _OPTIONAL:
-            absent = rows[f"{name}#"] < 0
+            absent = np.flatnonzero(rows[f"{name}#"] < 0)
             kept[absent, self._bytes_of(name)] = False
-            sizes -= absent * self._type[name].itemsize
+            sizes[absent] -= self._type[name].itemsize
         content = rows.view(np.uint8).reshape(kept.shape)[kept]
         return EncodedBars(content, np.cumsum(sizes), digest)
 

@@ -147,17 +147,12 @@ def settle(
     return sorted(row[0] for row in quarantined)
 
 
-def renew(
-    connection: psycopg.Connection,
-    session: date,
-    broken: Sequence[tuple[Rule, Offender]],
-    run_id: str | None,
+def record_broken(
+    connection: psycopg.Connection, broken: Iterable[tuple[Rule, Offender]], run_id: str | None
 ) -> None:
-    """Make `broken_rules` hold what a session breaks whose rows have just been stored."""
+    """Add to `broken_rules` how sessions break rules."""
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM broken_rules WHERE date = %s", (session,))
-        if broken:
-            _note(cursor, broken, run_id)
+        _note(cursor, broken, run_id)
 
 
 def _note(

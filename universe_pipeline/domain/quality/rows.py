@@ -8,6 +8,7 @@ vwap and transactions, zero volume, fractional volume, exchange test tickers.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from math import inf
 from typing import Any
 
 import polars as pl
@@ -64,8 +65,8 @@ ROW_RULES = (
     RowRule(
         "price_positive",
         "open, high, low and close are present, finite and above zero",
-        pl.any_horizontal(
-            pl.col(price).is_null() | ~pl.col(price).is_finite() | (pl.col(price) <= 0)
+        ~pl.all_horizontal(
+            pl.col(price).is_between(0, inf, closed="none").fill_null(value=False)
             for price in PRICES
         ),
     ),
@@ -78,7 +79,7 @@ ROW_RULES = (
     RowRule(
         "volume_finite",
         "volume is present and finite",
-        pl.col("volume").is_null() | ~pl.col("volume").is_finite(),
+        ~pl.col("volume").is_finite().fill_null(value=False),
     ),
 )
 """Tried in this order; a row is rejected under the first one that it breaks."""
@@ -130,7 +131,8 @@ def on_sessions(bars: pl.DataFrame, sessions: Sequence[date]) -> Validated:
 
 def _keeps_all_rules(bars: pl.DataFrame, keys: tuple[str, ...]) -> bool:
     broken = pl.any_horizontal(rule.broken.any() for rule in ROW_RULES)
-    repeated = pl.struct(keys).n_unique() < pl.len()
+    key = pl.col(keys[0]) if len(keys) == 1 else pl.struct(keys)  # a struct takes twice the time
+    repeated = key.n_unique() < pl.len()
     return not bars.select((broken | repeated).any()).item()
 
 

@@ -43,7 +43,7 @@ def test_a_first_load_stands_row_for_row(store: Connection):
 
     write = write_session(store, answered(JULY_1, *reversed(rows)), "run")
 
-    assert write == Write(stored=5, added=5)
+    assert write == Write(stored=5, added=5, status="loaded")
     assert stored(store, JULY_1) == [grouped(row) for row in rows]
 
 
@@ -64,7 +64,7 @@ def test_an_identical_answer_writes_no_bar(store: Connection):
     write = write_session(store, answered(JULY_1, bar("B", vwap=None), bar("A"), at=T2), None)
 
     assert versions(store) == before
-    assert write == Write(stored=2)
+    assert write == Write(stored=2, status="loaded")
     assert load_of(store, JULY_1, "revised", "fetched_at") == (0, T2)
     assert revisions(store) == []
 
@@ -95,7 +95,7 @@ def test_a_changed_answer_writes_only_what_differs(store: Connection):
     write = write_session(store, answered(JULY_1, *rows, at=T2), "run-2")
 
     assert stored(store, JULY_1) == sorted(grouped(row) for row in rows)
-    assert write == Write(stored=11, revised=2, added=1)
+    assert write == Write(stored=11, revised=2, added=1, status="loaded")
     assert len(before.intersection(versions(store))) == 9
     assert load_of(store, JULY_1, "stored", "received", "revised") == (11, 11, 2)
 
@@ -183,7 +183,7 @@ def test_an_answer_with_nine_tenths_of_the_rows_is_taken(store: Connection):
 
     write = write_session(store, answered(JULY_1, *TEN[:9], at=T2), None)
 
-    assert write == Write(stored=9, revised=1)
+    assert write == Write(stored=9, revised=1, status="loaded")
 
 
 def test_rejected_rows_are_no_rows_of_a_collapse(store: Connection):
@@ -226,7 +226,7 @@ def test_an_answer_is_not_superseded_by_a_later_request_that_stored_nothing(
 
     write = write_session(store, answered(JULY_1, bar(), at=T1), None)
 
-    assert write == Write(stored=1, added=1)
+    assert write == Write(stored=1, added=1, status="loaded")
     assert load_of(store, JULY_1, "status") == ("loaded",)
 
 

@@ -118,7 +118,7 @@ def test_a_later_grouped_answer_takes_the_bar_back(store: Connection):
 
     write = write_session(store, answered(JULY_1, *OTHERS, bar(close=10.1), at=T3), None)
 
-    assert write == Write(stored=10, revised=1)
+    assert write == Write(stored=10, revised=1, status="loaded")
     assert stored(store, JULY_1)[0] == grouped(bar(close=10.1))
     assert load_of(store, JULY_1, "stored", "received") == (10, 10)
 
@@ -129,7 +129,7 @@ def test_a_grouped_answer_leaves_symbol_bars_that_it_lacks(store: Connection):
 
     write = write_session(store, answered(JULY_1, *OTHERS, bar("T"), at=T3), None)
 
-    assert write == Write(stored=10, added=1)
+    assert write == Write(stored=10, added=1, status="loaded")
     assert by_symbol(bar("HALT")) in stored(store, JULY_1)
     assert load_of(store, JULY_1, "stored") == (10,)
 
@@ -139,7 +139,7 @@ def test_a_first_grouped_answer_joins_symbol_bars(store: Connection):
 
     write = write_session(store, answered(JULY_1, bar("A"), at=T2), None)
 
-    assert write == Write(stored=1, added=1)
+    assert write == Write(stored=1, added=1, status="loaded")
     assert stored(store, JULY_1) == [grouped(bar("A")), by_symbol(bar("HALT"))]
 
 
