@@ -1,7 +1,7 @@
-"""The rules over what is stored: bars streamed quarter by quarter, loads, the reference list.
+"""The rules over what is stored: bars streamed some sessions at a time, loads, the reference list.
 
-Bars are read once for all rules, one quarter ahead of the judging, so that memory does not grow
-with the range.
+Bars are read once for all rules, a little ahead of the judging, so that memory does not grow with
+the range.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,6 @@ from functools import partial
 import polars as pl
 
 from universe_pipeline.adapters.postgres import judging, loads, packed, reading
-from universe_pipeline.adapters.postgres.calendar import quarter_of
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.copy_binary import fingerprint
 from universe_pipeline.adapters.postgres.judging import StoredLoad
@@ -37,6 +36,8 @@ from universe_pipeline.loading.progress import Step, report
 
 _LARGE_REVISION = 0.005
 _READ_AHEAD = 2
+_AT_ONCE = 12
+"""Sessions that are judged at once: more take memory, fewer look at the ones before more often."""
 _A_DAY, _TWO_WEEKS = timedelta(days=1), timedelta(days=14)
 
 
@@ -99,10 +100,10 @@ def judge_bars(
 
 
 def _stretches(sessions: Sequence[date]) -> Iterator[_Stretch]:
-    """Quarters of sessions with the closed days after each, cut where over twenty are left out."""
+    """Some sessions each with the closed days after them, cut where over twenty are left out."""
     found: list[list[date]] = []
     for day in sessions:
-        if found and quarter_of(found[-1][-1]) == quarter_of(day) and _near(found[-1][-1], day):
+        if found and len(found[-1]) < _AT_ONCE and _near(found[-1][-1], day):
             found[-1].append(day)
         else:
             found.append([day])

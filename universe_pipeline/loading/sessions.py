@@ -8,7 +8,6 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from threading import Lock
 
 import polars as pl
 
@@ -113,10 +112,8 @@ def fetch_sessions(
 def _fetched(
     client: PolygonClient, sessions: Sequence[date], encoding: Encoding
 ) -> Generator[Fetched]:
-    turn = Lock()
-
     def fetch(day: date) -> Fetched:
-        return _fetch(client, day, encoding, turn)
+        return _fetch(client, day, encoding)
 
     first = fetch(sessions[0])  # alone: whatever is wrong with key and plan shows at once
     yield first
@@ -150,12 +147,12 @@ def _reached_by_plan(
     return [day for day in sessions[low:] if day not in asked]
 
 
-def _fetch(client: PolygonClient, session: date, encoding: Encoding, turn: Lock) -> Fetched:
+def _fetch(client: PolygonClient, session: date, encoding: Encoding) -> Fetched:
     requested_at = datetime.now(UTC)
     answer = client.grouped_daily(session)
     if not isinstance(answer, Bars):
         return Fetched(session, requested_at, answer)
-    with turn:  # as answers are decoded: one at a time
+    with client.decoding:
         encoded, accepted = encode_session(answer, session, requested_at, encoding)
         sample = accepted.top_k(SAMPLE_ROWS, by=pl.col("close") * pl.col("volume"))
         judged = traits(accepted, session, encoding.thresholds)

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from universe_pipeline.domain.sessions import newest_closed, sessions_before
+from universe_pipeline.simulator.aggregates import PUBLISHED_AFTER
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.cli.in_process import Command
 from universe_pipeline_tests.cli.stored import bars, job_statuses, statuses
@@ -177,11 +178,12 @@ def test_symbols_load_as_far_back_as_the_plan_reaches_and_the_rest_is_named_once
 def test_a_bar_that_is_not_out_yet_is_said_and_left_for_resume(
     command: Command, connection: psycopg.Connection, vendor: SimulatedVendor
 ) -> None:
-    newest = newest_closed(datetime.now(UTC))
+    newest = newest_closed(datetime.now(UTC) - PUBLISHED_AFTER)
     days = [f"{day}" for day in (*sessions_before(newest, 3), newest)]
     vendor.faults.add("collapsed", ticker="AAPL", times=1)  # the first two of the four
 
-    early = command("historical", "--start", days[0], "--symbols", "AAPL,MSFT")
+    span = ("--start", days[0], "--end", days[-1])
+    early = command("historical", *span, "--symbols", "AAPL,MSFT")
     known = job_statuses(connection)
     later = command("resume")
 

@@ -12,6 +12,7 @@ from universe_pipeline.adapters.postgres.calendar import make_quarters
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.domain.sessions import newest_closed, sessions_before, sessions_between
 from universe_pipeline.loading.by_symbol import SymbolOutcome, load_symbols, unasked
+from universe_pipeline.simulator.aggregates import PUBLISHED_AFTER
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.adapters.postgres.session_answers import (
     JULY_1,
@@ -195,25 +196,25 @@ def test_a_symbol_that_fails_within_the_plan_is_told_and_leaves_the_others_alone
 
 
 @pytest.mark.parametrize(
-    ("fault", "there"), [("collapsed", 2), ("empty", 0)], ids=["ends early", "holds nothing"]
+    ("fault", "there"), [("collapsed", 1), ("empty", 0)], ids=["ends early", "holds nothing"]
 )
 def test_the_newest_sessions_count_as_asked_for_only_with_a_bar(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor, fault: Any, there: int
 ):
-    newest = newest_closed(datetime.now(UTC))
-    newest_four = [*sessions_before(newest, 3), newest]
-    make_quarters(store, newest_four)
+    newest = newest_closed(datetime.now(UTC) - PUBLISHED_AFTER)
+    newest_three = [*sessions_before(newest, 2), newest]
+    make_quarters(store, newest_three)
     vendor.faults.add(fault, ticker="AAPL", times=1)
 
-    outcome = load(client, store, {"AAPL": newest_four})["AAPL"]
-    left = unasked(store, ["AAPL"], newest_four).wanted
+    outcome = load(client, store, {"AAPL": newest_three})["AAPL"]
+    left = unasked(store, ["AAPL"], newest_three).wanted
     again = load(client, store, left)["AAPL"]
 
     assert outcome.error is None
-    assert left == {"AAPL": newest_four[there:]}
-    assert again.write == Write(stored=4 - there, added=4 - there)
-    assert [row[0] for row in bars_of(store, "AAPL")] == newest_four
-    assert unasked(store, ["AAPL"], newest_four).wanted == {}
+    assert left == {"AAPL": newest_three[there:]}
+    assert again.write == Write(stored=3 - there, added=3 - there)
+    assert [row[0] for row in bars_of(store, "AAPL")] == newest_three
+    assert unasked(store, ["AAPL"], newest_three).wanted == {}
 
 
 @pytest.mark.parametrize("fault", ["401_no_key", "401_unknown_key", "403_not_entitled"])

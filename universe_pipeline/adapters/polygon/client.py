@@ -89,8 +89,9 @@ class PolygonClient:
         self._pace: Pace = pace or Unpaced()
         self._patience = patience
         self._exchange = Exchange(self._base_url, self._key, patience, connections)
-        # One answer at a time: several would share the interpreter, and all be late.
-        self._decoding = Lock()
+        self.decoding = Lock()
+        """Held while an answer is decoded: several at once would share the interpreter, and all be
+        late. Who goes on with answers in the threads that ask for them does it under this, too."""
 
     def __repr__(self) -> str:
         return f"PolygonClient({str(self._base_url)!r})"
@@ -191,7 +192,7 @@ class PolygonClient:
             tries.next()
             try:
                 reply = self._exchange.fetch(url)
-                with self._decoding:
+                with self.decoding:
                     return read(reply)
             except VendorError as error:
                 _complete(error, self._key, tries.requests)

@@ -13,6 +13,8 @@ import numpy as np
 import polars as pl
 import psycopg
 
+from universe_pipeline.domain.bars import DATED_BAR_SCHEMA
+
 _FLOATS = ("open", "high", "low", "close", "volume", "vwap")
 _NO_TRANSACTIONS = -(2**63)
 
@@ -48,32 +50,37 @@ def read(
 ) -> Packed:
     """Every bar from `start` to `end`, both included: of one `source`, or (None) of both."""
     given = {"start": start, "end": end, "source": source}
+    days: list[pl.DataFrame] = []
+    counts: dict[date, tuple[int, int]] = {}
     with connection.transaction(), connection.cursor(binary=True) as cursor:
         # Compiling takes longer than this runs, and so does putting together what workers packed.
         cursor.execute("SET LOCAL jit = off")
         cursor.execute("SET LOCAL max_parallel_workers_per_gather = 0")
-        # Not prepared: the plan for any range is three times as slow as the one for this range.
-        rows: list[_Row] = cursor.execute(_READ, given, prepare=False).fetchall()
-    return Packed(_unpacked(rows), {row[0]: (row[1], row[2]) for row in rows})
+        # One day at a time: as packed, as received and as a frame, all at once would be three times
+        # the memory. (Streams are not prepared, either: the plan for any range is slower.)
+        row: _Row
+        for row in cursor.stream(_READ, given):
+            counts[row[0]] = (row[1], row[2])
+            days.append(_unpacked(row))
+    return Packed(pl.concat(days) if days else DATED_BAR_SCHEMA.to_frame(), counts)
 
 
-def _unpacked(rows: list[_Row]) -> pl.DataFrame:
-    days = np.array([row[0] for row in rows], "M8[D]")
-    counts = np.array([row[1] for row in rows], np.int64)
-    symbols = pl.Series([row[3].decode() for row in rows], dtype=pl.String)
+def _unpacked(row: _Row) -> pl.DataFrame:
+    symbols = pl.Series([row[3].decode()], dtype=pl.String)
     frame = pl.DataFrame(
         {
-            "date": pl.Series(np.repeat(days, counts)),
             "symbol": symbols.str.split("\0").explode(),
-            **{name: _numbers(rows, n, "f8") for n, name in enumerate(_FLOATS, start=4)},
-            "transactions": _numbers(rows, 10, "i8"),
+            **{name: _numbers(row[place], "f8") for place, name in enumerate(_FLOATS, start=4)},
+            "transactions": _numbers(row[10], "i8"),
         }
     )
-    return frame.with_columns(
-        pl.col("vwap").fill_nan(None), pl.col("transactions").replace(_NO_TRANSACTIONS, None)
+    return frame.select(
+        pl.lit(row[0]).alias("date"),
+        pl.exclude("vwap", "transactions"),
+        pl.col("vwap").fill_nan(None),
+        pl.col("transactions").replace(_NO_TRANSACTIONS, None),
     )
 
 
-def _numbers(rows: list[_Row], place: int, kind: str) -> pl.Series:
-    packed = b"".join([row[place] for row in rows])
+def _numbers(packed: bytes, kind: str) -> pl.Series:
     return pl.Series(np.frombuffer(packed, f">{kind}").astype(kind))
