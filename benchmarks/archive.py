@@ -12,6 +12,7 @@ from statistics import median
 import psycopg
 
 from benchmarks.figures import Figure, Target
+from benchmarks.floor import open_floor
 from benchmarks.stage import Stage
 
 SPARE = 3
@@ -47,9 +48,15 @@ def loaded(stage: Stage) -> Archive:
     return Archive(stage.server_url, sessions, told["peak_mb"], month_told["peak_mb"])
 
 
-def memory(_: Stage, archive: Archive) -> list[Figure]:
-    """Peak memory of a long load against a short one, and its last year against its first."""
+def memory(stage: Stage, archive: Archive) -> list[Figure]:
+    """Peak memory of a long load against a short one, and its last year against its first.
+
+    As much COPY of encoded rows, without anything else, shows what of the latter is the disk's.
+    """
     first, last = _years_cost(archive)
+    year = archive.sessions[-archive.year :]
+    with open_floor(stage, year) as floor:
+        floor_first, floor_last = floor.growth(year, YEARS)
     peak = archive.peak_mb
     return [
         Figure("memory", "peak over 5 years", peak, "MB", target=Target(350, of="value")),
@@ -60,6 +67,10 @@ def memory(_: Stage, archive: Archive) -> list[Figure]:
         Figure(
             "memory", "a session in year 5", 1000 * last, "ms",
             1000 * first, last / first, "year 1", Target(1.15),
+        ),
+        Figure(
+            "memory", "COPY alone in year 5", 1000 * floor_last, "ms",
+            1000 * floor_first, floor_last / floor_first, "year 1",
         ),
     ]  # fmt: skip
 

@@ -50,16 +50,37 @@ class Floor:
         )
         return self._copied(sessions, statement + partitions)
 
+    def growth(self, sessions: Sequence[date], times: int) -> tuple[float, float]:
+        """Seconds a session of the first and of the last of several tables in a row.
+
+        Nothing but what the disk and the server have taken before differs between them.
+        """
+        rows = [(self._encoded / f"{day}.copy").read_bytes() for day in sessions]
+        laps: list[float] = []
+        with psycopg.connect(self._url, autocommit=True) as connection:
+            connection.execute("CHECKPOINT")
+            for n in range(times):
+                schema = sql.SQL("CREATE SCHEMA {0}; SET search_path = {0}")
+                connection.execute(schema.format(sql.Identifier(f"year_{n}")))
+                connection.execute(f"CREATE TABLE floor ({BARS}, PRIMARY KEY (date, symbol))")
+                laps.append(_copy(connection, rows))
+        return laps[0], laps[-1]
+
     def _copied(self, sessions: Sequence[date], create: str) -> float:
         rows = [(self._encoded / f"{day}.copy").read_bytes() for day in sessions]
         with psycopg.connect(self._url, autocommit=True) as connection:
             connection.execute("DROP TABLE IF EXISTS floor")
             connection.execute(sql.SQL(create))  # pyright: ignore[reportArgumentType]  # made of literals
             connection.execute("CHECKPOINT")
-            started = time.perf_counter()
-            for encoded in rows:
-                copy_session(connection, encoded)
-            return (time.perf_counter() - started) / len(sessions)
+            return _copy(connection, rows)
+
+
+def _copy(connection: psycopg.Connection, rows: Sequence[bytes]) -> float:
+    """Seconds a session."""
+    started = time.perf_counter()
+    for encoded in rows:
+        copy_session(connection, encoded)
+    return (time.perf_counter() - started) / len(rows)
 
 
 def copy_session(connection: psycopg.Connection, encoded: bytes) -> None:
