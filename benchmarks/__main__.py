@@ -21,6 +21,7 @@ from benchmarks.report import write
 from benchmarks.scale import FULL, SMALL, Scale
 from benchmarks.stage import Stage, note, open_stage
 from benchmarks.startup import startup
+from benchmarks.verification import verification
 from benchmarks.ways import WAYS, race
 
 ALONE: Mapping[str, Callable[[Stage], list[Figure]]] = {
@@ -32,6 +33,7 @@ ON_ARCHIVE: Mapping[str, Callable[[Stage, Archive], list[Figure]]] = {
     "memory": memory,
     "startup": startup,
     "reads": reads,
+    "verify": verification,
 }
 PARTS = (*WAYS, *ALONE, *ON_ARCHIVE)
 

@@ -42,11 +42,14 @@ EXPLAINED = {
     "calls": "A month loaded twice by `universe historical`.",
     "reload": "Loaded sessions fetched again, answers unchanged.",
     "backfill": "Launched over GraphQL at a real `universe up`, as the UI does.",
-    "memory": "Five years in one run, from an empty database; a month likewise.",
+    "memory": """\
+Five years in one run, from an empty database; a month likewise. Disks slow down under a long load:
+the last line is as much COPY of encoded rows and nothing else.""",
     "start-up": "Whole commands, on five years of data with the database up.",
     "reads": """\
 Warm medians over five years, planning and transfer included. The reference is the best layout that
 we know of: quarters in the order of arrival, closed ones with a covering index by symbol.""",
+    "verify": "`universe verify`, report included; beside it, reading the bars in columns alone.",
 }
 
 

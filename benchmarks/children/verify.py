@@ -1,0 +1,19 @@
+"""`universe verify` in this process: `python -m benchmarks.children.verify`."""
+
+import time
+
+from benchmarks.children.told import peak_mb, tell
+from universe_pipeline.cli.verify import verify
+
+
+def main() -> None:
+    """Judge everything as the command does."""
+    started = time.perf_counter()
+    code = verify(None, None, 0, as_json=False)
+    wall, peak = time.perf_counter() - started, peak_mb()
+    assert code == 0, code
+    tell(wall=wall, peak_mb=peak)
+
+
+if __name__ == "__main__":
+    main()

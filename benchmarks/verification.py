@@ -1,0 +1,36 @@
+"""A verification of five years, beside reading the same rows into Polars in the quickest way."""
+
+import time
+from itertools import groupby
+
+import psycopg
+
+from benchmarks.archive import Archive
+from benchmarks.figures import Figure, Target
+from benchmarks.stage import Stage
+from universe_pipeline.adapters.postgres import packed
+from universe_pipeline.adapters.postgres.calendar import quarter_of
+
+
+def verification(stage: Stage, archive: Archive) -> list[Figure]:
+    """Every rule over every bar: `universe verify`, its report included."""
+    read = _read(archive)
+    told = stage.child("verify")
+    seconds = told["wall"]
+    return [
+        Figure(
+            "verify", "every rule over 5 years", seconds, "s",
+            read, seconds / read, "reading", Target(3),
+        ),
+        Figure("verify", "peak memory", told["peak_mb"], "MB"),
+    ]  # fmt: skip
+
+
+def _read(archive: Archive) -> float:
+    """Seconds for all bars, quarter by quarter, in columns."""
+    started = time.perf_counter()
+    with psycopg.connect(archive.url, autocommit=True) as connection:
+        for _, days in groupby(archive.sessions, key=quarter_of):
+            quarter = list(days)
+            packed.read(connection, quarter[0], quarter[-1])
+    return time.perf_counter() - started
