@@ -14,6 +14,7 @@ from universe_pipeline.cli.terminal import note, result
 from universe_pipeline.domain.errors import DatabaseError
 from universe_pipeline.domain.sessions import all_sessions, newest_closed
 from universe_pipeline.settings import Settings, settings, use_settings
+from universe_pipeline.simulator.aggregates import PUBLISHED_AFTER
 from universe_pipeline.simulator.server import SimulatedVendor
 
 
@@ -29,7 +30,8 @@ def run(sessions: int, *, serve_at: int | None) -> int:
     with SimulatedVendor() as vendor:
         note(f"simulated vendor at {vendor.base_url}, database under {home}")
         use_settings(demo_settings(home, vendor.base_url))
-        days = [day for day in all_sessions() if day <= newest_closed(wiring.now())][-sessions:]
+        newest = newest_closed(wiring.now() - PUBLISHED_AFTER)
+        days = [day for day in all_sessions() if day <= newest][-sessions:]
         started = time.monotonic()
         code = historical_range(days[0], days[-1], reload=False)
         _summarise(time.monotonic() - started, home)
