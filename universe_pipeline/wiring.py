@@ -55,23 +55,30 @@ def open_database(settings: Settings) -> Database:
     return database
 
 
+def prepare_database(settings: Settings, database: Database) -> None:
+    """Record what checks and views rely on: the calendar, the universe's types."""
+    from universe_pipeline.adapters.postgres.calendar import record_calendar
+    from universe_pipeline.adapters.postgres.symbols import record_types
+    from universe_pipeline.domain.sessions import all_sessions
+
+    with database.connect() as connection:
+        record_calendar(connection, all_sessions())
+        record_types(connection, settings.universe_types)
+
+
 def prepare_for_loading(settings: Settings, database: Database) -> None:
-    """Record what loads and views rely on: the calendar, the universe's types, the vendor.
+    """Record what loads rely on: the vendor, the calendar, the universe's types.
 
     Raises:
         WrongVendorError: another vendor filled this database.
     """
     from universe_pipeline.adapters.polygon.origins import vendor_of
-    from universe_pipeline.adapters.postgres.calendar import record_calendar
-    from universe_pipeline.adapters.postgres.symbols import record_types
     from universe_pipeline.adapters.postgres.vendor import claim_vendor
-    from universe_pipeline.domain.sessions import all_sessions
 
     with database.connect() as connection:
         vendor = vendor_of(settings.polygon_base_url)
         claim_vendor(connection, vendor, accept=settings.universe_accept_vendor)
-        record_calendar(connection, all_sessions())
-        record_types(connection, settings.universe_types)
+    prepare_database(settings, database)
 
 
 @contextmanager

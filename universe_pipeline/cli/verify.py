@@ -42,7 +42,7 @@ def verify(start: date | None, end: date | None, sample_size: int, *, as_json: b
         results = results_of(connection, ended.run_id)
     if as_json:
         result(json.dumps(_document(ended, results, sample), indent=2))
-    else:
+    elif results:
         _print(results)
     for message in ended.messages:
         note(message)

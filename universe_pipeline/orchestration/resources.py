@@ -32,9 +32,9 @@ class PostgresResource(dg.ConfigurableResource["PostgresResource"]):
 
     @cached_property
     def database(self) -> Database:
-        """The database at this release's schema, ready to be loaded into."""
+        """The database at this release's schema, ready to be read and judged."""
         database = wiring.open_database(self.settings)
-        wiring.prepare_for_loading(self.settings, database)
+        wiring.prepare_database(self.settings, database)
         return database
 
     @property
@@ -49,6 +49,11 @@ class PolygonResource(dg.ConfigurableResource["PolygonResource"]):
     def client(
         self, database: Database, run: dg.DagsterRun
     ) -> AbstractContextManager[PolygonClient]:
-        """A new client for the block; a daily update goes before a long backfill."""
+        """A new client for the block; a daily update goes before a long backfill.
+
+        Raises:
+            WrongVendorError: another vendor filled the database.
+        """
+        wiring.prepare_for_loading(settings(), database)
         urgent = run.job_name == DAILY_UPDATE
         return wiring.open_client(settings(), database, urgent=urgent)

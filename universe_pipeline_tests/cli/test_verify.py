@@ -55,6 +55,20 @@ def test_a_good_load_verifies_without_the_vendor(command: Command, vendor: Simul
     assert vendor.count() == asked
 
 
+def test_bars_of_another_vendor_are_judged_and_compared_with_none(
+    command: Command, connection: psycopg.Connection, vendor: SimulatedVendor
+) -> None:
+    command(*LOAD)
+    connection.execute("UPDATE vendor_of_record SET vendor = 'https://other.example'")
+    asked = vendor.count()
+
+    judged, compared = command("verify"), command("verify", "--sample-size", "1")
+
+    assert (judged.code, compared.code) == (0, 1)
+    assert "was filled from https://other.example" in compared.err
+    assert vendor.count() == asked
+
+
 def test_a_broken_bar_is_told_with_what_repairs_it(
     command: Command, connection: psycopg.Connection
 ) -> None:
