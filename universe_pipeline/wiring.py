@@ -66,11 +66,11 @@ def prepare_database(settings: Settings, database: Database) -> None:
         record_types(connection, settings.universe_types)
 
 
-def prepare_for_loading(settings: Settings, database: Database) -> None:
-    """Record what loads rely on: the vendor, the calendar, the universe's types.
+def require_vendor(settings: Settings, database: Database) -> None:
+    """Record the vendor as the one that fills the database.
 
     Raises:
-        WrongVendorError: another vendor filled this database.
+        WrongVendorError: another one does.
     """
     from universe_pipeline.adapters.polygon.origins import vendor_of
     from universe_pipeline.adapters.postgres.vendor import claim_vendor
@@ -78,6 +78,15 @@ def prepare_for_loading(settings: Settings, database: Database) -> None:
     with database.connect() as connection:
         vendor = vendor_of(settings.polygon_base_url)
         claim_vendor(connection, vendor, accept=settings.universe_accept_vendor)
+
+
+def prepare_for_loading(settings: Settings, database: Database) -> None:
+    """Record what loads rely on: the vendor, the calendar, the universe's types.
+
+    Raises:
+        WrongVendorError: another vendor filled this database.
+    """
+    require_vendor(settings, database)
     prepare_database(settings, database)
 
 

@@ -54,6 +54,6 @@ class PolygonResource(dg.ConfigurableResource["PolygonResource"]):
         Raises:
             WrongVendorError: another vendor filled the database.
         """
-        wiring.prepare_for_loading(settings(), database)
+        wiring.require_vendor(settings(), database)
         urgent = run.job_name == DAILY_UPDATE
         return wiring.open_client(settings(), database, urgent=urgent)

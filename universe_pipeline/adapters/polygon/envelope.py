@@ -60,12 +60,14 @@ def open_whole(reply: Reply, kind: type[Row]) -> Unpacked[Row] | None:
     Raises:
         PermanentError: it holds more values than any answer (too_large).
     """
+    if reply.status != HTTPStatus.OK:
+        return None
     _require_decodable(reply)
     try:
         whole: Unpacked[Row] = _unpacking(kind).decode(reply.body)
     except REFUSED:
         return None
-    return whole if reply.status == HTTPStatus.OK and whole.status in _GOOD else None
+    return whole if whole.status in _GOOD else None
 
 
 @cache
