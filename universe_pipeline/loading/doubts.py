@@ -30,7 +30,8 @@ from universe_pipeline.domain.thresholds import TRAILING, Thresholds
 Prints = npt.NDArray[np.uint64]
 """A number for each bar with trades, of its symbol and values, in order."""
 
-_PRINTED = ("symbol", "open", "high", "low", "close", "volume")
+_PRINTED = ("open", "high", "low", "close", "volume")
+_ODD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio: spreads the bits it multiplies
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,35 +59,50 @@ class Doubt:
 
 def traits(bars: pl.DataFrame, session: date, thresholds: Thresholds) -> Traits:
     """What is looked at of `bars` (`BAR_SCHEMA`), which are `session`'s."""
-    traded = bars.filter(pl.col("volume") > 0)
-    named = pl.Series([thresholds.benchmarks], dtype=pl.List(pl.String))
-    present = set(traded["symbol"].filter(traded["symbol"].is_in(named)))
+    traded = bars["volume"].to_numpy() > 0
+    hashes = _hashes(bars["symbol"])
+    named = np.isin(hashes, _hashes(pl.Series(thresholds.benchmarks, dtype=pl.String)))
+    present = set(bars["symbol"][np.flatnonzero(named & traded)])
     return Traits(
         session,
         bars.height,
-        np.sort(traded.select(_PRINTED).hash_rows().to_numpy()),
+        np.sort(_prints(hashes, bars)[traded]),
         tuple(symbol for symbol in thresholds.benchmarks if symbol not in present),
         thresholds,
     )
 
 
-def doubts(connection: Connection, given: Traits, before: Traits | None) -> list[Doubt]:
+def _hashes(symbols: pl.Series) -> Prints:
+    return symbols.hash().to_numpy()
+
+
+def _prints(hashes: Prints, bars: pl.DataFrame) -> Prints:
+    # Polars' own hash of rows takes three times as long.
+    mixed = hashes
+    for name in _PRINTED:
+        mixed = (mixed ^ bars[name].to_numpy().view(np.uint64)) * _ODD
+    return mixed
+
+
+def doubts(
+    connection: Connection, given: Traits, before: Traits | None, usual_rows: float | None
+) -> list[Doubt]:
     """How a session with these traits breaks the rules that quarantine.
 
     Args:
         connection: for what is stored of the sessions before.
         given: the answer's.
         before: those of the answer before, if they are at hand.
+        usual_rows: how many rows the sessions before usually hold, if there are enough of them.
     """
     return [
-        *_row_count(connection, given),
+        *_row_count(given, usual_rows),
         *_repeat(connection, given, before),
         *_benchmarks(connection, given),
     ]
 
 
-def _row_count(connection: Connection, given: Traits) -> Iterator[Doubt]:
-    usual = loads.trailing_median(connection, given.session)
+def _row_count(given: Traits, usual: float | None) -> Iterator[Doubt]:
     if usual is not None and is_off(given.rows, usual, given.thresholds.rows_error):
         told = Offender(given.session, None, f"{given.rows:,} bars, usually {usual:,.0f}")
         yield Doubt(ROW_COUNT_PLAUSIBLE, told, collapsed=given.rows < usual)

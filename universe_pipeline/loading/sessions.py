@@ -13,7 +13,7 @@ import polars as pl
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.postgres import bars, copy_binary, failures, loads, verdicts
-from universe_pipeline.adapters.postgres.bars import EncodedSession, Write
+from universe_pipeline.adapters.postgres.bars import EncodedSession, Standing, Write
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.domain import quality
 from universe_pipeline.domain.bars import Bars, Failed, Nothing, NotYetPublished
@@ -181,8 +181,8 @@ def encode_session(
 def store(connection: Connection, fetched: Fetched, run_id: str | None) -> Outcome:
     """Write one answer, or why there is none, in one transaction; say what became of it."""
     session = fetched.session
-    with connection.transaction():
-        write, error = _store(connection, fetched, run_id)
+    with bars.locked_session(connection, session) as standing:
+        write, error = _store(connection, standing, fetched, run_id)
         if error is not None:
             failures.record_failure(connection, error, day=session, run_id=run_id)
         recorded = write and write.status
@@ -192,12 +192,12 @@ def store(connection: Connection, fetched: Fetched, run_id: str | None) -> Outco
 
 
 def _store(
-    connection: Connection, fetched: Fetched, run_id: str | None
+    connection: Connection, standing: Standing, fetched: Fetched, run_id: str | None
 ) -> tuple[Write | None, VendorError | None]:
     session, at = fetched.session, fetched.requested_at
     match fetched.answer:
         case EncodedSession() as answer:
-            return _store_rows(connection, fetched, answer, run_id)
+            return _store_rows(connection, standing, fetched, answer, run_id)
         case Nothing():
             if loads.record_empty_answer(connection, session, at, run_id):
                 return None, None
@@ -212,19 +212,23 @@ def _store(
 
 
 def _store_rows(
-    connection: Connection, fetched: Fetched, answer: EncodedSession, run_id: str | None
+    connection: Connection,
+    standing: Standing,
+    fetched: Fetched,
+    answer: EncodedSession,
+    run_id: str | None,
 ) -> tuple[Write | None, VendorError | None]:
     session, at = answer.session, answer.requested_at
     if not answer.rows:
         loads.record_unstored(connection, session, "failed", at, run_id)
-        bars.record_rejected(connection, answer, run_id)
+        bars.record_rejected(connection, standing, answer, run_id)
         message = f"none of the {len(answer.rejected)} rows is usable"
         return None, RetryableError(FailureKind.EMPTY, f"grouped {session}", message)
-    doubted = _doubts(connection, fetched, answer)
+    doubted = _doubts(connection, standing, fetched, answer)
     if row_counts.is_disbelieved(connection, answer, doubted):
         loads.record_unstored(connection, session, "failed", at, run_id)
         return None, _collapsed(answer, "the sessions before hold far more")
-    write = bars.write_session(connection, answer, run_id, quarantined=bool(doubted))
+    write = bars.write_locked(connection, standing, answer, run_id, quarantined=bool(doubted))
     if write.collapsed:
         return write, _collapsed(answer, f"{write.stored} are stored")
     if doubted and not write.superseded:
@@ -233,11 +237,13 @@ def _store_rows(
     return write, None
 
 
-def _doubts(connection: Connection, fetched: Fetched, answer: EncodedSession) -> list[Doubt]:
+def _doubts(
+    connection: Connection, standing: Standing, fetched: Fetched, answer: EncodedSession
+) -> list[Doubt]:
     """What speaks against the answer, unless a person took this very content for right."""
     if fetched.traits is None:
         return []
-    found = doubts(connection, fetched.traits, fetched.before)
+    found = doubts(connection, fetched.traits, fetched.before, standing.usual_rows)
     approved = found and verdicts.is_approved(connection, answer.session, answer.content_hash)
     return [] if approved else found
 

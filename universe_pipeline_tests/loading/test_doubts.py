@@ -8,6 +8,7 @@ import pytest
 
 from universe_pipeline.adapters.postgres.bars import write_session
 from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.adapters.postgres.loads import trailing_median
 from universe_pipeline.domain.bars import BAR_SCHEMA
 from universe_pipeline.domain.sessions import sessions_before
 from universe_pipeline.domain.thresholds import Thresholds
@@ -35,6 +36,10 @@ def look_at(session: date, rows: Sequence[Row], benchmarks: tuple[str, ...] = ()
     return traits(frame, session, Thresholds(benchmarks=benchmarks))
 
 
+def doubted(connection: Connection, given: Traits, before: Traits | None = None) -> list[Doubt]:
+    return doubts(connection, given, before, trailing_median(connection, given.session)())
+
+
 def told(found: Sequence[Doubt]) -> list[tuple[str, str]]:
     return [(doubt.rule.name, doubt.offender.detail) for doubt in found]
 
@@ -60,7 +65,7 @@ def test_a_repeat_is_known_by_its_bars_with_trades(
 ):
     before = look_at(JULY_1, many())
 
-    found = doubts(store, look_at(JULY_2, many(changed, **changes)), before)
+    found = doubted(store, look_at(JULY_2, many(changed, **changes)), before)
 
     assert told(found) == (
         [
@@ -78,9 +83,9 @@ def test_the_session_before_is_read_where_it_is_not_at_hand(store: Connection):
     write_session(store, answered(JULY_1, *many()), None)
     further = look_at(JULY_3, many(MANY, close=10.7))
 
-    alone = doubts(store, look_at(JULY_2, many()), None)
-    after_another = doubts(store, look_at(JULY_2, many()), further)
-    other = doubts(store, look_at(JULY_2, many(MANY, close=10.7)), None)
+    alone = doubted(store, look_at(JULY_2, many()))
+    after_another = doubted(store, look_at(JULY_2, many()), further)
+    other = doubted(store, look_at(JULY_2, many(MANY, close=10.7)))
 
     assert [len(each) for each in (alone, after_another, other)] == [1, 1, 0]
 
@@ -88,7 +93,7 @@ def test_the_session_before_is_read_where_it_is_not_at_hand(store: Connection):
 def test_the_first_session_of_all_repeats_none(store: Connection):
     first = date(2003, 9, 10)
 
-    assert doubts(store, look_at(first, many()), None) == []
+    assert doubted(store, look_at(first, many())) == []
 
 
 def test_a_benchmark_symbol_that_was_always_there_must_be_there(store: Connection):
@@ -96,7 +101,7 @@ def test_a_benchmark_symbol_that_was_always_there_must_be_there(store: Connectio
     store.execute("DELETE FROM daily_bars WHERE symbol = 'OLD' AND date = %s", (BEFORE[3],))
     rows = [bar("AAPL"), bar("ABC"), bar("SPY", volume=0.0)]
 
-    found = doubts(store, look_at(JULY_2, rows, ("SPY", "AAPL", "OLD")), None)
+    found = doubted(store, look_at(JULY_2, rows, ("SPY", "AAPL", "OLD")))
 
     assert told(found) == [("session_has_the_benchmark_symbols", "no bar with trades of SPY")]
 
@@ -104,7 +109,7 @@ def test_a_benchmark_symbol_that_was_always_there_must_be_there(store: Connectio
 def test_with_nineteen_sessions_before_no_benchmark_must_be_there(store: Connection):
     load(store, BEFORE[1:], "SPY")
 
-    assert doubts(store, look_at(JULY_2, [bar("ABC")], ("SPY",)), None) == []
+    assert doubted(store, look_at(JULY_2, [bar("ABC")], ("SPY",))) == []
 
 
 @pytest.mark.parametrize(("rows", "collapsed"), [(8, True), (9, None), (11, None), (12, False)])
@@ -113,7 +118,7 @@ def test_a_row_count_may_be_far_off_both_ways_and_only_too_few_may_come_again(
 ):
     load(store, BEFORE, *"ABCDEFGHIJ")
 
-    found = doubts(store, look_at(JULY_2, [bar(f"S{n}") for n in range(rows)]), None)
+    found = doubted(store, look_at(JULY_2, [bar(f"S{n}") for n in range(rows)]))
 
     assert [doubt.collapsed for doubt in found] == ([] if collapsed is None else [collapsed])
     assert told(found) == (

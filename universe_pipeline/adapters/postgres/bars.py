@@ -7,7 +7,8 @@ session at a time; a writer of a symbol, which touches many sessions, excludes t
 short transaction, so that no two of them can wait for each other in a circle.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -17,9 +18,9 @@ from psycopg.abc import Buffer
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import DateRange
 
-from universe_pipeline.adapters.postgres import copy_binary, rejected
+from universe_pipeline.adapters.postgres import copy_binary, loads, rejected
 from universe_pipeline.adapters.postgres.calendar import quarter_of
-from universe_pipeline.adapters.postgres.connection import atomic
+from universe_pipeline.adapters.postgres.connection import ended
 from universe_pipeline.adapters.postgres.rejected import Origin
 from universe_pipeline.domain.bars import RejectedRow
 from universe_pipeline.domain.errors import ACCESS_KINDS
@@ -81,65 +82,85 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
-class _Stored:
+class Standing:
+    """What stands of a session when it is locked."""
+
     stored: int
+    """Bars of the answer that is stored, if one is."""
     content_hash: str | None
-    fetched_at: datetime
+    fetched_at: datetime | None
+    holds_bars: bool
+    """Whether the table holds bars of it, of whatever source."""
+    usual_rows: float | None
+    """The `trailing_median`."""
+
+
+@contextmanager
+def locked_session(connection: psycopg.Connection, session: date) -> Generator[Standing]:
+    """The session for the block, a transaction in which no other writer of it can be.
+
+    All with one round trip: each one more is a wait for the threads that decode.
+    """
+    with ended(connection):
+        with connection.pipeline():
+            connection.execute("BEGIN")
+            connection.execute(
+                "SELECT pg_advisory_xact_lock_shared(%s), pg_advisory_xact_lock(%s, %s)",
+                (ALL_SESSIONS_LOCK, SESSION_LOCKS, session.toordinal()),
+            )
+            load = connection.execute(_LOCK_LOAD, (_ALTERED, session))
+            held = connection.execute("SELECT FROM daily_bars WHERE date = %s LIMIT 1", (session,))
+            median = loads.trailing_median(connection, session)
+        stored, content_hash, fetched_at = load.fetchone() or (0, None, None)
+        yield Standing(stored, content_hash, fetched_at, bool(held.rowcount), median())
 
 
 def write_session(
+    connection: psycopg.Connection, answer: EncodedSession, run_id: str | None
+) -> Write:
+    """Store one session's answer and its `session_loads` row in one transaction."""
+    with locked_session(connection, answer.session) as standing:
+        return write_locked(connection, standing, answer, run_id)
+
+
+def write_locked(
     connection: psycopg.Connection,
+    standing: Standing,
     answer: EncodedSession,
     run_id: str | None,
     *,
     quarantined: bool = False,
 ) -> Write:
-    """Store one session's answer and its `session_loads` row in one transaction.
+    """Store the answer of a `locked_session`, and its `session_loads` row.
 
     A quarantined one is stored, and kept from readers.
     """
-    with atomic(connection):
-        before, holds_bars = _lock_session(connection, answer.session)
-        if before is not None and before.stored and before.fetched_at > answer.requested_at:
-            return Write(before.stored, superseded=True)
-        if before is not None and answer.rows < COLLAPSE * before.stored:
-            return Write(before.stored, collapsed=True)
-        if before is not None and before.content_hash == answer.content_hash:
-            write = Write(answer.rows, len(answer.rejected))
-        else:
-            write = _write_session_bars(connection, answer, run_id, merged=holds_bars)
-        write = replace(write, status="quarantined" if quarantined else "loaded")
-        _record_session(connection, answer, write, run_id)
-        rejected.insert(connection, answer.session, answer.rejected, _origin(answer, run_id))
+    stored, fetched_at = standing.stored, standing.fetched_at
+    if stored and fetched_at is not None and fetched_at > answer.requested_at:
+        return Write(stored, superseded=True)
+    if answer.rows < COLLAPSE * stored:
+        return Write(stored, collapsed=True)
+    if standing.content_hash == answer.content_hash:
+        write = Write(answer.rows, len(answer.rejected))
+    else:
+        write = _write_session_bars(connection, answer, run_id, merged=standing.holds_bars)
+    write = replace(write, status="quarantined" if quarantined else "loaded")
+    _record_session(connection, answer, write, run_id)
+    rejected.insert(connection, answer.session, answer.rejected, _origin(answer, run_id))
     return write
 
 
 def record_rejected(
-    connection: psycopg.Connection, answer: EncodedSession, run_id: str | None
+    connection: psycopg.Connection, standing: Standing, answer: EncodedSession, run_id: str | None
 ) -> None:
     """Keep the rejected rows of an answer without a usable one, unless its session has bars."""
-    with atomic(connection):
-        before, _ = _lock_session(connection, answer.session)
-        if before is None or not before.stored:
-            rejected.forget_session(connection, answer.session)
-            rejected.insert(connection, answer.session, answer.rejected, _origin(answer, run_id))
+    if not standing.stored:
+        rejected.forget_session(connection, answer.session)
+        rejected.insert(connection, answer.session, answer.rejected, _origin(answer, run_id))
 
 
 def _origin(answer: EncodedSession, run_id: str | None) -> Origin:
     return Origin("grouped", answer.requested_at, run_id)
-
-
-def _lock_session(connection: psycopg.Connection, session: date) -> tuple[_Stored | None, bool]:
-    """Lock a session; its load, and whether the table holds bars of it. One round trip."""
-    with connection.pipeline():
-        connection.execute(
-            "SELECT pg_advisory_xact_lock_shared(%s), pg_advisory_xact_lock(%s, %s)",
-            (ALL_SESSIONS_LOCK, SESSION_LOCKS, session.toordinal()),
-        )
-        load = connection.execute(_LOCK_LOAD, (_ALTERED, session))
-        held = connection.execute("SELECT FROM daily_bars WHERE date = %s LIMIT 1", (session,))
-    row = load.fetchone()
-    return None if row is None else _Stored(*row), bool(held.rowcount)
 
 
 _ALTERED = [COUNTS_KEPT.name, CONTENTS_KEPT.name]

@@ -3,13 +3,12 @@
 import os
 import socket
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.pq import TransactionStatus
 
 from universe_pipeline.domain.errors import DatabaseLostError, DatabaseUnreachableError
 
@@ -97,17 +96,19 @@ class Database:
 
 
 @contextmanager
-def atomic(connection: psycopg.Connection) -> Generator[None]:
-    """A transaction for the block, or the one that the caller has begun: all of it or nothing.
+def ended(connection: psycopg.Connection) -> Generator[None]:
+    """Commit at the end of the block what was begun in it, or roll it back where it raises.
 
-    Without a savepoint in the latter case, which would cost two round trips: an error that is
-    raised in the block ends the caller's transaction too.
+    For a BEGIN that is sent along with the statements after it: `Connection.transaction` waits for
+    its own, and holds on to a pipeline that it is begun in.
     """
-    if connection.info.transaction_status is TransactionStatus.INTRANS:
+    try:
         yield
-        return
-    with connection.transaction():
-        yield
+    except BaseException:
+        with suppress(psycopg.Error):  # a connection that is lost has rolled back
+            connection.rollback()
+        raise
+    connection.commit()
 
 
 _SESSION_BYTES = 4 * 1024 * 1024

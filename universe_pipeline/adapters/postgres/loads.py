@@ -1,6 +1,6 @@
 """`session_loads`: in which state every session is, and what a range still needs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -120,9 +120,12 @@ def quarantined(connection: psycopg.Connection, sessions: Sequence[date]) -> set
     return {day for day, state in known.items() if state.status == "quarantined"}
 
 
-def trailing_median(connection: psycopg.Connection, session: date) -> float | None:
-    """How many rows the twenty loaded sessions before usually hold; None with fewer of them."""
-    row = connection.execute(
+def trailing_median(connection: psycopg.Connection, session: date) -> Callable[[], float | None]:
+    """Ask how many rows the twenty loaded sessions before usually hold; None with fewer of them.
+
+    What is returned gives the answer: it can be asked for together with others in a pipeline.
+    """
+    asked = connection.execute(
         """
         SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY stored) FROM (
             SELECT stored FROM session_loads
@@ -132,8 +135,13 @@ def trailing_median(connection: psycopg.Connection, session: date) -> float | No
         HAVING count(*) = %(sessions)s
         """,
         {"session": session, "days": TRAILING_DAYS, "sessions": TRAILING},
-    ).fetchone()
-    return None if row is None else float(row[0])
+    )
+
+    def median() -> float | None:
+        row = asked.fetchone()
+        return None if row is None else float(row[0])
+
+    return median
 
 
 def trailing_sessions(connection: psycopg.Connection, session: date) -> list[date]:

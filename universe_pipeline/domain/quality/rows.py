@@ -11,6 +11,7 @@ from datetime import date
 from math import inf
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from universe_pipeline.domain.bars import VENDOR_NAMES, RejectedRow
@@ -105,8 +106,8 @@ def validate(bars: pl.DataFrame, keys: tuple[str, ...] = ("symbol",)) -> Validat
             rejected as `duplicate`; of differing ones all are rejected, since nobody can say
             which is right.
     """
-    if _keeps_all_rules(bars, keys):
-        return Validated(bars, ())  # as nearly every answer; the long way takes thrice the time
+    if _surely_keeps_all_rules(bars, keys):
+        return Validated(bars, ())  # as nearly every answer; the long way takes six times as long
     judged = bars.with_columns(_rule=_first_broken_rule(bars, keys))
     return Validated(
         accepted=judged.filter(pl.col("_rule").is_null()).drop("_rule"),
@@ -129,11 +130,43 @@ def on_sessions(bars: pl.DataFrame, sessions: Sequence[date]) -> Validated:
     )
 
 
-def _keeps_all_rules(bars: pl.DataFrame, keys: tuple[str, ...]) -> bool:
-    broken = pl.any_horizontal(rule.broken.any() for rule in ROW_RULES)
-    key = pl.col(keys[0]) if len(keys) == 1 else pl.struct(keys)  # a struct takes twice the time
-    repeated = key.n_unique() < pl.len()
-    return not bars.select((broken | repeated).any()).item()
+def _surely_keeps_all_rules(bars: pl.DataFrame, keys: tuple[str, ...]) -> bool:
+    """Whether no row breaks a rule, at a glance; False also where only a closer look can tell.
+
+    By numpy, whose calls take microseconds where an expression of Polars takes a hundred.
+    """
+    if bars.is_empty():
+        return True
+    judged = bars.select("symbol", *PRICES, "volume")
+    if any(column.null_count() for column in judged):
+        return False
+    opened, high, low, close, volume = (judged[name].to_numpy() for name in (*PRICES, "volume"))
+    in_order = (low <= np.minimum(opened, close)) & (np.maximum(opened, close) <= high)
+    return bool(
+        low.min() > 0
+        and high.max() < inf
+        and in_order.all()
+        and np.isfinite(volume).all()
+        and _are_plain(judged["symbol"])
+        and _key(bars, keys).n_unique() == bars.height
+    )
+
+
+def _key(bars: pl.DataFrame, keys: tuple[str, ...]) -> pl.Series:
+    # A struct takes three times as long.
+    return bars[keys[0]] if len(keys) == 1 else bars.select(keys).to_struct()
+
+
+def _are_plain(symbols: pl.Series) -> bool:
+    """Whether they are short and of visible ASCII characters."""
+    text: str = symbols.str.join("").item()
+    sizes = symbols.str.len_bytes()
+    return (
+        text.isascii()
+        and text.isprintable()
+        and " " not in text
+        and bool(sizes.to_numpy().min() > 0 and sizes.to_numpy().max() <= _LONGEST_SYMBOL)
+    )
 
 
 def _first_broken_rule(bars: pl.DataFrame, keys: tuple[str, ...]) -> pl.Expr:

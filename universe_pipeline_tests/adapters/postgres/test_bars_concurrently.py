@@ -58,7 +58,8 @@ def test_the_beliefs_of_a_bar_follow_each_other_also_when_a_writer_had_to_wait(
     store_database: Database, store: Connection
 ):
     write_session(store, answered(JULY_1, bar(close=10.1), at=T1), None)
-    with store_database.connect() as late, late.transaction():
+    with store_database.connect() as late:
+        late.execute("BEGIN")
         late.execute("SELECT now()")  # its transaction begins before that of the other writer
         write_session(store, answered(JULY_1, bar(close=10.2), at=T2), None)
 
