@@ -13,3 +13,9 @@ The house, from the outside in (imports point inward only, held by import-linter
     adapters        the outside world: polygon (the vendor), postgres (the store, the server)
     domain          pure: sessions, bars, symbols, rules, errors
 """
+
+import os
+
+# A frame here has a session's 10,500 rows: what Polars' threads cost to wake, and to wait in, is
+# more than they do. Read when Polars first works; whoever has set it keeps it.
+os.environ.setdefault("POLARS_MAX_THREADS", "1")

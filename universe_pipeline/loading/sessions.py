@@ -152,11 +152,14 @@ def _fetch(client: PolygonClient, session: date, encoding: Encoding) -> Fetched:
     answer = client.grouped_daily(session)
     if not isinstance(answer, Bars):
         return Fetched(session, requested_at, answer)
-    with client.decoding:
+
+    def prepared() -> Fetched:
         encoded, accepted = encode_session(answer, session, requested_at, encoding)
         sample = accepted.top_k(SAMPLE_ROWS, by=pl.col("close") * pl.col("volume"))
         judged = traits(accepted, session, encoding.thresholds)
-    return Fetched(session, requested_at, encoded, sample, judged)
+        return Fetched(session, requested_at, encoded, sample, judged)
+
+    return client.decode(prepared)
 
 
 def encode_session(

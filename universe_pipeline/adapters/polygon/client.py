@@ -1,9 +1,10 @@
 """What can be asked of the vendor: at its pace, with retries, to the last page."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from functools import partial
 from itertools import chain
-from threading import Lock
 from typing import Protocol, Self, TypeVar
 from urllib.parse import quote
 
@@ -42,6 +43,7 @@ list, are some 30,000."""
 _PATIENT = Patience()
 
 _Read = TypeVar("_Read")
+_Result = TypeVar("_Result")
 
 
 class _Page(Protocol):
@@ -89,9 +91,7 @@ class PolygonClient:
         self._pace: Pace = pace or Unpaced()
         self._patience = patience
         self._exchange = Exchange(self._base_url, self._key, patience, connections)
-        self.decoding = Lock()
-        """Held while an answer is decoded: several at once would share the interpreter, and all be
-        late. Who goes on with answers in the threads that ask for them does it under this, too."""
+        self._decoder = ThreadPoolExecutor(1, thread_name_prefix="decode")
 
     def __repr__(self) -> str:
         return f"PolygonClient({str(self._base_url)!r})"
@@ -105,6 +105,14 @@ class PolygonClient:
     def close(self) -> None:
         """Close all connections; requests in flight fail, and are not tried again."""
         self._exchange.close()
+
+    def decode(self, work: Callable[[], _Result]) -> _Result:
+        """Do `work` in the one thread in which all answers are decoded; its result, or its error.
+
+        Several at once would share the interpreter, and all be late; and what each took of memory
+        would stay with its thread. Who goes on with answers in threads of their own does it here.
+        """
+        return self._decoder.submit(work).result()
 
     def grouped_daily(self, session: date) -> Answer:
         """Ask for the raw bars of every ticker in one session (`BAR_SCHEMA`, as sent).
@@ -192,8 +200,7 @@ class PolygonClient:
             tries.next()
             try:
                 reply = self._exchange.fetch(url)
-                with self.decoding:
-                    return read(reply)
+                return self.decode(partial(read, reply))
             except VendorError as error:
                 _complete(error, self._key, tries.requests)
                 if closed.is_set() or not isinstance(error, RetryableError):
