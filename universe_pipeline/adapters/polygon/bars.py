@@ -12,7 +12,6 @@ from universe_pipeline.adapters.polygon.exchange import Reply
 from universe_pipeline.adapters.polygon.rows import GroupedRow, RangeRow, read_rows
 from universe_pipeline.adapters.polygon.wording import visible
 from universe_pipeline.domain.bars import (
-    BAR_SCHEMA,
     DATED_BAR_SCHEMA,
     Bars,
     Nothing,
@@ -56,10 +55,9 @@ def grouped_bars(reply: Reply, session: date, *, adjusted: bool = False) -> Bars
     if not len(rows):
         return Nothing()
     _require_adjustment(reply, header, adjusted=adjusted)
+    _require_days(reply, _times(rows.good), session, session)
     symbols = pl.Series("symbol", [row.T for row in rows.good], pl.String)
-    frame = _values(rows.good).insert_column(0, symbols)
-    _require_days(reply, frame["t"], session, session)
-    return Bars(frame.select(BAR_SCHEMA.names()), rows.undecodable)
+    return Bars(pl.DataFrame([symbols, *_values(rows.good)]), rows.undecodable)
 
 
 def range_bars(
@@ -83,26 +81,29 @@ def range_bars(
         raise unusable(reply, FailureKind.UNEXPECTED_SHAPE, message)
     if len(rows):
         _require_adjustment(reply, header, adjusted=adjusted)
-    values = _values(rows.good)
-    _require_days(reply, values["t"], start, end)
+    times = _times(rows.good)
+    _require_days(reply, times, start, end)
+    values = pl.DataFrame([times, *_values(rows.good)])
     frame = values.with_columns(symbol=pl.lit(symbol), date=_new_york_date("t"))
     return RangePage(frame.select(DATED_BAR_SCHEMA.names()), rows.undecodable, header.next_url)
 
 
-def _values(rows: Sequence[RangeRow]) -> pl.DataFrame:
-    """The rows' times and numbers: `t` in milliseconds, and `BAR_SCHEMA` without the symbol."""
-    return pl.DataFrame(
-        [
-            pl.Series("t", [row.t for row in rows], pl.Float64),
-            pl.Series("open", [row.o for row in rows], pl.Float64),
-            pl.Series("high", [row.h for row in rows], pl.Float64),
-            pl.Series("low", [row.l for row in rows], pl.Float64),
-            pl.Series("close", [row.c for row in rows], pl.Float64),
-            pl.Series("volume", [row.v for row in rows], pl.Float64),
-            pl.Series("vwap", [row.vw for row in rows], pl.Float64),
-            pl.Series("transactions", [row.n for row in rows], pl.Float64).cast(pl.Int64),
-        ]
-    )
+def _times(rows: Sequence[RangeRow]) -> pl.Series:
+    """`t`, in milliseconds."""
+    return pl.Series("t", [row.t for row in rows], pl.Float64)
+
+
+def _values(rows: Sequence[RangeRow]) -> list[pl.Series]:
+    """The columns of `BAR_SCHEMA`, in its order, without the symbol."""
+    return [
+        pl.Series("open", [row.o for row in rows], pl.Float64),
+        pl.Series("high", [row.h for row in rows], pl.Float64),
+        pl.Series("low", [row.l for row in rows], pl.Float64),
+        pl.Series("close", [row.c for row in rows], pl.Float64),
+        pl.Series("volume", [row.v for row in rows], pl.Float64),
+        pl.Series("vwap", [row.vw for row in rows], pl.Float64),
+        pl.Series("transactions", [row.n for row in rows], pl.Float64).cast(pl.Int64),
+    ]
 
 
 def _new_york_date(column: str) -> pl.Expr:
@@ -118,9 +119,10 @@ def _require_adjustment(reply: Reply, header: Header, *, adjusted: bool) -> None
 
 def _require_days(reply: Reply, times: pl.Series, start: date, end: date) -> None:
     first, after = _midnight(start), _midnight(end + timedelta(days=1))
-    asked_for = times.is_between(first, after, closed="left").fill_null(value=False)
+    at = times.to_numpy()  # a null is NaN, which is at no time
+    asked_for = (at >= first) & (at < after)
     if not asked_for.all():
-        wrong = times.filter(~asked_for)
+        wrong = times.filter(pl.Series(~asked_for))
         days = sorted({_named_day(t) for t in wrong})
         named = ", ".join(days[:_MOST_NAMED_DAYS]) + ("…" if len(days) > _MOST_NAMED_DAYS else "")
         asked = f"{start}" if start == end else f"{start} to {end}"
