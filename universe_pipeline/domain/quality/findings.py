@@ -57,6 +57,8 @@ def framed(rule: Rule, offending: pl.DataFrame, weight: pl.Expr, detail: pl.Expr
         weight: how bad each is; missing or infinite ones come last.
         detail: what is told of it, as text.
     """
+    if offending.is_empty():
+        return Finding(rule)
     known = pl.when(weight.is_finite()).then(weight).otherwise(-1.0).cast(pl.Float64)
     worst = (
         offending.with_columns(_weight=known)
