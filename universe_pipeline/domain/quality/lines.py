@@ -5,6 +5,7 @@ came about, and of its last twenty what says what is usual. A day's bars are loo
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 from math import log
 from typing import Any
@@ -52,29 +53,59 @@ _UNKNOWN = np.zeros((), _RECORD)
 _UNKNOWN["whole"] = _NEVER
 _ROOM = 1_000
 
-_LINE = {
-    **dict.fromkeys(("move", "there", "usual_move", "usual_size", "spread"), np.float64),
-    **dict.fromkeys(("before", "close_there", "size"), np.float64),
-    **dict.fromkeys(("date_before", "date_there", "at", "at_before", "missing"), np.int32),
-    **dict.fromkeys(("bars", "run"), np.int32),
-    **dict.fromkeys(("adjoins", "repeated", "unbroken"), np.bool_),
-}
-_KNOWN_FROM = {
-    **dict.fromkeys(("before", "move", "date_before", "at_before", "missing"), 1),
-    **dict.fromkeys(("there", "close_there", "date_there"), 2),
-    **dict.fromkeys(("usual_move", "usual_size", "spread"), USUAL),
-}
-"""So many bars must be remembered for what is otherwise null."""
+_STRIKING = np.dtype(
+    [
+        *((name, "f8") for name in ("before", "there", "close_there")),
+        *((name, "f8") for name in ("size", "usual_size", "spread", "usual_move")),
+        *((name, "i4") for name in ("date_before", "date_there", "at", "at_before", "missing")),
+        *((name, "i4") for name in ("row", "bars", "run")),
+        ("unbroken", "?"),
+    ]
+)
+_NOTHING_STRIKING = np.zeros(0, _STRIKING)
+_MOVES = {"move": np.float64, "adjoins": np.bool_, "repeated": np.bool_}
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Bars (`DATED_BAR_SCHEMA`, symbols as categories) beside what came before them.
+
+    A bar's `move` is the logarithm of how the close moved since the one before, `adjoins` says
+    that that is of the day before, and `repeated` that this one has trades and is the same.
+    """
+
+    bars: pl.DataFrame
+    """All, with these three columns."""
+    striking: pl.DataFrame
+    """Those that a rule may be about, with all columns.
+
+    `row` is the place among all bars, `at` the number of loaded sessions up to the date, `bars`
+    how many of the symbol are remembered. Of the last of those are `before` (its close),
+    `date_before` and `at_before`; `missing` are the loaded sessions in between. `there`,
+    `close_there` and `date_there` are of that bar what `move`, `before` and `date_before` are of
+    this one. `run` bars in a row have this close. `unbroken` says that of the twenty before none
+    follows on a gap. `size` is the logarithm of the volume, `usual_size` its mean over the twenty
+    before, `spread` its deviation, and `usual_move` the mean of how far they moved. What needs
+    more bars than are remembered is null.
+    """
 
 
 class Histories:
     """What is remembered of every symbol; bars are given in the order of their dates."""
 
-    def __init__(self, loaded: Sequence[date]) -> None:
-        """A symbol without a bar in one of the sessions `loaded`, in order, misses it."""
+    def __init__(self, loaded: Sequence[date], splits: pl.DataFrame) -> None:
+        """What bars are lined up with.
+
+        Args:
+            loaded: sessions, in order; a symbol without a bar in one misses it.
+            splits: `symbol`, `execution_date`; bars around them are looked at.
+        """
         self._loaded = np.array(loaded, "M8[D]").astype(np.int32)
         # While this lives, a symbol keeps its code.
         self._symbols = pl.Series(dtype=pl.Categorical(pl.Categories.random()))
+        by_date = splits.sort("execution_date")
+        self._split_codes = codes(by_date["symbol"].cast(self._symbols.dtype))
+        self._split_dates = by_date["execution_date"].cast(pl.Int32).to_numpy()
         self.reset()
 
     def reset(self) -> None:
@@ -82,43 +113,24 @@ class Histories:
         self._days: list[tuple[int, Codes]] = []
         self._records: _Records = np.zeros(0, _RECORD)
         self._moves, self._sizes = np.zeros((2, USUAL, 0))
+        self._make_room(int(self._split_codes.max(initial=0)) + 1)
 
-    def line_up(self, bars: pl.DataFrame) -> pl.DataFrame:
-        """The bars (`DATED_BAR_SCHEMA`), symbols as categories, with what was before each.
-
-        `row` is its place among them, `at` the number of loaded sessions up to its date, `bars`
-        how many of its symbol are remembered. Of the last of those are `before` (its close),
-        `date_before` and `at_before`; `missing` are the loaded sessions in between, `move` is the
-        logarithm of how the close moved since, `adjoins` says that it is of the day before, and
-        `repeated` that it has trades and is the same. `there`, `close_there` and `date_there` are
-        of that bar what `move`, `before` and `date_before` are of this one.
-
-        `run` bars in a row have this close. `unbroken` says that of the twenty before none follows
-        on a gap. `size` is the logarithm of the volume, `usual_size` its mean over the twenty
-        before and `spread` its deviation, where the size is far off. `usual_move` is the mean of
-        how far the twenty moved, where this one moves far. What needs more bars than are
-        remembered is null.
-        """
+    def line_up(self, bars: pl.DataFrame) -> Lines:
+        """Line up bars (`DATED_BAR_SCHEMA`) with what is remembered, and remember them."""
         symbols = bars["symbol"].cast(self._symbols.dtype)
         coded = codes(symbols)
         self._make_room(int(coded.max(initial=0)) + 1)
         values = {name: bars[name].to_numpy() for name in _VALUES}
-        lines = {name: np.zeros(bars.height, kind) for name, kind in _LINE.items()}
+        moves = {name: np.zeros(bars.height, kind) for name, kind in _MOVES.items()}
+        found = [_NOTHING_STRIKING]
         for day, rows in days_of(bars):
-            self._line_up(
-                day,
-                coded[rows],
-                {name: column[rows] for name, column in values.items()},
-                {name: column[rows] for name, column in lines.items()},
-            )
-        columns = bars.with_columns(
-            symbols,
-            *(pl.Series(*column) for column in lines.items()),
-            row=pl.int_range(pl.len(), dtype=pl.Int32),
-        )
-        return columns.with_columns(
-            pl.when(pl.col("bars") >= least).then(name) for name, least in _KNOWN_FROM.items()
-        ).with_columns(pl.col("date_before", "date_there").cast(pl.Date))
+            of_day = {name: column[rows] for name, column in values.items()}
+            to_fill = {name: column[rows] for name, column in moves.items()}
+            striking = self._line_up(_number(day), coded[rows], of_day, to_fill)
+            striking["row"] += rows.start
+            found.append(striking)
+        lined = bars.with_columns(symbols, *(pl.Series(*column) for column in moves.items()))
+        return Lines(lined, _beside(lined, np.concatenate(found)))
 
     def _make_room(self, symbols: int) -> None:
         if symbols > len(self._records):
@@ -128,64 +140,71 @@ class Histories:
             self._moves, self._sizes = np.pad(self._moves, wider), np.pad(self._sizes, wider)
 
     def _line_up(
-        self, day: date, codes: Codes, values: dict[str, Numbers], lines: dict[str, Any]
-    ) -> None:
-        """Look up what is remembered for the bars of a day, and remember them."""
-        number = _number(day)
+        self, day: int, codes: Codes, values: dict[str, Numbers], moves: dict[str, Any]
+    ) -> _Records:
+        """Fill in the `moves` of a day's bars, and remember these; what is striking of them."""
         then = self._records.take(codes)
-        at = int(np.searchsorted(self._loaded, number, side="right"))
-        is_loaded = at > 0 and self._loaded[at - 1] == number
+        at = int(np.searchsorted(self._loaded, day, side="right"))
+        is_loaded = at > 0 and self._loaded[at - 1] == day
         yesterday = self._days[-1][0] if self._days else None
-        bars, close = then["bars"], values["close"]
-        is_known = bars > 0
+        close, volume, is_known = values["close"], values["volume"], then["bars"] > 0
         with np.errstate(all="ignore"):  # stored values may be anything
             move = np.where(is_known, np.log(close / then["close"]), 0.0)
-            size = np.log1p(np.maximum(values["volume"], 0.0))
-            self._compare(codes, bars, move, size, lines)
+            size = np.log1p(np.maximum(volume, 0.0))
+            usual_size = self._sizes.mean(axis=0)[codes]
+            is_near = (then["bars"] < USUAL) | (np.abs(size - usual_size) <= FAR)
         still = is_known & _equal(close, then["close"])
-        adjoins = is_known & (then["date"] == yesterday)
-        missing = at - is_loaded - then["at"]
-        whole, is_gap = then["whole"] + 1, is_known & (missing > 0)
         run = np.where(still, then["run"] + 1, 1)
-        lines["before"][:], lines["move"][:] = then["close"], move
-        lines["there"][:], lines["close_there"][:] = then["move"], then["before"]
-        lines["date_before"][:], lines["date_there"][:] = then["date"], then["date_before"]
-        lines["at"][:], lines["at_before"][:], lines["missing"][:] = at, then["at"], missing
-        lines["bars"][:], lines["run"][:], lines["size"][:] = bars, run, size
-        lines["adjoins"][:], lines["unbroken"][:] = adjoins, whole > USUAL
-        alike = np.flatnonzero(adjoins & still & (values["volume"] > 0))
-        lines["repeated"][alike] = np.logical_and.reduce(
+        missing = np.where(is_known, at - is_loaded - then["at"], 0)
+        adjoins = is_known & (then["date"] == yesterday)
+        moves["move"][:], moves["adjoins"][:] = move, adjoins
+        alike = np.flatnonzero(adjoins & still & (volume > 0))
+        moves["repeated"][alike] = np.logical_and.reduce(
             [_equal(values[name][alike], then[name][alike]) for name in _VALUES]
         )
-        place = then["place"]
-        self._moves[place, codes], self._sizes[place, codes] = np.abs(move), size
+        is_calm = (np.abs(move) <= LARGE) & (np.abs(then["move"]) <= LARGE) & (volume != 0)
+        is_split = self._last_splits(day)[codes] > then["date"]
+        is_usual = is_calm & is_near & ~is_split & ~still & (missing <= 0)
+        rows = np.flatnonzero(is_known & ~is_usual)
+        striking = self._striking(rows, codes[rows], then.take(rows))
+        striking["at"], striking["missing"] = at, missing[rows]
+        striking["size"], striking["usual_size"] = size[rows], usual_size[rows]
+        striking["run"] = run[rows]
+        self._moves[then["place"], codes], self._sizes[then["place"], codes] = np.abs(move), size
+        is_gap = missing > 0
+        then["gap"][is_gap] = then["date"][is_gap]
+        then["whole"] += 1
+        then["whole"][is_gap] = 0
         then["before"], then["move"], then["date_before"] = then["close"], move, then["date"]
-        then["gap"] = np.where(is_gap, then["date"], then["gap"])
-        then["whole"] = np.where(is_gap, 0, whole)
-        then["date"], then["at"], then["run"] = number, at, run
+        then["date"], then["at"], then["run"] = day, at, run
         then["bars"] += 1
-        then["place"] = (place + 1) % USUAL
+        then["place"] = (then["place"] + 1) % USUAL
         for name in _VALUES:
             then[name] = values[name]
         self._records.view(_BYTES)[codes] = then.view(_BYTES)
-        self._days.append((number, codes))
+        self._days.append((day, codes))
+        return striking
 
-    def _compare(
-        self,
-        codes: Codes,
-        bars: npt.NDArray[np.int32],
-        move: Numbers,
-        size: Numbers,
-        lines: dict[str, Any],
-    ) -> None:
-        """Moves and sizes with the twenty before: what costs much only where it is needed."""
-        usual = self._sizes.mean(axis=0)[codes]
-        lines["usual_size"][:] = usual
-        far = np.flatnonzero((bars >= USUAL) & ~(np.abs(size - usual) <= FAR))
-        lines["spread"][far] = self._sizes[:, codes[far]].std(axis=0, ddof=1)
-        far = np.flatnonzero((bars >= USUAL) & ~(np.abs(move) <= LARGE))
-        moved = np.where(bars[far] == USUAL, USUAL - 1, USUAL)  # the first of all did not
-        lines["usual_move"][far] = self._moves[:, codes[far]].sum(axis=0) / moved
+    def _last_splits(self, day: int) -> npt.NDArray[np.int32]:
+        """The date of every symbol's last split up to a day."""
+        found = np.zeros(len(self._records), np.int32)
+        until = int(np.searchsorted(self._split_dates, day, side="right"))
+        found[self._split_codes[:until]] = self._split_dates[:until]  # in order: the last one stays
+        return found
+
+    def _striking(self, rows: Codes, codes: Codes, then: _Records) -> _Records:
+        """What is remembered for some bars."""
+        found = np.zeros(len(rows), _STRIKING)
+        found["row"], found["bars"] = rows, then["bars"]
+        found["before"], found["date_before"] = then["close"], then["date"]
+        found["at_before"], found["unbroken"] = then["at"], then["whole"] >= USUAL
+        found["there"], found["close_there"] = then["move"], then["before"]
+        found["date_there"] = then["date_before"]
+        moved = np.where(then["bars"] == USUAL, USUAL - 1, USUAL)  # the first of all did not
+        with np.errstate(all="ignore"):  # stored values may be anything
+            found["usual_move"] = self._moves[:, codes].sum(axis=0) / moved
+            found["spread"] = self._sizes[:, codes].std(axis=0, ddof=1)
+        return found
 
     def forget(self, since: date) -> None:
         """Remember only bars from `since` on, and the last one of every symbol."""
@@ -204,6 +223,20 @@ class Histories:
         self._records["whole"][self._records["gap"] < first] = _NEVER
 
 
+def _beside(bars: pl.DataFrame, striking: _Records) -> pl.DataFrame:
+    """The bars that are striking, with what is."""
+    columns = {name: np.ascontiguousarray(striking[name]) for name in _STRIKING.names or ()}
+    return (
+        bars[columns["row"]]
+        .with_columns(**{name: pl.Series(column) for name, column in columns.items()})
+        .with_columns(
+            pl.col("date_before", "date_there").cast(pl.Date),
+            pl.when(pl.col("bars") > 1).then("there").alias("there"),
+            pl.when(pl.col("bars") >= USUAL).then(pl.col("usual_size", "usual_move", "spread")),
+        )
+    )
+
+
 def codes(symbols: pl.Series) -> Codes:
     """The numbers that stand for symbols that are categories."""
     return symbols.to_physical().to_numpy().astype(np.intp)
@@ -215,11 +248,6 @@ def days_of(bars: pl.DataFrame) -> Iterator[tuple[date, slice]]:
     for run in bars["date"].rle():
         yield run["value"], slice(start, start + run["len"])
         start += run["len"]
-
-
-def where(lines: pl.DataFrame, predicate: pl.Expr) -> pl.DataFrame:
-    """`lines` that are few among many: quicker than to filter every column."""
-    return lines[lines.select(predicate).to_series().arg_true()]
 
 
 def _number(day: date) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from universe_pipeline.domain.quality.findings import Finding, framed
-from universe_pipeline.domain.quality.lines import LARGE, where
+from universe_pipeline.domain.quality.lines import LARGE
 from universe_pipeline.domain.quality.rules import (
     JUMPS_EXPLAINED,
     NO_SPIKES,
@@ -53,7 +53,7 @@ def judge_moves(lines: pl.DataFrame, splits: pl.DataFrame, thresholds: Threshold
     """Judge the moves to bars.
 
     Args:
-        lines: the bars, lined up.
+        lines: the striking ones, lined up.
         splits: `symbol`, `execution_date`, `split_from`, `split_to`.
         thresholds: what counts as a jump.
     """
@@ -64,7 +64,7 @@ def judge_moves(lines: pl.DataFrame, splits: pl.DataFrame, thresholds: Threshold
     )
     split = _split(lines, coded)
     moved = (
-        where(lines, pl.col("move").abs() > LARGE)
+        lines.filter(pl.col("move").abs() > LARGE)
         .join(split.select("row", "factor"), on="row", how="left")
         .with_columns(factor=pl.col("factor").fill_null(0.0))
         .with_columns(
@@ -82,15 +82,14 @@ def judge_moves(lines: pl.DataFrame, splits: pl.DataFrame, thresholds: Threshold
 
 def _split(lines: pl.DataFrame, splits: pl.DataFrame) -> pl.DataFrame:
     """The lines at which splits took effect, with the logarithm of their ratio as `factor`."""
-    dated = lines.select("row", "symbol", "date", "date_before")
-    theirs = dated.filter(pl.col("symbol").is_in(splits["symbol"].unique().implode()))
     factors = (
-        theirs.join(splits, on="symbol")
+        lines.select("row", "symbol", "date", "date_before")
+        .join(splits, on="symbol")
         .filter(_is_in_force("date_before"))
-        .group_by("row", maintain_order=True)
+        .group_by("row")
         .agg(factor=pl.col("ratio").sum())
     )
-    return lines[factors["row"]].hstack(factors.select("factor"))
+    return lines.join(factors, on="row")
 
 
 def _is_in_force(since: str) -> pl.Expr:
@@ -165,7 +164,7 @@ def _classified(moved: pl.DataFrame, thresholds: Thresholds) -> list[Finding]:
 def _spikes(lines: pl.DataFrame, splits: pl.DataFrame) -> Finding:
     """A spike is told when the bar after it is judged, under the day of the spike."""
     back = pl.col("there") + pl.col("move")
-    spikes = where(lines, (pl.col("there").abs() > _SPIKE) & (back.abs() < _BACK))
+    spikes = lines.filter((pl.col("there").abs() > _SPIKE) & (back.abs() < _BACK))
     split = spikes.join(splits, on="symbol").filter(_is_in_force("date_there"))
     spikes = spikes.join(split, on="row", how="anti")
     return framed(

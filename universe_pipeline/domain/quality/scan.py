@@ -50,7 +50,7 @@ class Scan:
         self._exchanges = reference.exchanges
         self._loaded = sorted(day for day, each in reference.stored.items() if each.loaded)
         self._findings: dict[Rule, Finding] = {}
-        self._histories = Histories(self._loaded)
+        self._histories = Histories(self._loaded, reference.splits)
         self._figures: dict[date, Figures] = {}
         self._spans = _NO_SPANS
         self._unshown: list[pl.DataFrame] = []
@@ -60,7 +60,7 @@ class Scan:
     def remember(self, bars: pl.DataFrame) -> None:
         """Compare later bars with these, as `judge` takes them: what came before the first."""
         self._histories.reset()
-        self._figures = self._known(self._histories.line_up(bars))
+        self._figures = self._known(self._histories.line_up(bars).bars)
 
     def judge(self, bars: pl.DataFrame, sessions: Sequence[date]) -> None:
         """Judge the bars (`DATED_BAR_SCHEMA`, in the order of their dates) of some days.
@@ -70,18 +70,18 @@ class Scan:
             sessions: the stored sessions of that time, also one that has lost its bars.
         """
         lines = self._histories.line_up(bars)
-        self._figures |= self._known(lines)
+        self._figures |= self._known(lines.bars)
         thresholds, reference = self._thresholds, self._reference
-        moves = judge_moves(lines, reference.splits, thresholds)
+        moves = judge_moves(lines.striking, reference.splits, thresholds)
         self._add(listed(ON_SESSIONS, _on_closed_days(bars)))
-        self._add(*judge_rows(lines, thresholds))
+        self._add(*judge_rows(lines.bars, thresholds))
         self._add(*judge_sessions(self._figures, reference.stored, sessions, thresholds))
-        self._add(*judge_series(lines, self._loaded, reference.rejected, thresholds))
+        self._add(*judge_series(lines.striking, self._loaded, reference.rejected, thresholds))
         self._add(*moves.findings)
         self._unshown.append(moves.unshown)
         self._unexplained.append(moves.unexplained)
         self._judged += sessions
-        self._spans = _spans(pl.concat([self._spans, _spanned(lines)]))
+        self._spans = _spans(pl.concat([self._spans, _spanned(lines.bars)]))
         self._forget(bars)
 
     def _known(self, lines: pl.DataFrame) -> dict[date, Figures]:

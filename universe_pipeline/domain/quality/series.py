@@ -6,7 +6,7 @@ from datetime import date
 import polars as pl
 
 from universe_pipeline.domain.quality.findings import Finding, framed
-from universe_pipeline.domain.quality.lines import FAR, where
+from universe_pipeline.domain.quality.lines import FAR
 from universe_pipeline.domain.quality.rules import (
     CLOSES_MOVE,
     NO_GAPS,
@@ -31,7 +31,7 @@ def judge_series(
     """Judge bars beside the ones before them.
 
     Args:
-        lines: the bars, lined up.
+        lines: the striking ones, lined up.
         loaded: every loaded session, in order.
         rejected: `date` and `symbol` of rows that were not stored.
         thresholds: how many equal closes are told.
@@ -46,7 +46,7 @@ def judge_series(
 
 def _gaps(lines: pl.DataFrame, loaded: Sequence[date], rejected: pl.DataFrame) -> Finding:
     """Only where a series was unbroken: that a rarely traded one has no bar tells nothing."""
-    broken = where(lines, (pl.col("missing") > 0) & pl.col("unbroken"))
+    broken = lines.filter((pl.col("missing") > 0) & pl.col("unbroken"))
     offending = broken.with_columns(
         pl.col("symbol").cast(pl.String),
         back="date",
@@ -77,7 +77,7 @@ def _gaps(lines: pl.DataFrame, loaded: Sequence[date], rejected: pl.DataFrame) -
 def _standstills(lines: pl.DataFrame, stale: int) -> Finding:
     return framed(
         CLOSES_MOVE,
-        where(lines, pl.col("run").is_in([stale, CRITICAL])),
+        lines.filter(pl.col("run").is_in([stale, CRITICAL])),
         weight=pl.col("run") * (1 + pl.col("volume").sign()),
         detail=pl.format("close {} for {} bars, volume {}", "close", "run", "volume"),
     )
@@ -88,7 +88,7 @@ def _volumes(lines: pl.DataFrame) -> Finding:
     usual = pl.col("usual_size").exp().round()
     return framed(
         VOLUME_USUAL,
-        where(lines, off.abs() > _DEVIATIONS),
+        lines.filter(off.abs() > _DEVIATIONS),
         weight=off.abs(),
         detail=pl.format("volume {}, usually about {}", "volume", usual),
     )
@@ -99,7 +99,7 @@ def _placeholders(lines: pl.DataFrame) -> Finding:
     flat = pl.min_horizontal("open", "low") == pl.max_horizontal("open", "high", "close")
     return framed(
         PLACEHOLDERS_CARRY,
-        where(lines, carried).filter(flat),
+        lines.filter(carried & flat),
         weight=(pl.col("close") / pl.col("before")).log().abs(),
         detail=pl.format("{} without a trade, {} the close before", "close", "before"),
     )

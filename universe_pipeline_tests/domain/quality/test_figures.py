@@ -6,14 +6,15 @@ import polars as pl
 import pytest
 
 from universe_pipeline.domain.quality.figures import Figures, figures
+from universe_pipeline.domain.quality.lines import Lines
 from universe_pipeline_tests.domain.quality.made import DAYS, NO_ROWS, lined_up, series
 
 EXCHANGES = pl.DataFrame({"symbol": ["A", "B", "C"], "exchange": ["XNYS", "XNAS", "XNYS"]})
 
 
-def second(given: pl.DataFrame, exchanges: pl.DataFrame = EXCHANGES) -> Figures:
+def second(given: Lines, exchanges: pl.DataFrame = EXCHANGES) -> Figures:
     """The figures of the second session."""
-    return figures(given, exchanges, ("A", "SPY"))[DAYS[1]]
+    return figures(given.bars, exchanges, ("A", "SPY"))[DAYS[1]]
 
 
 def test_a_session_in_figures():
@@ -59,6 +60,6 @@ def test_a_bar_is_repeated_if_prices_and_volume_are_those_of_the_session_before(
 def test_a_bar_of_two_sessions_before_is_neither_repeated_nor_a_return():
     given = lined_up(series("A", [10.0, None, 10.0]), series("B", [10.0, 10.1, 10.2]))
 
-    found = figures(given, NO_ROWS.select("symbol", exchange="symbol"), ())
+    found = figures(given.bars, NO_ROWS.select("symbol", exchange="symbol"), ())
 
     assert (found[DAYS[2]].repeated, found[DAYS[2]].returns) == (0, 1)

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from universe_pipeline.domain.quality.findings import Finding
+from universe_pipeline.domain.quality.lines import Lines
 from universe_pipeline.domain.quality.moves import judge_moves, judge_splits
 from universe_pipeline.domain.quality.rules import (
     JUMPS_EXPLAINED,
@@ -31,10 +32,8 @@ def splits(*rows: tuple[str, date, float, float]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=NO_SPLITS.schema, orient="row")
 
 
-def judged(
-    given: pl.DataFrame, known: pl.DataFrame = NO_SPLITS, jump: float = 0.5
-) -> list[Finding]:
-    found = judge_moves(given, known, Thresholds(jump=jump))
+def judged(given: Lines, known: pl.DataFrame = NO_SPLITS, jump: float = 0.5) -> list[Finding]:
+    found = judge_moves(given.striking, known, Thresholds(jump=jump))
     return [*found.findings, judge_splits(found.unshown, found.unexplained)]
 
 

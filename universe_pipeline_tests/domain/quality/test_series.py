@@ -5,6 +5,7 @@ from typing import Any
 import polars as pl
 
 from universe_pipeline.domain.quality.findings import Finding
+from universe_pipeline.domain.quality.lines import Lines
 from universe_pipeline.domain.quality.rules import (
     CLOSES_MOVE,
     NO_GAPS,
@@ -24,8 +25,8 @@ from universe_pipeline_tests.domain.quality.made import (
 )
 
 
-def judged(given: pl.DataFrame, rejected: pl.DataFrame = NO_ROWS, stale: int = 5) -> list[Finding]:
-    return judge_series(given, DAYS, rejected, Thresholds(stale=stale))
+def judged(given: Lines, rejected: pl.DataFrame = NO_ROWS, stale: int = 5) -> list[Finding]:
+    return judge_series(given.striking, DAYS, rejected, Thresholds(stale=stale))
 
 
 def test_a_session_without_a_bar_in_an_unbroken_series_is_a_gap():
