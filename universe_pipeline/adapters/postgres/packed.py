@@ -72,17 +72,18 @@ def read(
 
 def _unpacked(row: _Row) -> pl.DataFrame:
     day, _, _, symbols, prices, volumes, transactions = row
-    counts = pl.Series(_numbers(transactions, "i8", 1)[0])
     volume, vwap = _numbers(volumes, "f8", 2)
-    given = {
-        "symbol": pl.Series([symbols.decode()], dtype=pl.String).str.split("\0").explode(),
-        **dict(zip(PRICES, _numbers(prices, "f8", 4), strict=True)),
-        "volume": volume,
-        "vwap": pl.Series(vwap).fill_nan(None),
-        "transactions": counts.set(counts == _NO_TRANSACTIONS, None),
-    }
-    return pl.DataFrame(given).insert_column(
-        0, pl.repeat(day, len(counts), eager=True).alias("date")
+    counts = pl.Series("transactions", _numbers(transactions, "i8", 1)[0])
+    texts = pl.Series("symbol", [symbols.decode()], dtype=pl.String)
+    return pl.DataFrame(
+        [
+            pl.Series("date", [day], pl.Date).new_from_index(0, len(counts)),
+            texts.str.split("\0").explode(),
+            *map(pl.Series, PRICES, _numbers(prices, "f8", 4)),
+            pl.Series("volume", volume),
+            pl.Series("vwap", vwap, nan_to_null=True),
+            counts.set(counts == _NO_TRANSACTIONS, None),
+        ]
     )
 
 
