@@ -22,6 +22,9 @@ from universe_pipeline.domain.quality.universe import judge_spans
 from universe_pipeline.domain.sessions import is_session
 from universe_pipeline.domain.thresholds import TRAILING, Thresholds
 
+_MANY = 25_000
+"""So many striking bars are judged at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
@@ -52,6 +55,8 @@ class Scan:
         self._findings: dict[Rule, Finding] = {}
         self._histories = Histories(self._loaded, reference.splits)
         self._figures: dict[date, Figures] = {}
+        self._striking: list[pl.DataFrame] = []
+        self._rows = 0
         self._spans = _NO_SPANS
         self._unshown: list[pl.DataFrame] = []
         self._unexplained: list[pl.DataFrame] = []
@@ -72,17 +77,27 @@ class Scan:
         lines = self._histories.line_up(bars)
         self._figures |= self._known(lines.bars)
         thresholds, reference = self._thresholds, self._reference
-        moves = judge_moves(lines.striking, reference.splits, thresholds)
         self._add(listed(ON_SESSIONS, _on_closed_days(bars)))
         self._add(*judge_rows(lines.bars, thresholds))
         self._add(*judge_sessions(self._figures, reference.stored, sessions, thresholds))
-        self._add(*judge_series(lines.striking, self._loaded, reference.rejected, thresholds))
-        self._add(*moves.findings)
-        self._unshown.append(moves.unshown)
-        self._unexplained.append(moves.unexplained)
+        self._striking.append(lines.striking.with_columns(pl.col("row") + self._rows))
+        self._rows += bars.height
+        if sum(each.height for each in self._striking) >= _MANY:
+            self._judge_striking()
         self._judged += sessions
         self._spans = _spans(pl.concat([self._spans, _spanned(lines.bars)]))
         self._forget(bars)
+
+    def _judge_striking(self) -> None:
+        """Judge what has come together: to judge few rows takes nearly as long."""
+        lines = pl.concat(self._striking)
+        self._striking.clear()
+        reference, thresholds = self._reference, self._thresholds
+        moves = judge_moves(lines, reference.splits, thresholds)
+        self._add(*judge_series(lines, self._loaded, reference.rejected, thresholds))
+        self._add(*moves.findings)
+        self._unshown.append(moves.unshown)
+        self._unexplained.append(moves.unexplained)
 
     def _known(self, lines: pl.DataFrame) -> dict[date, Figures]:
         return figures(lines, self._exchanges, self._thresholds.benchmarks)
@@ -103,6 +118,8 @@ class Scan:
 
     def findings(self) -> list[Finding]:
         """What every rule found."""
+        if self._striking:
+            self._judge_striking()
         loaded = [day for day in self._judged if self._reference.stored[day].loaded]
         newest = bool(loaded and loaded[-1] == self._loaded[-1])
         at_the_end = judge_spans(self._spans, self._reference.symbols, loaded, newest=newest)
