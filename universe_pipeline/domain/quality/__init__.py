@@ -3,7 +3,7 @@
     rules       the closed list
     findings    what came of judging: a count and the worst offenders for each rule
     rows        one row: what is rejected before it is stored, what is only told
-    lines       bars lined up by symbol, each with the one before it
+    lines       bars lined up, each with what is remembered of those before it
     series      one symbol's bars: gaps, standstills, volumes, placeholders
     moves       one symbol's prices: jumps, splits, errors of scale, spikes
     sessions    one session beside the twenty before it

@@ -3,10 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import compress
+from typing import Any
 
+import numpy as np
 import polars as pl
 
-from universe_pipeline.domain.quality.lines import Window, codes
+from universe_pipeline.domain.quality.lines import Flags, Numbers, codes, days_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,83 +41,54 @@ class Figures:
 
 
 def figures(
-    window: Window, lines: pl.DataFrame, exchanges: pl.DataFrame, benchmarks: Sequence[str]
+    lines: pl.DataFrame, exchanges: pl.DataFrame, benchmarks: Sequence[str]
 ) -> dict[date, Figures]:
-    """The figures of every day of the window.
+    """The figures of every day.
 
     Args:
-        window: the bars.
-        lines: the same, lined up.
+        lines: the bars, lined up.
         exchanges: `symbol` and `exchange` of the universe's types.
         benchmarks: symbols to look for.
     """
-    adjoining = pl.col("day_before") == pl.col("day") - 1
-    by_day = (
-        lines.with_columns(
-            returned=pl.when(adjoining).then("move"), unchanged=adjoining & (pl.col("move") == 0)
-        )
-        .group_by("day")
-        .agg(
-            rows=pl.len(),
-            traded=(pl.col("volume") > 0).sum(),
-            fractional=(pl.col("volume") % 1 != 0).sum(),
-            returns=pl.col("returned").count(),
-            median_return=pl.col("returned").median(),
-            spread=pl.col("returned").abs().mean(),
-            unchanged=pl.col("unchanged").sum(),
-            turnover=(pl.col("close") * pl.col("volume")).sum(),
-        )
-    )
-    repeated = _counts(_repeated(window, lines))
-    present = _by_day(_present(lines, benchmarks))
-    exchanged = _by_day(_exchanged(lines, exchanges))
-    days = window.days.to_list()
+    kind = lines.schema["symbol"]
+    coded, wanted = codes(lines["symbol"]), codes(pl.Series(benchmarks, dtype=kind))
+    listed = codes(exchanges["symbol"].cast(kind))
+    most = 1 + max(int(each.max(initial=0)) for each in (coded, wanted, listed))
+    names = exchanges["exchange"].unique()
+    exchange = np.full(most, len(names))
+    exchange[listed] = exchanges["exchange"].cast(pl.Enum(names)).to_physical()
+    values = {name: lines[name].to_numpy() for name in _LOOKED_AT}
     found: dict[date, Figures] = {}
-    for row in by_day.iter_rows(named=True):
-        day = row.pop("day")
-        found[days[day]] = Figures(
-            session=days[day],
-            repeated=repeated.get(day, 0),
-            benchmarks=frozenset(symbol for symbol, _ in present.get(day, ())),
-            by_exchange=dict(exchanged.get(day, ())),
-            **row,
+    for day, rows in days_of(lines):
+        of_day = {name: column[rows] for name, column in values.items()}
+        is_traded = np.zeros(most, np.bool_)
+        is_traded[coded[rows][of_day["volume"] > 0]] = True
+        counts = np.bincount(exchange[coded[rows]], minlength=len(names)).tolist()
+        found[day] = Figures(
+            session=day,
+            benchmarks=frozenset(compress(benchmarks, is_traded[wanted])),
+            by_exchange={name: count for name, count in zip(names, counts, strict=False) if count},
+            **_numbers(**of_day),
         )
     return found
 
 
-def _repeated(window: Window, lines: pl.DataFrame) -> pl.DataFrame:
-    """Bars with trades that equal the same symbol's bar of the day before: `day`."""
-    alike = lines.with_columns(row_before=pl.col("row").shift(1)).filter(
-        (pl.col("day_before") == pl.col("day") - 1)
-        & (pl.col("close") == pl.col("before"))
-        & (pl.col("volume") == pl.col("volume_before"))
-        & (pl.col("volume") > 0)
-    )
-    bars = window.bars.select("open", "high", "low")
-    now, then = bars[alike["row"]], bars[alike["row_before"]]
-    same = pl.all_horizontal(now[name] == then[name] for name in bars.columns)
-    return alike.select("day").filter(pl.select(same).to_series())
+_LOOKED_AT = ("close", "volume", "move", "adjoins", "repeated")
 
 
-def _present(lines: pl.DataFrame, benchmarks: Sequence[str]) -> pl.DataFrame:
-    named = pl.Series("symbol", benchmarks, pl.String)
-    coded = pl.DataFrame({"key": named, "code": codes(named)})
-    theirs = lines.filter(pl.col("code").is_in(coded["code"].implode()))
-    return theirs.filter(pl.col("volume") > 0).join(coded, on="code")
-
-
-def _exchanged(lines: pl.DataFrame, exchanges: pl.DataFrame) -> pl.DataFrame:
-    coded = exchanges.select(key="exchange", code=codes(exchanges["symbol"]))
-    return lines.select("day", "code").join(coded, on="code")
-
-
-def _by_day(lines: pl.DataFrame) -> dict[int, list[tuple[str, int]]]:
-    """How often each `key` stands in each day."""
-    found: dict[int, list[tuple[str, int]]] = {}
-    for day, key, count in lines.group_by("day", "key").len().iter_rows():
-        found.setdefault(day, []).append((key, count))
-    return found
-
-
-def _counts(lines: pl.DataFrame) -> dict[int, int]:
-    return dict(lines.group_by("day").len().iter_rows())
+def _numbers(
+    close: Numbers, volume: Numbers, move: Numbers, adjoins: Flags, repeated: Flags
+) -> dict[str, Any]:
+    returned = pl.Series(move[adjoins])
+    with np.errstate(all="ignore"):  # stored values may be anything
+        return {
+            "rows": len(close),
+            "traded": np.count_nonzero(volume > 0),
+            "repeated": np.count_nonzero(repeated),
+            "fractional": np.count_nonzero(volume - np.floor(volume)),
+            "returns": len(returned),
+            "median_return": returned.median(),
+            "spread": returned.abs().mean(),
+            "unchanged": (returned == 0).sum(),
+            "turnover": float((close * volume).sum()),
+        }

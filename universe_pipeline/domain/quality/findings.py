@@ -57,10 +57,12 @@ def framed(rule: Rule, offending: pl.DataFrame, weight: pl.Expr, detail: pl.Expr
         weight: how bad each is; missing or infinite ones come last.
         detail: what is told of it, as text.
     """
+    if offending.is_empty():
+        return Finding(rule)
     known = pl.when(weight.is_finite()).then(weight).otherwise(-1.0).cast(pl.Float64)
     worst = (
         offending.with_columns(_weight=known)
-        .top_k(SHOWN, by="_weight")
+        .top_k(SHOWN, by=["_weight", "date", "symbol"], reverse=[False, True, True])
         .with_columns(_detail=detail)
         .sort("_weight", "date", "symbol", descending=[True, False, False])
         .select("date", "symbol", "_detail", "_weight")

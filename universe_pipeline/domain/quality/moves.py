@@ -5,12 +5,13 @@ split_from / split_to is comparable with one after it.
 """
 
 from dataclasses import dataclass
-from math import log
+from math import inf, log
 
+import numpy as np
 import polars as pl
 
 from universe_pipeline.domain.quality.findings import Finding, framed
-from universe_pipeline.domain.quality.lines import Window, codes
+from universe_pipeline.domain.quality.lines import LARGE
 from universe_pipeline.domain.quality.rules import (
     JUMPS_EXPLAINED,
     NO_SPIKES,
@@ -19,19 +20,17 @@ from universe_pipeline.domain.quality.rules import (
     SPLITS_KNOWN,
     SPLITS_SHOWN,
 )
-from universe_pipeline.domain.quality.series import LISTING_GAP, USUAL, of_bars_before
+from universe_pipeline.domain.quality.series import LISTING_GAP
 from universe_pipeline.domain.thresholds import Thresholds
 
 SEARCHED = 20
 """So many loaded sessions around a split's date its move is looked for."""
 
-_LARGE = log(1.25)
-"""Smaller moves and splits are not looked at: a day's trading may do that."""
 _TOLERANCE = log(1.2)
 """How far a day's trading may take a close from a split's ratio."""
 _OPEN_TOLERANCE = 0.03
 """How far an open may be from n:1 to look like a split."""
-_SIDES = (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 25, 30, 40, 50)
+_SIDES = np.array([2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 25, 30, 40, 50])
 _HUNDRED = log(100)
 _RESTLESS = 10.0
 """So many times the usual move is a jump also in a restless symbol."""
@@ -50,61 +49,52 @@ class Moves:
     """Large moves of symbols with splits that none explains: `symbol`, `date`, `at`, `off`."""
 
 
-def judge_moves(
-    window: Window, lines: pl.DataFrame, splits: pl.DataFrame, thresholds: Thresholds
-) -> Moves:
-    """Judge the moves to the judged bars of `lines`.
+def judge_moves(lines: pl.DataFrame, splits: pl.DataFrame, thresholds: Thresholds) -> Moves:
+    """Judge the moves to bars.
 
     Args:
-        window: the bars.
-        lines: the same, lined up.
+        lines: the striking ones, lined up.
         splits: `symbol`, `execution_date`, `split_from`, `split_to`.
         thresholds: what counts as a jump.
     """
-    usual = of_bars_before(pl.col("move").abs().rolling_mean(USUAL, min_samples=1))
-    large = lines.select("row", "at", "before", "move", "missing", "judged", usual=usual).filter(
-        (pl.col("move").abs() > _LARGE) & pl.col("judged")
+    coded = splits.select(
+        pl.col("symbol").cast(lines.schema["symbol"]),
+        "execution_date",
+        ratio=(pl.col("split_from") / pl.col("split_to")).log(),
     )
-    factors = _factors(window, lines, splits)
+    split = _split(lines, coded)
     moved = (
-        window.of(large)
-        .join(factors.select("row", "factor"), on="row", how="left")
+        lines.filter(pl.col("move").abs() > LARGE)
+        .join(split.select("row", "factor"), on="row", how="left")
         .with_columns(factor=pl.col("factor").fill_null(0.0))
         .with_columns(
             off=pl.col("move") - pl.col("factor"),
             off_open=(pl.col("open") / pl.col("before")).log() - pl.col("factor"),
         )
-        .filter(pl.col("off").abs() > _LARGE)
+        .filter(pl.col("off").abs() > LARGE)
     )
-    unshown = _unshown(window.of(factors.filter("judged")))
-    findings = [*_classified(moved, thresholds), _spikes(window, lines, factors)]
     return Moves(
-        findings,
-        unshown.select("symbol", "date", "at", "factor"),
-        moved.join(splits, on="symbol", how="semi").select("symbol", "date", "at", "off"),
+        [*_classified(moved, thresholds), _spikes(lines, coded)],
+        _unshown(split).select("symbol", "date", "at", "factor"),
+        moved.join(coded, on="symbol", how="semi").select("symbol", "date", "at", "off"),
     )
 
 
-def _factors(window: Window, lines: pl.DataFrame, splits: pl.DataFrame) -> pl.DataFrame:
+def _split(lines: pl.DataFrame, splits: pl.DataFrame) -> pl.DataFrame:
     """The lines at which splits took effect, with the logarithm of their ratio as `factor`."""
-    days = window.days
-    timely = splits.filter(pl.col("execution_date").is_between(days.min(), days.max()))
-    coded = timely.select(
-        "execution_date",
-        code=codes(timely["symbol"]),
-        ratio=(pl.col("split_from") / pl.col("split_to")).log(),
+    factors = (
+        lines.select("row", "symbol", "date", "date_before")
+        .join(splits, on="symbol")
+        .filter(_is_in_force("date_before"))
+        .group_by("row")
+        .agg(factor=pl.col("ratio").sum())
     )
-    theirs = lines.filter(pl.col("same") & pl.col("code").is_in(coded["code"].unique().implode()))
-    dated = theirs.with_columns(
-        date=window.bars["date"][theirs["row"]], last=days[theirs["day_before"]]
-    )
-    effective = dated.join(coded, on="code").filter(
-        (pl.col("last") < pl.col("execution_date")) & (pl.col("execution_date") <= pl.col("date"))
-    )
-    factors = effective.group_by("row").agg(factor=pl.col("ratio").sum())
-    return theirs.join(factors, on="row").select(
-        "row", "at", "before", "move", "missing", "judged", "factor"
-    )
+    return lines.join(factors, on="row")
+
+
+def _is_in_force(since: str) -> pl.Expr:
+    """Whether a split's day is after that of the column `since`, up to the bar's."""
+    return pl.col("execution_date").is_between(since, "date", closed="right")
 
 
 def _unshown(split: pl.DataFrame) -> pl.DataFrame:
@@ -112,7 +102,7 @@ def _unshown(split: pl.DataFrame) -> pl.DataFrame:
     off_open = (pl.col("open") / pl.col("before")).log() - pl.col("factor")
     off_close = pl.col("move") - pl.col("factor")
     return split.filter(
-        (pl.col("factor").abs() > _LARGE)
+        (pl.col("factor").abs() > LARGE)
         & (pl.col("missing") < LISTING_GAP)
         & (pl.min_horizontal(off_open.abs(), off_close.abs()) > _TOLERANCE)
     )
@@ -146,20 +136,21 @@ def judge_splits(unshown: pl.DataFrame, unexplained: pl.DataFrame) -> Finding:
 
 def _classified(moved: pl.DataFrame, thresholds: Thresholds) -> list[Finding]:
     """Each large move under the one rule that says most about it."""
-    times = pl.col("off_open").abs().exp()
-    nearest = pl.min_horizontal((times / side - 1).abs() for side in _SIDES)
+    times = np.exp(moved["off_open"].abs().to_numpy())
+    nearest = pl.lit(pl.Series(np.abs(times[:, np.newaxis] / _SIDES - 1).min(axis=1, initial=inf)))
     size = pl.col("off").abs()
+    usual = pl.col("usual_move").fill_null(0)
     listing = pl.col("missing") >= LISTING_GAP
     kind = (
         pl.when(listing & (size > _OTHER_PRICE))
         .then(pl.lit(ONE_COMPANY.name))
         .when(listing)
         .then(None)
-        .when((size - _HUNDRED).abs() < _LARGE)
+        .when((size - _HUNDRED).abs() < LARGE)
         .then(pl.lit(SCALE_KEPT.name))
         .when((nearest < _OPEN_TOLERANCE) & (size > _OTHER_PRICE))
         .then(pl.lit(SPLITS_KNOWN.name))
-        .when((size > log(1 + thresholds.jump)) & (size > _RESTLESS * pl.col("usual").fill_null(0)))
+        .when((size > log(1 + thresholds.jump)) & (size > _RESTLESS * usual))
         .then(pl.lit(JUMPS_EXPLAINED.name))
     )
     judged = moved.with_columns(_kind=kind)
@@ -170,30 +161,15 @@ def _classified(moved: pl.DataFrame, thresholds: Thresholds) -> list[Finding]:
     ]
 
 
-def _spikes(window: Window, lines: pl.DataFrame, factors: pl.DataFrame) -> Finding:
+def _spikes(lines: pl.DataFrame, splits: pl.DataFrame) -> Finding:
     """A spike is told when the bar after it is judged, under the day of the spike."""
-    there, back = pl.col("move").shift(1), pl.col("move")
-    spikes = lines.select(
-        "judged",
-        "code",
-        row=pl.col("row").shift(1),
-        back_row="row",
-        there=there,
-        total=there + back,
-        before=pl.col("before").shift(1),
-        after="close",
-        chained=pl.col("same") & pl.col("same").shift(1),
-    ).filter(
-        pl.col("judged")
-        & pl.col("chained")
-        & (pl.col("there").abs() > _SPIKE)
-        & (pl.col("total").abs() < _BACK)
-    )
-    split = factors["row"].implode()
-    spikes = spikes.filter(~pl.col("row").is_in(split) & ~pl.col("back_row").is_in(split))
+    back = pl.col("there") + pl.col("move")
+    spikes = lines.filter((pl.col("there").abs() > _SPIKE) & (back.abs() < _BACK))
+    split = spikes.join(splits, on="symbol").filter(_is_in_force("date_there"))
+    spikes = spikes.join(split, on="row", how="anti")
     return framed(
         NO_SPIKES,
-        window.of(spikes),
+        spikes.with_columns(date="date_before"),
         weight=pl.col("there").abs(),
-        detail=pl.format("close {} between {} and {}", "close", "before", "after"),
+        detail=pl.format("close {} between {} and {}", "before", "close_there", "close"),
     )

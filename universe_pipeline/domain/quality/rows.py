@@ -54,14 +54,18 @@ OFF_SESSION = "off_session"
 _FORBIDDEN_IN_SYMBOL = r"[\s\p{C}]"
 _LONGEST_SYMBOL = 32
 
+_ODD_SYMBOL = (
+    pl.col("symbol").is_null()
+    | (pl.col("symbol").str.len_chars() == 0)
+    | (pl.col("symbol").str.len_chars() > _LONGEST_SYMBOL)
+    | pl.col("symbol").str.contains(_FORBIDDEN_IN_SYMBOL)
+)
+
 ROW_RULES = (
     RowRule(
         "symbol_form",
         "the symbol is 1 to 32 characters without white space or control characters",
-        pl.col("symbol").is_null()
-        | (pl.col("symbol").str.len_chars() == 0)
-        | (pl.col("symbol").str.len_chars() > _LONGEST_SYMBOL)
-        | pl.col("symbol").str.contains(_FORBIDDEN_IN_SYMBOL),
+        _ODD_SYMBOL,
     ),
     RowRule(
         "price_positive",
@@ -245,12 +249,19 @@ def _judgements(thresholds: Thresholds) -> tuple[_Judgement, ...]:
 
 
 def judge_rows(bars: pl.DataFrame, thresholds: Thresholds) -> list[Finding]:
-    """Judge stored bars (`DATED_BAR_SCHEMA`) one by one."""
+    """Judge stored bars (`DATED_BAR_SCHEMA`; symbols may be categories) one by one."""
     judgements = _judgements(thresholds)
+    symbols = bars["symbol"].unique()  # there are fewer than bars
+    odd = symbols.filter(symbols.cast(pl.String).to_frame().select(_ODD_SYMBOL).to_series())
     flags = bars.select(
-        each.broken.fill_null(value=False).alias(each.rule.name) for each in judgements
+        (
+            pl.col("symbol").is_in(odd.implode())
+            if each.rule is SYMBOL_FORM
+            else each.broken.fill_null(value=False)
+        ).alias(each.rule.name)
+        for each in judgements
     )
     return [
-        framed(each.rule, bars.filter(flags[each.rule.name]), each.weight, each.detail)
+        framed(each.rule, bars[flags[each.rule.name].arg_true()], each.weight, each.detail)
         for each in judgements
     ]

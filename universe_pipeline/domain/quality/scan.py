@@ -1,20 +1,18 @@
 """All rules for bars, over windows of them in date order, in bounded memory.
 
-Between two windows there stay the bars of the last twenty loaded sessions, the last bar of every
-other symbol, and what only the end can tell.
+Between two windows there stay what is remembered of every symbol, the figures of the last twenty
+loaded sessions, and what only the end can tell.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-import numpy as np
 import polars as pl
 
-from universe_pipeline.domain.bars import DATED_BAR_SCHEMA
-from universe_pipeline.domain.quality.figures import figures
+from universe_pipeline.domain.quality.figures import Figures, figures
 from universe_pipeline.domain.quality.findings import Finding, Offender, joined, listed
-from universe_pipeline.domain.quality.lines import Window, line_up
+from universe_pipeline.domain.quality.lines import Histories, days_of
 from universe_pipeline.domain.quality.moves import judge_moves, judge_splits
 from universe_pipeline.domain.quality.rows import judge_rows
 from universe_pipeline.domain.quality.rules import ON_SESSIONS, Rule
@@ -23,6 +21,9 @@ from universe_pipeline.domain.quality.sessions import Stored, judge_sessions
 from universe_pipeline.domain.quality.universe import judge_spans
 from universe_pipeline.domain.sessions import is_session
 from universe_pipeline.domain.thresholds import TRAILING, Thresholds
+
+_MANY = 25_000
+"""So many striking bars are judged at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,13 @@ class Scan:
 
     def __init__(self, reference: Reference, thresholds: Thresholds) -> None:
         self._reference, self._thresholds = reference, thresholds
+        self._exchanges = reference.exchanges
         self._loaded = sorted(day for day, each in reference.stored.items() if each.loaded)
         self._findings: dict[Rule, Finding] = {}
-        self.before = DATED_BAR_SCHEMA.to_frame()
-        """The bars that the next ones are compared with."""
+        self._histories = Histories(self._loaded, reference.splits)
+        self._figures: dict[date, Figures] = {}
+        self._striking: list[pl.DataFrame] = []
+        self._rows = 0
         self._spans = _NO_SPANS
         self._unshown: list[pl.DataFrame] = []
         self._unexplained: list[pl.DataFrame] = []
@@ -60,7 +64,8 @@ class Scan:
 
     def remember(self, bars: pl.DataFrame) -> None:
         """Compare later bars with these, as `judge` takes them: what came before the first."""
-        self.before = bars
+        self._histories.reset()
+        self._figures = self._known(self._histories.line_up(bars).bars)
 
     def judge(self, bars: pl.DataFrame, sessions: Sequence[date]) -> None:
         """Judge the bars (`DATED_BAR_SCHEMA`, in the order of their dates) of some days.
@@ -69,31 +74,42 @@ class Scan:
             bars: all bars from one day to another.
             sessions: the stored sessions of that time, also one that has lost its bars.
         """
-        days: list[date] = bars["date"].unique().sort().to_list()
-        window = Window(pl.concat([self.before, bars]), days, self._loaded)
-        lines = line_up(window)
+        lines = self._histories.line_up(bars)
+        self._figures |= self._known(lines.bars)
         thresholds, reference = self._thresholds, self._reference
-        known = figures(window, lines, reference.exchanges, thresholds.benchmarks)
-        moves = judge_moves(window, lines, reference.splits, thresholds)
-        self._add(listed(ON_SESSIONS, _on_closed_days(bars, days)))
-        self._add(*judge_rows(bars, thresholds))
-        self._add(*judge_sessions(known, reference.stored, sessions, thresholds))
-        self._add(*judge_series(window, lines, reference.rejected, thresholds))
+        self._add(listed(ON_SESSIONS, _on_closed_days(bars)))
+        self._add(*judge_rows(lines.bars, thresholds))
+        self._add(*judge_sessions(self._figures, reference.stored, sessions, thresholds))
+        self._striking.append(lines.striking.with_columns(pl.col("row") + self._rows))
+        self._rows += bars.height
+        if sum(each.height for each in self._striking) >= _MANY:
+            self._judge_striking()
+        self._judged += sessions
+        self._spans = _spans(pl.concat([self._spans, _spanned(lines.bars)]))
+        self._forget(bars)
+
+    def _judge_striking(self) -> None:
+        """Judge what has come together: to judge few rows takes nearly as long."""
+        lines = pl.concat(self._striking)
+        self._striking.clear()
+        reference, thresholds = self._reference, self._thresholds
+        moves = judge_moves(lines, reference.splits, thresholds)
+        self._add(*judge_series(lines, self._loaded, reference.rejected, thresholds))
         self._add(*moves.findings)
         self._unshown.append(moves.unshown)
         self._unexplained.append(moves.unexplained)
-        self._judged += sessions
-        self._spans = _spans(pl.concat([self._spans, _spanned(window, lines)]))
-        self.before = self._kept(window, lines)
 
-    def _kept(self, window: Window, lines: pl.DataFrame) -> pl.DataFrame:
-        """The bars of the last twenty loaded sessions, and the last one of every symbol."""
-        days = window.days
-        loaded = [day for day in self._loaded if len(days) and day <= days[-1]]
-        since = loaded[-TRAILING] if len(loaded) >= TRAILING else date.min
-        is_last = np.zeros(window.bars.height, np.bool_)
-        is_last[lines.filter("last")["row"].to_numpy()] = True
-        return window.bars.filter(pl.Series(is_last) | (window.bars["date"] >= since))
+    def _known(self, lines: pl.DataFrame) -> dict[date, Figures]:
+        return figures(lines, self._exchanges, self._thresholds.benchmarks)
+
+    def _forget(self, bars: pl.DataFrame) -> None:
+        """All but the last twenty loaded sessions: no others say what is usual."""
+        last = bars["date"].max()
+        loaded = [day for day in self._loaded if isinstance(last, date) and day <= last]
+        if len(loaded) >= TRAILING:
+            since = loaded[-TRAILING]
+            self._histories.forget(since)
+            self._figures = {day: one for day, one in self._figures.items() if day >= since}
 
     def _add(self, *findings: Finding) -> None:
         for one in findings:
@@ -102,6 +118,8 @@ class Scan:
 
     def findings(self) -> list[Finding]:
         """What every rule found."""
+        if self._striking:
+            self._judge_striking()
         loaded = [day for day in self._judged if self._reference.stored[day].loaded]
         newest = bool(loaded and loaded[-1] == self._loaded[-1])
         at_the_end = judge_spans(self._spans, self._reference.symbols, loaded, newest=newest)
@@ -110,10 +128,10 @@ class Scan:
         return [*self._findings.values(), *at_the_end]
 
 
-def _on_closed_days(bars: pl.DataFrame, days: Sequence[date]) -> Iterator[Offender]:
-    for day in days:
+def _on_closed_days(bars: pl.DataFrame) -> Iterator[Offender]:
+    for day, rows in days_of(bars):
         if not is_session(day):
-            count = bars.filter(pl.col("date") == day).height
+            count = rows.stop - rows.start
             yield Offender(day, None, f"{count:,} bars", count)
 
 
@@ -122,26 +140,12 @@ _NO_SPANS = pl.DataFrame(
 )
 
 
-def _spanned(window: Window, lines: pl.DataFrame) -> pl.DataFrame:
-    """Of every symbol with judged bars the first and last day, and how many."""
-    spans = (
-        lines.filter("judged")
-        .group_by("code")
-        .agg(
-            pl.col("row").first(),
-            pl.col("day").first().alias("first"),
-            pl.col("day").last().alias("last"),
-            bars=pl.len(),
-        )
-    )
-    days = window.days
-    return pl.DataFrame(
-        {
-            "symbol": window.bars["symbol"][spans["row"]],
-            "first": days[spans["first"]],
-            "last": days[spans["last"]],
-            "bars": spans["bars"],
-        }
+def _spanned(lines: pl.DataFrame) -> pl.DataFrame:
+    """Of every symbol with bars the first and last day, and how many."""
+    return (
+        lines.group_by("symbol")
+        .agg(first=pl.col("date").min(), last=pl.col("date").max(), bars=pl.len())
+        .with_columns(pl.col("symbol").cast(pl.String))
     )
 
 

@@ -1,9 +1,12 @@
 """Rules for one symbol's bars beside each other: gaps, standstills, volumes, placeholders."""
 
+from collections.abc import Sequence
+from datetime import date
+
 import polars as pl
 
 from universe_pipeline.domain.quality.findings import Finding, framed
-from universe_pipeline.domain.quality.lines import Window
+from universe_pipeline.domain.quality.lines import FAR
 from universe_pipeline.domain.quality.rules import (
     CLOSES_MOVE,
     NO_GAPS,
@@ -12,9 +15,6 @@ from universe_pipeline.domain.quality.rules import (
 )
 from universe_pipeline.domain.thresholds import Thresholds
 
-USUAL = 20
-"""So many bars before one say what is usual for its symbol."""
-
 LISTING_GAP = 20
 """So many loaded sessions without a bar are no halt: a listing ended, another began."""
 
@@ -22,42 +22,36 @@ CRITICAL = 20
 """A standstill of so many bars is told again."""
 
 _DEVIATIONS = 6.0
-_LEAST_DEVIATION = 0.5  # of the logarithm: a volume that never varies may still double
+_LEAST_DEVIATION = FAR / _DEVIATIONS  # of the logarithm: what never varies may still double
 
 
 def judge_series(
-    window: Window, lines: pl.DataFrame, rejected: pl.DataFrame, thresholds: Thresholds
+    lines: pl.DataFrame, loaded: Sequence[date], rejected: pl.DataFrame, thresholds: Thresholds
 ) -> list[Finding]:
-    """Judge the judged bars of `lines` beside the ones before them.
+    """Judge bars beside the ones before them.
 
     Args:
-        window: the bars.
-        lines: the same, lined up.
+        lines: the striking ones, lined up.
+        loaded: every loaded session, in order.
         rejected: `date` and `symbol` of rows that were not stored.
         thresholds: how many equal closes are told.
     """
     return [
-        _gaps(window, lines, rejected),
-        _standstills(window, lines, thresholds.stale),
-        _volumes(window, lines),
-        _placeholders(window, lines),
+        _gaps(lines, loaded, rejected),
+        _standstills(lines, thresholds.stale),
+        _volumes(lines),
+        _placeholders(lines),
     ]
 
 
-def _gaps(window: Window, lines: pl.DataFrame, rejected: pl.DataFrame) -> Finding:
+def _gaps(lines: pl.DataFrame, loaded: Sequence[date], rejected: pl.DataFrame) -> Finding:
     """Only where a series was unbroken: that a rarely traded one has no bar tells nothing."""
-    gap = (pl.col("missing") > 0).fill_null(value=False)
-    counted = lines.select(
-        *("row", "same", "missing", "judged"),
-        gaps=gap.cum_sum(),
-        first=pl.col("at") - pl.col("here") - pl.col("missing"),
+    broken = lines.filter((pl.col("missing") > 0) & pl.col("unbroken"))
+    offending = broken.with_columns(
+        pl.col("symbol").cast(pl.String),
+        back="date",
+        date=pl.Series(loaded, dtype=pl.Date)[broken["at_before"]],
     )
-    at_first = pl.when(~pl.col("same")).then("gaps").forward_fill()
-    earlier = pl.max_horizontal(pl.col("gaps").shift(USUAL + 1).fill_null(0), at_first)
-    unbroken = pl.col("gaps").shift(1) == earlier
-    broken = window.of(counted.filter(gap & unbroken & pl.col("judged")))
-    loaded = pl.Series("date", window.loaded, pl.Date)
-    offending = broken.with_columns(back="date", date=loaded[broken["first"]])
     lost = (
         offending.select("date", "symbol", "back")
         .join(rejected, on="symbol", suffix="_lost")
@@ -80,50 +74,32 @@ def _gaps(window: Window, lines: pl.DataFrame, rejected: pl.DataFrame) -> Findin
     )
 
 
-def _standstills(window: Window, lines: pl.DataFrame, stale: int) -> Finding:
-    place = pl.int_range(pl.len())
-    moved = (pl.col("close") != pl.col("before")).fill_null(value=True)
-    since = place - pl.when(moved).then(place).forward_fill()
-    runs = lines.select("row", "judged", bars=since + 1)
-    offending = window.of(runs.filter(pl.col("judged") & pl.col("bars").is_in([stale, CRITICAL])))
+def _standstills(lines: pl.DataFrame, stale: int) -> Finding:
     return framed(
         CLOSES_MOVE,
-        offending,
-        weight=pl.col("bars") * (1 + pl.col("volume").sign()),
-        detail=pl.format("close {} for {} bars, volume {}", "close", "bars", "volume"),
+        lines.filter(pl.col("run").is_in([stale, CRITICAL])),
+        weight=pl.col("run") * (1 + pl.col("volume").sign()),
+        detail=pl.format("close {} for {} bars, volume {}", "close", "run", "volume"),
     )
 
 
-def _volumes(window: Window, lines: pl.DataFrame) -> Finding:
-    """In two steps, since a deviation costs much and is needed for few symbols."""
-    sizes = lines.select("row", "code", "judged", size=pl.col("volume").clip(0).log1p())
-    sizes = sizes.with_columns(usual=of_bars_before(pl.col("size").rolling_mean(USUAL)))
-    off = pl.col("size") - pl.col("usual")
-    far = sizes.filter(pl.col("judged") & (off.abs() > _DEVIATIONS * _LEAST_DEVIATION))
-    theirs = sizes.filter(pl.col("code").is_in(far["code"].unique().implode()))
-    spread = of_bars_before(pl.col("size").rolling_std(USUAL)).clip(_LEAST_DEVIATION)
-    wild = theirs.with_columns(off=off / spread).filter(
-        pl.col("judged") & (pl.col("off").abs() > _DEVIATIONS)
-    )
+def _volumes(lines: pl.DataFrame) -> Finding:
+    off = (pl.col("size") - pl.col("usual_size")) / pl.col("spread").clip(_LEAST_DEVIATION)
+    usual = pl.col("usual_size").exp().round()
     return framed(
         VOLUME_USUAL,
-        window.of(wild),
-        weight=pl.col("off").abs(),
-        detail=pl.format("volume {}, usually about {}", "volume", pl.col("usual").exp().round()),
+        lines.filter(off.abs() > _DEVIATIONS),
+        weight=off.abs(),
+        detail=pl.format("volume {}, usually about {}", "volume", usual),
     )
 
 
-def of_bars_before(rolled: pl.Expr) -> pl.Expr:
-    """What rolls over the twenty bars before, where all of them are of the same symbol."""
-    return pl.when(pl.col("code") == pl.col("code").shift(USUAL)).then(rolled.shift(1))
-
-
-def _placeholders(window: Window, lines: pl.DataFrame) -> Finding:
-    carried = pl.col("judged") & (pl.col("volume") == 0) & (pl.col("close") != pl.col("before"))
+def _placeholders(lines: pl.DataFrame) -> Finding:
+    carried = (pl.col("volume") == 0) & (pl.col("close") != pl.col("before"))
     flat = pl.min_horizontal("open", "low") == pl.max_horizontal("open", "high", "close")
     return framed(
         PLACEHOLDERS_CARRY,
-        window.of(lines.filter(carried).select("row", "before")).filter(flat),
+        lines.filter(carried & flat),
         weight=(pl.col("close") / pl.col("before")).log().abs(),
         detail=pl.format("{} without a trade, {} the close before", "close", "before"),
     )

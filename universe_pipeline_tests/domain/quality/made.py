@@ -8,7 +8,7 @@ import polars as pl
 
 from universe_pipeline.domain.bars import DATED_BAR_SCHEMA
 from universe_pipeline.domain.quality.findings import Finding
-from universe_pipeline.domain.quality.lines import Window
+from universe_pipeline.domain.quality.lines import Histories, Lines
 from universe_pipeline.domain.quality.rules import Rule
 from universe_pipeline.domain.sessions import sessions_between
 
@@ -49,10 +49,17 @@ def series(
     return pl.DataFrame(rows, schema=DATED_BAR_SCHEMA, orient="row")
 
 
-def window(*frames: pl.DataFrame, since: int = 0) -> Window:
-    """The bars of `frames`, of which those from session `since` on are judged; all are loaded."""
+def lined_up(*frames: pl.DataFrame, since: int = 0, loaded: Sequence[date] = DAYS) -> Lines:
+    """The bars of `frames` from session `since` on; what came before them is remembered."""
     bars = pl.concat(frames).sort("date", "symbol")
-    return Window(bars, DAYS[since:], DAYS)
+    lines = Histories(loaded, split_daily(bars)).line_up(bars)
+    is_judged = pl.col("date") >= DAYS[since]
+    return Lines(lines.bars.filter(is_judged), lines.striking.filter(is_judged))
+
+
+def split_daily(bars: pl.DataFrame) -> pl.DataFrame:
+    """Splits that make every bar striking that is not its symbol's first."""
+    return bars.select("symbol", execution_date="date")
 
 
 def offenders(findings: Iterable[Finding], rule: Rule) -> list[tuple[int | None, str | None]]:

@@ -6,20 +6,20 @@ import polars as pl
 import pytest
 
 from universe_pipeline.domain.quality.figures import Figures, figures
-from universe_pipeline.domain.quality.lines import Window, line_up
-from universe_pipeline_tests.domain.quality.made import DAYS, NO_ROWS, series, window
+from universe_pipeline.domain.quality.lines import Lines
+from universe_pipeline_tests.domain.quality.made import DAYS, NO_ROWS, lined_up, series
 
 EXCHANGES = pl.DataFrame({"symbol": ["A", "B", "C"], "exchange": ["XNYS", "XNAS", "XNYS"]})
 
 
-def second(given: Window, exchanges: pl.DataFrame = EXCHANGES) -> Figures:
+def second(given: Lines, exchanges: pl.DataFrame = EXCHANGES) -> Figures:
     """The figures of the second session."""
-    return figures(given, line_up(given), exchanges, ("A", "SPY"))[DAYS[1]]
+    return figures(given.bars, exchanges, ("A", "SPY"))[DAYS[1]]
 
 
 def test_a_session_in_figures():
     found = second(
-        window(
+        lined_up(
             series("A", [10.0, 11.0], volume=[5.0, 100.0]),
             series("B", [20.0, 20.0], volume=[5.0, 10.5]),
             series("C", [40.0, 36.0], volume=[5.0, 0.0]),
@@ -37,7 +37,7 @@ def test_a_session_in_figures():
 
 
 def test_a_benchmark_without_trades_is_not_there():
-    found = second(window(series("A", [10.0, 10.0], volume=[5.0, 0.0])))
+    found = second(lined_up(series("A", [10.0, 10.0], volume=[5.0, 0.0])))
 
     assert found.benchmarks == set()
 
@@ -54,12 +54,12 @@ def test_a_bar_is_repeated_if_prices_and_volume_are_those_of_the_session_before(
     given: dict[str, Any] = {"volume": 5.0} | other
     differs = series("B", [10.0, 10.0], **given)
 
-    assert second(window(repeated, differs)).repeated == 1
+    assert second(lined_up(repeated, differs)).repeated == 1
 
 
 def test_a_bar_of_two_sessions_before_is_neither_repeated_nor_a_return():
-    given = window(series("A", [10.0, None, 10.0]), series("B", [10.0, 10.1, 10.2]))
+    given = lined_up(series("A", [10.0, None, 10.0]), series("B", [10.0, 10.1, 10.2]))
 
-    found = figures(given, line_up(given), NO_ROWS.select("symbol", exchange="symbol"), ())
+    found = figures(given.bars, NO_ROWS.select("symbol", exchange="symbol"), ())
 
     assert (found[DAYS[2]].repeated, found[DAYS[2]].returns) == (0, 1)

@@ -73,14 +73,6 @@ def test_however_the_bars_are_cut_the_findings_are_the_same(cuts: list[int]):
     ]
 
 
-def test_what_is_kept_between_windows_does_not_grow():
-    scan = scanned(list(range(1, 100)))
-
-    kept = scan.before
-
-    assert kept["date"].n_unique() <= 20 + 6  # twenty sessions, and six series that ended before
-
-
 def test_every_rule_is_judged_that_needs_the_bars():
     found = {each.rule.name for each in scanned([50]).findings()}
 

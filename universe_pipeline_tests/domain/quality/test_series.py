@@ -5,7 +5,7 @@ from typing import Any
 import polars as pl
 
 from universe_pipeline.domain.quality.findings import Finding
-from universe_pipeline.domain.quality.lines import Window, line_up
+from universe_pipeline.domain.quality.lines import Lines
 from universe_pipeline.domain.quality.rules import (
     CLOSES_MOVE,
     NO_GAPS,
@@ -18,22 +18,22 @@ from universe_pipeline_tests.domain.quality.made import (
     DAYS,
     NO_ROWS,
     calm,
+    lined_up,
     offenders,
     series,
     told,
-    window,
 )
 
 
-def judged(given: Window, rejected: pl.DataFrame = NO_ROWS, stale: int = 5) -> list[Finding]:
-    return judge_series(given, line_up(given), rejected, Thresholds(stale=stale))
+def judged(given: Lines, rejected: pl.DataFrame = NO_ROWS, stale: int = 5) -> list[Finding]:
+    return judge_series(given.striking, DAYS, rejected, Thresholds(stale=stale))
 
 
 def test_a_session_without_a_bar_in_an_unbroken_series_is_a_gap():
     holed = series("HOLED", calm(22, None, None, 10.0))
     whole = series("WHOLE", calm(25))
 
-    found = judged(window(holed, whole))
+    found = judged(lined_up(holed, whole))
 
     assert offenders(found, NO_GAPS) == [(22, "HOLED")]
     assert told(found, NO_GAPS) == [
@@ -44,14 +44,14 @@ def test_a_session_without_a_bar_in_an_unbroken_series_is_a_gap():
 def test_a_symbol_that_rarely_trades_is_told_once():
     thin = series("THIN", [10.0, None, 10.1, None, 10.0, None, None, 10.1])
 
-    assert offenders(judged(window(thin)), NO_GAPS) == [(1, "THIN")]
+    assert offenders(judged(lined_up(thin)), NO_GAPS) == [(1, "THIN")]
 
 
 def test_twenty_bars_make_a_series_unbroken_again():
     nineteen = series("NINETEEN", [10.0, None, *calm(19), None, 10.0])
     twenty = series("TWENTY", [10.0, None, *calm(21), None, 10.0])
 
-    found = judged(window(nineteen, twenty))
+    found = judged(lined_up(nineteen, twenty))
 
     assert offenders(found, NO_GAPS) == [(1, "NINETEEN"), (1, "TWENTY"), (23, "TWENTY")]
 
@@ -60,14 +60,14 @@ def test_what_the_series_before_did_is_nothing_to_this_one():
     ends_holed = series("A", [10.0, None, 10.1], start=0)
     begins = series("B", [10.0, 10.1, None, 10.0], start=3)
 
-    assert offenders(judged(window(ends_holed, begins)), NO_GAPS) == [(1, "A"), (5, "B")]
+    assert offenders(judged(lined_up(ends_holed, begins)), NO_GAPS) == [(1, "A"), (5, "B")]
 
 
 def test_sessions_that_are_not_loaded_are_no_gap():
     holed = series("HOLED", calm(5, None, 10.0))
     loaded = [day for day in DAYS if day != DAYS[5]]
 
-    found = judged(Window(holed, DAYS, loaded))
+    found = judged(lined_up(holed, loaded=loaded))
 
     assert offenders(found, NO_GAPS) == []
 
@@ -78,7 +78,7 @@ def test_a_gap_says_what_it_looks_like():
     relisted = series("RELISTED", calm(5, *[None] * 20, 10.0), volume=20.0)
     halted = series("HALTED", calm(5, *[None] * 19, 10.0), volume=10.0)
 
-    found = judged(window(lost, relisted, halted), rejected)
+    found = judged(lined_up(lost, relisted, halted), rejected)
 
     assert [text.rpartition(": ")[2] for text in told(found, NO_GAPS)] == [
         "a row was rejected",
@@ -91,7 +91,7 @@ def test_five_equal_closes_in_a_row_are_a_standstill_and_four_are_not():
     five = series("FIVE", [9.0, *[10.0] * 5, 9.5])
     four = series("FOUR", [9.0, *[10.0] * 4, 9.5])
 
-    found = judged(window(five, four))
+    found = judged(lined_up(five, four))
 
     assert offenders(found, CLOSES_MOVE) == [(5, "FIVE")]
     assert told(found, CLOSES_MOVE) == ["close 10.0 for 5 bars, volume 1000.0"]
@@ -100,21 +100,21 @@ def test_five_equal_closes_in_a_row_are_a_standstill_and_four_are_not():
 def test_a_standstill_is_told_again_at_twenty_bars_and_then_no_more():
     stands = series("STANDS", [10.0] * 40)
 
-    assert offenders(judged(window(stands)), CLOSES_MOVE) == [(4, "STANDS"), (19, "STANDS")]
+    assert offenders(judged(lined_up(stands)), CLOSES_MOVE) == [(4, "STANDS"), (19, "STANDS")]
 
 
 def test_a_standstill_ends_with_its_symbol():
     first, second = series("A", [9.0, 10.0, 10.0, 10.0]), series("B", [10.0, 10.0, 10.0])
 
-    assert offenders(judged(window(first, second)), CLOSES_MOVE) == []
-    assert offenders(judged(window(first), stale=3), CLOSES_MOVE) == [(3, "A")]
+    assert offenders(judged(lined_up(first, second)), CLOSES_MOVE) == []
+    assert offenders(judged(lined_up(first), stale=3), CLOSES_MOVE) == [(3, "A")]
 
 
 def test_a_standstill_that_began_before_the_judged_bars_is_told_once():
     stands = series("STANDS", [9.0, *[10.0] * 10])
 
-    assert offenders(judged(window(stands, since=5)), CLOSES_MOVE) == [(5, "STANDS")]
-    assert offenders(judged(window(stands, since=6)), CLOSES_MOVE) == []
+    assert offenders(judged(lined_up(stands, since=5)), CLOSES_MOVE) == [(5, "STANDS")]
+    assert offenders(judged(lined_up(stands, since=6)), CLOSES_MOVE) == []
 
 
 def test_a_volume_far_from_the_twenty_before_is_told():
@@ -124,7 +124,7 @@ def test_a_volume_far_from_the_twenty_before_is_told():
     dead = series("DEAD", calm(21), volume=[*[1000.0] * 20, 40.0])
     young = series("YOUNG", calm(20), volume=[*[1000.0] * 19, 1e9])
 
-    found = judged(window(wild, busy, dead, young))
+    found = judged(lined_up(wild, busy, dead, young))
 
     assert offenders(found, VOLUME_USUAL) == [(20, "DEAD"), (20, "WILD")]
     assert told(found, VOLUME_USUAL) == [
@@ -136,7 +136,7 @@ def test_a_volume_far_from_the_twenty_before_is_told():
 def test_a_volume_that_always_varies_is_not_told():
     restless = series("RESTLESS", calm(21), volume=[*[100.0, 10_000.0] * 10, 100_000.0])
 
-    assert offenders(judged(window(restless)), VOLUME_USUAL) == []
+    assert offenders(judged(lined_up(restless)), VOLUME_USUAL) == []
 
 
 def test_a_bar_without_trades_carries_the_close_before():
@@ -145,7 +145,7 @@ def test_a_bar_without_trades_carries_the_close_before():
     carried = series("CARRIED", [10.0, 10.0], **idle)
     ranged = series("RANGED", [10.0, 10.2], **idle, low=9.0)
 
-    found = judged(window(moved, carried, ranged))
+    found = judged(lined_up(moved, carried, ranged))
 
     assert offenders(found, PLACEHOLDERS_CARRY) == [(1, "MOVED")]
     assert told(found, PLACEHOLDERS_CARRY) == ["10.2 without a trade, 10.0 the close before"]
