@@ -4,12 +4,14 @@ Every writer leaves its session (or symbol) marked as not covered, in its own tr
 takes all marked ones at once, so that it is exact after any interruption and never scans the table.
 
 The work is done on runs in calendar time: a session reaches until the next one begins, so that a
-weekend breaks no run. What is stored ends on the day after its last session instead. Most symbols
-have a bar in every session between their first and last; only those of the others are put together
-one by one, which takes longer than everything else.
+weekend breaks no run. What is stored ends on the day after its last session instead.
 """
 
+from typing import Any
+
 import psycopg
+
+from universe_pipeline.adapters.postgres import runs
 
 COVERAGE_LOCK = 0x756E697A
 
@@ -20,27 +22,17 @@ WITH calendar AS MATERIALIZED (
     SELECT date, until FROM calendar WHERE date = ANY (%(dates)s)
 ), renewed AS MATERIALIZED (
     SELECT symbol, loaded FROM symbol_loads WHERE symbol = ANY (%(symbols)s)
-), traded AS MATERIALIZED (
-    SELECT symbol, min(date) AS first, max(date) AS last, count(*) AS bars, array_agg(date) AS days
+), fresh AS (
+    SELECT symbol, range_agg(days) AS days
     FROM (
-        SELECT symbol, date FROM daily_bars WHERE date = ANY (%(loaded)s)
+        SELECT symbol, days
+        FROM unnest(%(traded)s::text[], %(runs)s::datemultirange[]) runs (symbol, days)
         UNION ALL
-        SELECT b.symbol, b.date FROM symbol_loads a JOIN daily_bars b USING (symbol)
+        SELECT b.symbol, datemultirange(daterange(k.date, k.until))
+        FROM symbol_loads a JOIN daily_bars b USING (symbol) JOIN calendar k ON k.date = b.date
         WHERE b.date = ANY (%(unloaded)s) AND a.loaded @> b.date
     ) bars
     WHERE symbol <> ALL (%(symbols)s)
-    GROUP BY symbol
-), spans AS MATERIALIZED (
-    SELECT symbol, daterange(first.date, last.until) AS span, days,
-           last.n - first.n + 1 = bars AS unbroken
-    FROM traded
-    JOIN calendar first ON first.date = traded.first JOIN calendar last ON last.date = traded.last
-), fresh AS (
-    SELECT symbol, datemultirange(span) AS days FROM spans WHERE unbroken
-    UNION ALL
-    SELECT symbol, range_agg(daterange(k.date, k.until))
-    FROM spans CROSS JOIN unnest(days) AS day JOIN calendar k ON k.date = day
-    WHERE NOT unbroken
     GROUP BY symbol
     UNION ALL
     SELECT b.symbol, range_agg(daterange(k.date, k.until))
@@ -109,12 +101,14 @@ def cover(connection: psycopg.Connection) -> int:
         ).fetchall()
         if not dates and not symbols:
             return 0
-        given = {
+        given: dict[str, list[Any]] = {
             "dates": [date for date, _ in dates],
             "loaded": [date for date, loaded in dates if loaded],
             "unloaded": [date for date, loaded in dates if not loaded],
             "symbols": [row[0] for row in symbols],
         }
+        traded = runs.of_sessions(connection, given["loaded"])
+        given |= {"traded": traded["symbol"].to_list(), "runs": traded["runs"].to_list()}
         connection.execute(_COVER, given)
         connection.execute(
             "UPDATE session_loads SET covered = true WHERE date = ANY (%(dates)s)", given
