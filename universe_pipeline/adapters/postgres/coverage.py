@@ -7,8 +7,7 @@ The work is done on runs in calendar time: a session reaches until the next one 
 weekend breaks no run. What is stored ends on the day after its last session instead.
 """
 
-from typing import Any
-
+import polars as pl
 import psycopg
 
 from universe_pipeline.adapters.postgres import runs
@@ -25,8 +24,7 @@ WITH calendar AS MATERIALIZED (
 ), fresh AS (
     SELECT symbol, range_agg(days) AS days
     FROM (
-        SELECT symbol, days
-        FROM unnest(%(traded)s::text[], %(runs)s::datemultirange[]) runs (symbol, days)
+        SELECT symbol, runs AS days FROM traded
         UNION ALL
         SELECT b.symbol, datemultirange(daterange(k.date, k.until))
         FROM symbol_loads a JOIN daily_bars b USING (symbol) JOIN calendar k ON k.date = b.date
@@ -101,15 +99,15 @@ def cover(connection: psycopg.Connection) -> int:
         ).fetchall()
         if not dates and not symbols:
             return 0
-        given: dict[str, list[Any]] = {
+        given = {
             "dates": [date for date, _ in dates],
             "loaded": [date for date, loaded in dates if loaded],
             "unloaded": [date for date, loaded in dates if not loaded],
             "symbols": [row[0] for row in symbols],
         }
-        traded = runs.of_sessions(connection, given["loaded"])
-        given |= {"traded": traded["symbol"].to_list(), "runs": traded["runs"].to_list()}
+        _stage(connection, runs.of_sessions(connection, given["loaded"]))
         connection.execute(_COVER, given)
+        connection.execute("DROP TABLE traded")
         connection.execute(
             "UPDATE session_loads SET covered = true WHERE date = ANY (%(dates)s)", given
         )
@@ -117,6 +115,16 @@ def cover(connection: psycopg.Connection) -> int:
             "UPDATE symbol_loads SET covered = true WHERE symbol = ANY (%(symbols)s)", given
         )
     return len(dates) + len(symbols)
+
+
+def _stage(connection: psycopg.Connection, traded: pl.DataFrame) -> None:
+    """Make `traded` a temporary table; an array of as many ranges takes four times as long."""
+    connection.execute('CREATE TEMP TABLE traded (symbol text COLLATE "C", runs datemultirange)')
+    with (
+        connection.cursor() as cursor,
+        cursor.copy("COPY traded FROM STDIN (FORMAT CSV)") as copy,
+    ):
+        copy.write(traded.write_csv(include_header=False, quote_style="always"))
 
 
 def symbol_count(connection: psycopg.Connection) -> int:

@@ -16,7 +16,8 @@ import psycopg
 from universe_pipeline.adapters.postgres.calendar import quarter_of
 
 # A quarter has more days than a number has bits: two numbers, since all that would leave out the
-# weekends takes longer.
+# weekends takes longer. The sessions are named one by one because the planner, which knows nothing
+# of bars that were just loaded, expects few of a range of dates, and takes an index and no workers.
 _READ = """
 SELECT string_agg(textsend(symbol), '\\x00'::bytea),
        string_agg(int8send(coalesce(late, 0)) || int8send(coalesce(early, 0)), '')
@@ -24,7 +25,7 @@ FROM (
     SELECT symbol,
         bit_or(1::bigint << date - %(start)s) FILTER (WHERE date < %(start)s + 64) AS early,
         bit_or(1::bigint << date - %(start)s - 64) FILTER (WHERE date >= %(start)s + 64) AS late
-    FROM daily_bars WHERE date BETWEEN %(start)s AND %(end)s
+    FROM daily_bars WHERE date = ANY (%(sessions)s)
     GROUP BY symbol
 ) symbols
 """
@@ -65,18 +66,16 @@ def _calendar(connection: psycopg.Connection, sessions: Sequence[date]) -> list[
 def _of_quarter(
     connection: psycopg.Connection, calendar: Sequence[_Session], sessions: set[date]
 ) -> pl.DataFrame:
-    wanted = np.array([day in sessions for day, _ in calendar])
-    if not wanted.any():
-        return _NONE.to_frame()
-    start, end = calendar[0][0], calendar[-1][0]
+    start = calendar[0][0]
+    wanted = [day for day, _ in calendar if day in sessions]
     with connection.cursor(binary=True) as cursor:
         # A prepared plan, for any dates, would know neither the partition nor that workers pay.
-        cursor.execute(_READ, {"start": start, "end": end}, prepare=False)
+        cursor.execute(_READ, {"start": start, "sessions": wanted}, prepare=False)
         symbols, bits = cursor.fetchall()[0]
     if symbols is None:
         return _NONE.to_frame()
     days = np.unpackbits(np.frombuffer(bits, "u1").reshape(-1, 16), axis=1)[:, ::-1]
-    bars = days[:, [(day - start).days for day, _ in calendar]] & wanted
+    bars = days[:, [(day - start).days for day, _ in calendar]]
     # One session without a bar before and after all: what changes there begins or ends a run.
     changes = np.diff(np.pad(bars, ((0, 0), (1, 1))).astype("i1"), axis=1)
     symbol, first = np.nonzero(changes == 1)
