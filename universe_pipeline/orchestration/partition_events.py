@@ -1,14 +1,16 @@
 """Materializations of a ranged run, each recorded soon after its session is committed.
 
-This is the one place that uses what Dagster does not document: `DagsterEvent` with batch metadata
-(the way Dagster's own end-of-step events go), and the partitions that an output context will mark
-at the end of a step. Tests fail when a release changes either.
+This is the one place that uses what Dagster does not document: the entries of its event log (made
+as Dagster makes those of a step, and stored in batches), and the partitions that an output context
+will mark at the end of a step. Tests fail when a release changes either.
 
 Why: `context.log_event` costs about 17 ms an event, and at the end of a step Dagster marks every
-requested partition as materialized, also those whose session failed.
+requested partition as materialized, also those whose session failed. A step's own events are of the
+moment in which they are made, and of all events in one millisecond the UI lists only one.
 """
 
 import logging
+import os
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -17,13 +19,12 @@ from typing import Any, Self
 import dagster as dg
 from dagster._core.events import (
     DagsterEvent,
-    DagsterEventBatchMetadata,
     DagsterEventType,
     StepMaterializationData,
 )
 from dagster._core.events.log import EventLogEntry
+from dagster._core.execution.context.system import StepExecutionContext
 from dagster._core.instance.utils import RUNLESS_JOB_NAME, RUNLESS_RUN_ID
-from dagster._core.utils import make_new_run_id
 
 FLUSH_SECONDS = 0.5
 """After a kill, at most so much of what is committed is not yet shown as materialized."""
@@ -42,6 +43,7 @@ class PartitionEvents:
         self._context = context
         self._waiting: list[tuple[str, Metadata]] = []
         self._flushed_at = time.monotonic()
+        self._newest = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -65,17 +67,12 @@ class PartitionEvents:
         self._record(self._waiting[:-1])
         self._leave_to_dagster(self._waiting[-1:])
 
-    def _record(self, partitions: list[tuple[str, Metadata]]) -> None:
-        batch = make_new_run_id()
-        for n, (partition, metadata) in enumerate(partitions, start=1):
-            time.sleep(0.001)  # of events in one millisecond the UI lists only one
-            DagsterEvent.asset_materialization(
-                self._context.step_context,
-                dg.AssetMaterialization(
-                    self._context.asset_key, partition=partition, metadata=dict(metadata)
-                ),
-                DagsterEventBatchMetadata(batch, is_end=n == len(partitions)),
-            )
+    def _record(self, partitions: Sequence[tuple[str, Metadata]]) -> None:
+        step = self._context.step_context
+        entries = _entries(self._context.asset_key, partitions, self._newest, step)
+        if entries:
+            self._newest = entries[-1].timestamp
+            step.instance.event_log_storage.store_event_batch(entries)
         self._flushed_at = time.monotonic()
 
     def _leave_to_dagster(self, last: list[tuple[str, Metadata]]) -> None:
@@ -95,25 +92,53 @@ def record_without_run(
     partitions: Sequence[tuple[str, Metadata]],
 ) -> None:
     """Record partitions as materialized at once, as belonging to no run."""
-    now = time.time() - len(partitions) / 1000
-    entries = [
-        EventLogEntry(
-            user_message="",
-            level=logging.INFO,
-            job_name=RUNLESS_JOB_NAME,
-            run_id=RUNLESS_RUN_ID,
-            error_info=None,
-            timestamp=now + n / 1000,  # of events in one millisecond the UI lists only one
-            step_key=None,
-            dagster_event=DagsterEvent(
-                event_type_value=DagsterEventType.ASSET_MATERIALIZATION.value,
-                event_specific_data=StepMaterializationData(
-                    dg.AssetMaterialization(asset, partition=partition, metadata=dict(metadata))
-                ),
-                job_name=RUNLESS_JOB_NAME,
-            ),
+    entries = _entries(asset, partitions)
+    if entries:
+        instance.event_log_storage.store_event_batch(entries)
+
+
+def _entries(
+    asset: dg.AssetKey,
+    partitions: Sequence[tuple[str, Metadata]],
+    after: float = 0.0,
+    step: StepExecutionContext | None = None,
+) -> list[EventLogEntry]:
+    """A materialization of each partition, in a millisecond of its own: the UI lists one of each.
+
+    The last one is of now; later than now might be later than what happens next.
+    """
+    first = max(after + 0.001, time.time() - len(partitions) / 1000)
+    return [
+        _entry(
+            dg.AssetMaterialization(asset, partition=partition, metadata=dict(metadata)),
+            first + n / 1000,
+            step,
         )
         for n, (partition, metadata) in enumerate(partitions)
     ]
-    if entries:
-        instance.event_log_storage.store_event_batch(entries)
+
+
+def _entry(
+    materialization: dg.AssetMaterialization, timestamp: float, step: StepExecutionContext | None
+) -> EventLogEntry:
+    event = DagsterEvent(
+        event_type_value=DagsterEventType.ASSET_MATERIALIZATION.value,
+        event_specific_data=StepMaterializationData(materialization),
+        job_name=step.job_name if step else RUNLESS_JOB_NAME,
+        step_handle=step.step.handle if step else None,
+        node_handle=step.node_handle if step else None,
+        step_kind_value=step.step.kind.value if step else None,
+        logging_tags=step.event_tags if step else None,
+        message="Materialized value." if step else None,
+        pid=os.getpid() if step else None,
+    )
+    return EventLogEntry(
+        user_message=event.message or "",
+        level=logging.DEBUG if step else logging.INFO,
+        job_name=event.job_name,
+        run_id=step.run_id if step else RUNLESS_RUN_ID,
+        error_info=None,
+        timestamp=timestamp,
+        step_key=event.step_key,
+        dagster_event=event,
+    )

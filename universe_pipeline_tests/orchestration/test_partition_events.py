@@ -152,6 +152,40 @@ def test_an_early_close_counts_from_13_00(
     assert materialized(instance, "daily_bars") == ["2024-07-03"]
 
 
+@pytest.mark.parametrize("flush_seconds", [0.0, 0.5])
+def test_events_follow_one_another_in_the_order_of_sessions_in_a_millisecond_of_their_own(
+    runs: Runs,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+    flush_seconds: float,
+) -> None:
+    monkeypatch.setattr(partition_events, "FLUSH_SECONDS", flush_seconds)
+
+    load(runs, *WEEK)
+
+    for asset in ASSETS:
+        records = instance.fetch_materializations(
+            dg.AssetKey(asset), limit=10, ascending=True
+        ).records
+        assert [record.partition_key for record in records] == WEEK
+        shown = [int(record.timestamp * 1000) for record in records]
+        assert shown == sorted(set(shown))
+
+
+def test_every_partition_is_planned_once_for_each_table(
+    runs: Runs, instance: dg.DagsterInstance
+) -> None:
+    load(runs, *WEEK)
+
+    (run,) = instance.get_runs()
+    planned = instance.get_records_for_run(
+        run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED
+    ).records
+    found = [(str(record.asset_key), record.partition_key) for record in planned]
+    wanted = [(str(dg.AssetKey(asset)), day) for asset in ASSETS for day in WEEK]
+    assert {one: found.count(one) for one in wanted} == dict.fromkeys(wanted, 1)
+
+
 def test_events_recorded_while_a_run_goes_on_are_the_same(
     runs: Runs, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,15 +1,20 @@
 """`symbols`: every security that the vendor knows, active and delisted."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
+from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.symbols import Snapshot, listed_counts
 from universe_pipeline.domain.errors import VendorError
 from universe_pipeline.loading.progress import Step, report
 from universe_pipeline.loading.universe import Discovery, discover
 from universe_pipeline.orchestration.failures import stop
+from universe_pipeline.orchestration.io_manager import Committed, PartitionWriter
 from universe_pipeline.orchestration.metadata import OWNERS, table
 from universe_pipeline.orchestration.partitions import RANGES, SESSIONS, as_sessions
 from universe_pipeline.orchestration.resources import PolygonResource, PostgresResource
@@ -35,6 +40,7 @@ class Discover(dg.Config):
 @dg.asset(
     partitions_def=SESSIONS,
     backfill_policy=RANGES,
+    io_manager_key="postgres_io",
     op_tags={"dagster/priority": "1"},  # a run discovers before it loads
     group_name="universe",
     owners=OWNERS,
@@ -47,19 +53,27 @@ def symbols(
     config: Discover,
     polygon: PolygonResource,
     postgres: PostgresResource,
-) -> dg.MaterializeResult[Any]:
-    """Discover the universe unless it is fresh."""
+) -> PartitionWriter:
+    """Discover the universe unless it is fresh; `postgres_io` notes it on every session."""
     found = _discover(context, config, polygon, postgres)
-    sessions = as_sessions(context.partition_keys)
-    with postgres.database.connect() as connection:
-        listed = listed_counts(connection, sessions)
-    for session in sessions:
-        context.add_asset_metadata(
-            {"listed_securities": listed.get(session, 0)},
-            asset_key=context.asset_key,
-            partition_key=session.isoformat(),
-        )
-    return dg.MaterializeResult(metadata=_metadata(found))
+    return Universe(found, as_sessions(context.partition_keys))
+
+
+@dataclass(frozen=True, slots=True)
+class Universe:
+    """What is known of the universe, for the sessions of one run."""
+
+    found: Discovery
+    sessions: Sequence[date]
+
+    def write(self, connection: Connection) -> Iterator[Committed]:
+        """Nothing is left to write: tell of each session what was listed then."""
+        listed = listed_counts(connection, self.sessions)
+        shown = _metadata(self.found)
+        for session in self.sessions:
+            yield Committed(
+                session.isoformat(), {**shown, "listed_securities": listed.get(session, 0)}
+            )
 
 
 def _discover(

@@ -1,0 +1,89 @@
+"""The unbroken runs of sessions in which symbols have a bar: what coverage is made of.
+
+The server sets a bit for every bar of a quarter, in parallel, which is all that it has to do bar by
+bar; where the runs begin and end is found here, for all symbols of the quarter at once.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from itertools import groupby
+from typing import TypeAlias
+
+import numpy as np
+import polars as pl
+import psycopg
+
+from universe_pipeline.adapters.postgres.calendar import quarter_of
+
+# A quarter has more days than a number has bits: two numbers, since all that would leave out the
+# weekends takes longer. The sessions are named one by one because the planner, which knows nothing
+# of bars that were just loaded, expects few of a range of dates, and takes an index and no workers.
+_READ = """
+SELECT string_agg(textsend(symbol), '\\x00'::bytea),
+       string_agg(int8send(coalesce(late, 0)) || int8send(coalesce(early, 0)), '')
+FROM (
+    SELECT symbol,
+        bit_or(1::bigint << date - %(start)s) FILTER (WHERE date < %(start)s + 64) AS early,
+        bit_or(1::bigint << date - %(start)s - 64) FILTER (WHERE date >= %(start)s + 64) AS late
+    FROM daily_bars WHERE date = ANY (%(sessions)s)
+    GROUP BY symbol
+) symbols
+"""
+
+_Session: TypeAlias = tuple[date, date]
+"""A session and the next one."""
+
+
+def of_sessions(connection: psycopg.Connection, sessions: Sequence[date]) -> pl.DataFrame:
+    """For each `symbol` its `runs` among `sessions`, as the text of a datemultirange.
+
+    A run reaches until the session after its last, so that those of two quarters join.
+    """
+    runs = [
+        _of_quarter(connection, list(quarter), set(sessions))
+        for _, quarter in groupby(_calendar(connection, sessions), lambda day: quarter_of(day[0]))
+    ]
+    return (
+        pl.concat([_NONE.to_frame(), *runs])
+        .group_by("symbol")
+        .agg(pl.format("[{},{})", "first", "until").str.join(",").alias("runs"))
+        .with_columns(runs="{" + pl.col("runs") + "}")
+    )
+
+
+_NONE = pl.Schema({"symbol": pl.String, "first": pl.Date, "until": pl.Date})
+
+
+def _calendar(connection: psycopg.Connection, sessions: Sequence[date]) -> list[_Session]:
+    if not sessions:
+        return []
+    return connection.execute(
+        "SELECT date, until FROM nyse_sessions WHERE date BETWEEN %s AND %s ORDER BY date",
+        (min(sessions), max(sessions)),
+    ).fetchall()
+
+
+def _of_quarter(
+    connection: psycopg.Connection, calendar: Sequence[_Session], sessions: set[date]
+) -> pl.DataFrame:
+    start = calendar[0][0]
+    wanted = [day for day, _ in calendar if day in sessions]
+    with connection.cursor(binary=True) as cursor:
+        # A prepared plan, for any dates, would know neither the partition nor that workers pay.
+        cursor.execute(_READ, {"start": start, "sessions": wanted}, prepare=False)
+        symbols, bits = cursor.fetchall()[0]
+    if symbols is None:
+        return _NONE.to_frame()
+    days = np.unpackbits(np.frombuffer(bits, "u1").reshape(-1, 16), axis=1)[:, ::-1]
+    bars = days[:, [(day - start).days for day, _ in calendar]]
+    # One session without a bar before and after all: what changes there begins or ends a run.
+    changes = np.diff(np.pad(bars, ((0, 0), (1, 1))).astype("i1"), axis=1)
+    symbol, first = np.nonzero(changes == 1)
+    _, after = np.nonzero(changes == -1)
+    return pl.DataFrame(
+        {
+            "symbol": pl.Series([symbols.decode()]).str.split("\0").explode().gather(symbol),
+            "first": pl.Series([day for day, _ in calendar]).gather(first),
+            "until": pl.Series([until for _, until in calendar]).gather(after - 1),
+        }
+    )
