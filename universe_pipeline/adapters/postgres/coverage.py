@@ -119,7 +119,9 @@ def cover(connection: psycopg.Connection) -> int:
 
 def _stage(connection: psycopg.Connection, traded: pl.DataFrame) -> None:
     """Make `traded` a temporary table; an array of as many ranges takes four times as long."""
-    connection.execute('CREATE TEMP TABLE traded (symbol text COLLATE "C", runs datemultirange)')
+    connection.execute(
+        'CREATE TEMPORARY TABLE traded (symbol text COLLATE "C", runs datemultirange)'
+    )
     with (
         connection.cursor() as cursor,
         cursor.copy("COPY traded FROM STDIN (FORMAT CSV)") as copy,

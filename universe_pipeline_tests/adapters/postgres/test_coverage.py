@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from universe_pipeline.adapters.postgres.bars import write_session, write_symbol
+from universe_pipeline.adapters.postgres.calendar import make_quarters
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.coverage import cover
 from universe_pipeline.adapters.postgres.loads import record_unstored
@@ -74,6 +75,28 @@ def test_the_order_of_loading_does_not_matter(store: Connection, order: tuple[da
         cover(store)
 
     assert coverage_of(store) == (JULY_1, JULY_8, 5, 0, "{[2024-07-01,2024-07-09)}")
+
+
+def test_runs_reach_over_the_middle_and_the_end_of_a_quarter(store: Connection):
+    days = [JULY_1, *(date(2024, *day) for day in ((8, 30), (9, 3), (9, 30), (10, 1)))]
+    make_quarters(store, days)
+    load(store, days)
+
+    cover(store)
+
+    assert coverage_of(store) == (
+        *(JULY_1, date(2024, 10, 1), 5, 0),
+        "{[2024-07-01,2024-07-02),[2024-08-30,2024-09-04),[2024-09-30,2024-10-02)}",
+    )
+
+
+@pytest.mark.parametrize("symbol", ['A"B', "A,B", "\\.", "Ä\\N"])
+def test_a_symbol_is_covered_as_it_is_written(store: Connection, symbol: str):
+    write_session(store, answered(JULY_1, bar(symbol)), None)
+
+    cover(store)
+
+    assert coverage_of(store, symbol) == (JULY_1, JULY_1, 1, 0, "{[2024-07-01,2024-07-02)}")
 
 
 @pytest.mark.parametrize("at_once", [True, False])
