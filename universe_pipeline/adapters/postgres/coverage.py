@@ -7,6 +7,8 @@ The work is done on runs in calendar time: a session reaches until the next one 
 weekend breaks no run. What is stored ends on the day after its last session instead.
 """
 
+from collections.abc import Iterable
+
 import polars as pl
 import psycopg
 
@@ -105,7 +107,7 @@ def cover(connection: psycopg.Connection) -> int:
             "unloaded": [date for date, loaded in dates if not loaded],
             "symbols": [row[0] for row in symbols],
         }
-        _stage(connection, runs.of_sessions(connection, given["loaded"]))
+        _stage(connection, runs.in_years(connection, given["loaded"]))
         connection.execute(_COVER, given)
         connection.execute("DROP TABLE traded")
         connection.execute(
@@ -117,16 +119,17 @@ def cover(connection: psycopg.Connection) -> int:
     return len(dates) + len(symbols)
 
 
-def _stage(connection: psycopg.Connection, traded: pl.DataFrame) -> None:
+def _stage(connection: psycopg.Connection, years: Iterable[pl.DataFrame]) -> None:
     """Make `traded` a temporary table; an array of as many ranges takes four times as long."""
     connection.execute(
         'CREATE TEMPORARY TABLE traded (symbol text COLLATE "C", runs datemultirange)'
     )
-    with (
-        connection.cursor() as cursor,
-        cursor.copy("COPY traded FROM STDIN (FORMAT CSV)") as copy,
-    ):
-        copy.write(traded.write_csv(include_header=False, quote_style="always"))
+    for traded in years:
+        with (
+            connection.cursor() as cursor,
+            cursor.copy("COPY traded FROM STDIN (FORMAT CSV)") as copy,
+        ):
+            copy.write(traded.write_csv(include_header=False, quote_style="always"))
 
 
 def symbol_count(connection: psycopg.Connection) -> int:

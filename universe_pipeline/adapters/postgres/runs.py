@@ -4,7 +4,7 @@ The server sets a bit for every bar of a quarter, in parallel, which is all that
 bar; where the runs begin and end is found here, for all symbols of the quarter at once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from itertools import groupby
 from typing import TypeAlias
@@ -34,21 +34,23 @@ _Session: TypeAlias = tuple[date, date]
 """A session and the next one."""
 
 
-def of_sessions(connection: psycopg.Connection, sessions: Sequence[date]) -> pl.DataFrame:
-    """For each `symbol` its `runs` among `sessions`, as the text of a datemultirange.
+def in_years(connection: psycopg.Connection, sessions: Sequence[date]) -> Iterator[pl.DataFrame]:
+    """Year by year, for each `symbol` its `runs` among `sessions`, as the text of a datemultirange.
 
-    A run reaches until the session after its last, so that those of two quarters join.
+    A run reaches until the session after its last, so that those of two quarters, or years, join.
+    The text of all years at once would take most of the memory of a load.
     """
-    runs = [
-        _of_quarter(connection, list(quarter), set(sessions))
-        for _, quarter in groupby(_calendar(connection, sessions), lambda day: quarter_of(day[0]))
-    ]
-    return (
-        pl.concat([_NONE.to_frame(), *runs])
-        .group_by("symbol")
-        .agg(pl.format("[{},{})", "first", "until").str.join(",").alias("runs"))
-        .with_columns(runs="{" + pl.col("runs") + "}")
-    )
+    for _, year in groupby(_calendar(connection, sessions), lambda day: day[0].year):
+        runs = [
+            _of_quarter(connection, list(quarter), set(sessions))
+            for _, quarter in groupby(year, lambda day: quarter_of(day[0]))
+        ]
+        yield (
+            pl.concat(runs)
+            .group_by("symbol")
+            .agg(pl.format("[{},{})", "first", "until").str.join(",").alias("runs"))
+            .with_columns(runs="{" + pl.col("runs") + "}")
+        )
 
 
 _NONE = pl.Schema({"symbol": pl.String, "first": pl.Date, "until": pl.Date})
