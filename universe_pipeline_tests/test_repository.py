@@ -23,8 +23,9 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCKS = ("requirements-build.txt", "requirements.txt", "requirements-dev.txt")
 
+REGISTRIES = ("pypi", "pythonhosted", "npmjs", r"deb\.debian")  # this file names none whole
 OF_ONE_MACHINE = re.compile(
-    r"pypi\.org|pythonhosted\.org|npmjs\.org|deb\.debian\.org|"
+    rf"(?:{'|'.join(REGISTRIES)})\.org|"
     r"--(extra-)?index-url|--find[-]links|"
     r"(?<![\w.~}-])/(home/(?!you\b)\w|Users/\w|root/\w|work/|opt/pypi|opt/wheels)"
 )

@@ -74,17 +74,21 @@ def _unpacked(row: _Row) -> pl.DataFrame:
     day, _, _, symbols, prices, volumes, transactions = row
     volume, vwap = _numbers(volumes, "f8", 2)
     counts = pl.Series("transactions", _numbers(transactions, "i8", 1)[0])
-    texts = pl.Series("symbol", [symbols.decode()], dtype=pl.String)
     return pl.DataFrame(
         [
             pl.Series("date", [day], pl.Date).new_from_index(0, len(counts)),
-            texts.str.split("\0").explode(),
+            texts(symbols).alias("symbol"),
             *map(pl.Series, PRICES, _numbers(prices, "f8", 4)),
             pl.Series("volume", volume),
             pl.Series("vwap", vwap, nan_to_null=True),
             counts.set(counts == _NO_TRANSACTIONS, None),
         ]
     )
+
+
+def texts(packed: bytes) -> pl.Series:
+    """Texts that stand one after the other, a NUL between two."""
+    return pl.Series([packed.decode()], dtype=pl.String).str.split("\0").explode()
 
 
 def _numbers(packed: bytes, kind: str, columns: int) -> npt.NDArray[Any]:

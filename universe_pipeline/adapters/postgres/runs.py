@@ -14,6 +14,7 @@ import polars as pl
 import psycopg
 
 from universe_pipeline.adapters.postgres.calendar import quarter_of
+from universe_pipeline.adapters.postgres.packed import texts
 
 # A quarter has more days than a number has bits: two numbers, since all that would leave out the
 # weekends takes longer. The sessions are named one by one because the planner, which knows nothing
@@ -40,9 +41,10 @@ def in_years(connection: psycopg.Connection, sessions: Sequence[date]) -> Iterat
     A run reaches until the session after its last, so that those of two quarters, or years, join.
     The text of all years at once would take most of the memory of a load.
     """
+    known = set(sessions)
     for _, year in groupby(_calendar(connection, sessions), lambda day: day[0].year):
         runs = [
-            _of_quarter(connection, list(quarter), set(sessions))
+            _of_quarter(connection, list(quarter), known)
             for _, quarter in groupby(year, lambda day: quarter_of(day[0]))
         ]
         yield (
@@ -70,6 +72,8 @@ def _of_quarter(
 ) -> pl.DataFrame:
     start = calendar[0][0]
     wanted = [day for day, _ in calendar if day in sessions]
+    if not wanted:
+        return _NONE.to_frame()  # sessions that are years apart leave many quarters out
     with connection.cursor(binary=True) as cursor:
         # A prepared plan, for any dates, would know neither the partition nor that workers pay.
         cursor.execute(_READ, {"start": start, "sessions": wanted}, prepare=False)
@@ -84,7 +88,7 @@ def _of_quarter(
     _, after = np.nonzero(changes == -1)
     return pl.DataFrame(
         {
-            "symbol": pl.Series([symbols.decode()]).str.split("\0").explode().gather(symbol),
+            "symbol": texts(symbols).gather(symbol),
             "first": pl.Series([day for day, _ in calendar]).gather(first),
             "until": pl.Series([until for _, until in calendar]).gather(after - 1),
         }
