@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
-from universe_pipeline.adapters.postgres.bars import Write, write_session
+from universe_pipeline.adapters.postgres.bars import Write
 from universe_pipeline.adapters.postgres.calendar import make_quarters
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.domain.sessions import newest_closed, sessions_before, sessions_between
@@ -25,6 +25,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     bar,
     load_of,
     versions,
+    write_session,
 )
 from universe_pipeline_tests.cli.vendor_answers import grouped
 

@@ -6,7 +6,6 @@ from datetime import date
 import polars as pl
 import pytest
 
-from universe_pipeline.adapters.postgres.bars import write_session
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.loads import trailing_median
 from universe_pipeline.domain.bars import BAR_SCHEMA
@@ -20,6 +19,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     Row,
     answered,
     bar,
+    write_session,
 )
 
 MANY = 1_000

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from psycopg import sql
 
-from universe_pipeline.adapters.postgres.bars import write_session, write_symbol
+from universe_pipeline.adapters.postgres.bars import write_symbol
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.coverage import cover
 from universe_pipeline.adapters.postgres.loads import record_unstored
@@ -30,6 +30,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     answered,
     answered_symbol,
     bar,
+    write_session,
 )
 
 DAYS = (JULY_1, JULY_2, JULY_3, JULY_5)

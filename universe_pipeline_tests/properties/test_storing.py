@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from universe_pipeline.adapters.polygon.bars import grouped_bars
 from universe_pipeline.adapters.polygon.exchange import Reply
 from universe_pipeline.adapters.polygon.reference import ticker_page
-from universe_pipeline.adapters.postgres.bars import write_session
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.adapters.postgres.failures import open_failures, record_failure
 from universe_pipeline.adapters.postgres.symbols import newest_snapshot, swap_universe
@@ -22,7 +21,7 @@ from universe_pipeline.domain.errors import VendorError
 from universe_pipeline.domain.symbols import resolve
 from universe_pipeline.loading.sessions import Encoding, encode_session
 from universe_pipeline_tests.adapters.polygon.answers import grouped, listed, row
-from universe_pipeline_tests.adapters.postgres.session_answers import JULY_1
+from universe_pipeline_tests.adapters.postgres.session_answers import JULY_1, write_session
 from universe_pipeline_tests.properties.mutations import broken_bytes, wrong_values
 from universe_pipeline_tests.properties.profile import examples
 from universe_pipeline_tests.reused_database import emptied

@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime
 import pytest
 
 from universe_pipeline.adapters.postgres import verdicts
-from universe_pipeline.adapters.postgres.bars import write_session
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.coverage import cover
 from universe_pipeline.adapters.postgres.failures import record_failure
@@ -28,6 +27,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     T1,
     answered,
     bar,
+    write_session,
 )
 from universe_pipeline_tests.reporting.html import Parts
 

@@ -115,14 +115,6 @@ def locked_session(connection: psycopg.Connection, session: date) -> Generator[S
         yield Standing(stored, content_hash, fetched_at, bool(held.rowcount), median())
 
 
-def write_session(
-    connection: psycopg.Connection, answer: EncodedSession, run_id: str | None
-) -> Write:
-    """Store one session's answer and its `session_loads` row in one transaction."""
-    with locked_session(connection, answer.session) as standing:
-        return write_locked(connection, standing, answer, run_id)
-
-
 def write_locked(
     connection: psycopg.Connection,
     standing: Standing,

@@ -9,7 +9,13 @@ import polars as pl
 from psycopg import sql
 
 from universe_pipeline.adapters.postgres import copy_binary
-from universe_pipeline.adapters.postgres.bars import EncodedSession, EncodedSymbol
+from universe_pipeline.adapters.postgres.bars import (
+    EncodedSession,
+    EncodedSymbol,
+    Write,
+    locked_session,
+    write_locked,
+)
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.domain.bars import BAR_SCHEMA, DATED_BAR_SCHEMA, Bars, RejectedRow
 from universe_pipeline.loading.sessions import Encoding, encode_session
@@ -112,3 +118,9 @@ def revisions(connection: Connection, *columns: str) -> list[Row]:
     names = [column.name for column in cursor.description or ()]
     rows = [dict(zip(names, row, strict=True)) for row in cursor]
     return [tuple(row[column] for column in columns) for row in rows]
+
+
+def write_session(connection: Connection, answer: EncodedSession, run_id: str | None) -> Write:
+    """Store one session's answer and its `session_loads` row in one transaction."""
+    with locked_session(connection, answer.session) as standing:
+        return write_locked(connection, standing, answer, run_id)

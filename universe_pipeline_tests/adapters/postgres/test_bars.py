@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from universe_pipeline.adapters.postgres.bars import Write, write_session
+from universe_pipeline.adapters.postgres.bars import Write
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.failures import record_failure
 from universe_pipeline.adapters.postgres.loads import record_empty_answer, record_unstored
@@ -27,6 +27,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     revisions,
     stored,
     versions,
+    write_session,
 )
 
 TEN = [bar(f"S{n}") for n in range(10)]

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from universe_pipeline.adapters.postgres.bars import Write, write_session, write_symbol
+from universe_pipeline.adapters.postgres.bars import Write, write_symbol
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.failures import record_failure
 from universe_pipeline.adapters.postgres.loads import record_unstored
@@ -28,6 +28,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     revisions,
     stored,
     versions,
+    write_session,
 )
 
 DAYS = (JULY_1, JULY_2, JULY_3)

@@ -4,7 +4,6 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
-from universe_pipeline.adapters.postgres.bars import write_session
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.coverage import cover
 from universe_pipeline.adapters.postgres.failures import record_failure
@@ -25,6 +24,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     T1,
     answered,
     bar,
+    write_session,
 )
 
 COUNTS = (

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from universe_pipeline.adapters.postgres.bars import write_session, write_symbol
+from universe_pipeline.adapters.postgres.bars import write_symbol
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.failures import open_failures, record_failure
 from universe_pipeline.adapters.postgres.loads import (
@@ -33,6 +33,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     load_of,
     stored,
     versions,
+    write_session,
 )
 
 WEEK = (JULY_1, JULY_2, JULY_3, JULY_5, JULY_8)

@@ -6,7 +6,6 @@ import psycopg
 import pytest
 
 from universe_pipeline.adapters.postgres import overview, verdicts
-from universe_pipeline.adapters.postgres.bars import write_session
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.coverage import cover
 from universe_pipeline.adapters.postgres.loads import record_unstored
@@ -20,6 +19,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     T1,
     answered,
     bar,
+    write_session,
 )
 
 

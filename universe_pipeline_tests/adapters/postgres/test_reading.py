@@ -5,7 +5,6 @@ from datetime import date
 import polars as pl
 
 from universe_pipeline.adapters.postgres import reading
-from universe_pipeline.adapters.postgres.bars import write_session
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.coverage import cover
 from universe_pipeline.adapters.postgres.loads import record_unstored
@@ -21,6 +20,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     Row,
     answered,
     bar,
+    write_session,
 )
 
 DAYS = (JULY_1, JULY_2, JULY_3)

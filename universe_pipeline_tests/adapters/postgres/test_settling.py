@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime
 import psycopg
 import pytest
 
-from universe_pipeline.adapters.postgres.bars import write_session
 from universe_pipeline.adapters.postgres.calendar import make_quarters
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.settling import SETTLING_LOCK, settle, unsettled
@@ -16,6 +15,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     answered,
     bar,
     stored,
+    write_session,
 )
 
 FIRST = date(2024, 6, 24)

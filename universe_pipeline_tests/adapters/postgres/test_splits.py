@@ -8,7 +8,6 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from universe_pipeline.adapters.postgres.bars import write_session
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.splits import (
     SplitList,
@@ -29,6 +28,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     Row,
     answered,
     bar,
+    write_session,
 )
 
 MONDAY = datetime(2024, 7, 1, 21, 0, tzinfo=UTC)

@@ -7,7 +7,6 @@ import polars as pl
 import psycopg
 import pytest
 
-from universe_pipeline.adapters.postgres.bars import write_session
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.coverage import cover
 from universe_pipeline.adapters.postgres.symbols import (
@@ -31,6 +30,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     answered,
     bar,
     versions,
+    write_session,
 )
 
 MONDAY = datetime(2024, 7, 1, 21, 0, tzinfo=UTC)

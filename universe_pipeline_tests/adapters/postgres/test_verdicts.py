@@ -5,7 +5,6 @@ from datetime import date
 import pytest
 
 from universe_pipeline.adapters.postgres import verdicts
-from universe_pipeline.adapters.postgres.bars import write_session
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.loads import record_unstored
 from universe_pipeline.domain.quality.findings import Finding, Offender, listed
@@ -24,6 +23,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     T1,
     answered,
     bar,
+    write_session,
 )
 
 DAYS = (JULY_1, JULY_2, JULY_3)
