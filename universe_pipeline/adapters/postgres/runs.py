@@ -35,24 +35,18 @@ _Session: TypeAlias = tuple[date, date]
 """A session and the next one."""
 
 
-def in_years(connection: psycopg.Connection, sessions: Sequence[date]) -> Iterator[pl.DataFrame]:
-    """Year by year, for each `symbol` its `runs` among `sessions`, as the text of a datemultirange.
+def in_quarters(
+    connection: psycopg.Connection, sessions: Sequence[date]
+) -> Iterator[pl.DataFrame]:
+    """Quarter by quarter, the runs among `sessions`: `symbol`, `days` (the text of a daterange).
 
-    A run reaches until the session after its last, so that those of two quarters, or years, join.
-    The text of all years at once would take most of the memory of a load.
+    A run reaches until the session after its last, so that those of two quarters join. The text of
+    all quarters at once would take most of the memory of a load.
     """
     known = set(sessions)
-    for _, year in groupby(_calendar(connection, sessions), lambda day: day[0].year):
-        runs = [
-            _of_quarter(connection, list(quarter), known)
-            for _, quarter in groupby(year, lambda day: quarter_of(day[0]))
-        ]
-        yield (
-            pl.concat(runs)
-            .group_by("symbol")
-            .agg(pl.format("[{},{})", "first", "until").str.join(",").alias("runs"))
-            .with_columns(runs="{" + pl.col("runs") + "}")
-        )
+    for _, quarter in groupby(_calendar(connection, sessions), lambda day: quarter_of(day[0])):
+        runs = _of_quarter(connection, list(quarter), known)
+        yield runs.select("symbol", days=pl.format("[{},{})", "first", "until"))
 
 
 _NONE = pl.Schema({"symbol": pl.String, "first": pl.Date, "until": pl.Date})
