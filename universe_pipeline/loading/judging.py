@@ -36,8 +36,8 @@ from universe_pipeline.loading.progress import Step, report
 
 _LARGE_REVISION = 0.005
 _READ_AHEAD = 2
-_AT_ONCE = 12
-"""Sessions that are judged at once: more take memory, fewer look at the ones before more often."""
+_AT_ONCE = 6
+"""Sessions that are judged at once: more take memory, fewer take longer."""
 _A_DAY, _TWO_WEEKS = timedelta(days=1), timedelta(days=14)
 
 

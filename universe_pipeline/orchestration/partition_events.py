@@ -29,6 +29,9 @@ from dagster._core.instance.utils import RUNLESS_JOB_NAME, RUNLESS_RUN_ID
 FLUSH_SECONDS = 0.5
 """After a kill, at most so much of what is committed is not yet shown as materialized."""
 
+MOST_WAITING = 250
+"""Partitions that wait to be recorded: of years that are covered at once all would take 20 MB."""
+
 Metadata = Mapping[str, Any]
 
 
@@ -51,7 +54,8 @@ class PartitionEvents:
     def add(self, partition: str, metadata: Metadata) -> None:
         """One more partition is committed."""
         self._waiting.append((partition, metadata))
-        if time.monotonic() - self._flushed_at > FLUSH_SECONDS:
+        late = time.monotonic() - self._flushed_at > FLUSH_SECONDS
+        if late or len(self._waiting) > MOST_WAITING:
             self._record(self._waiting[:-1])
             self._waiting = self._waiting[-1:]
 

@@ -16,8 +16,8 @@ from universe_pipeline.adapters.postgres import runs
 
 COVERAGE_LOCK = 0x756E697A
 
-# Runs are taken out of their multiranges in steps of their own, which are not planned together with
-# the joins: before there are statistics the calendar would be read anew for each symbol, 8 s in all.
+# Runs are taken out of their multiranges in steps of their own, not planned together with the
+# joins: before there are statistics the calendar would be read anew for each symbol, 8 s in all.
 _COVER = """
 WITH calendar AS MATERIALIZED (
     SELECT date, until, row_number() OVER (ORDER BY date) AS n FROM nyse_sessions
@@ -123,9 +123,7 @@ def cover(connection: psycopg.Connection) -> int:
 
 def _stage(connection: psycopg.Connection, quarters: Iterable[pl.DataFrame]) -> None:
     """Make `traded` a temporary table; an array of as many ranges takes four times as long."""
-    connection.execute(
-        'CREATE TEMPORARY TABLE traded (symbol text COLLATE "C", days daterange)'
-    )
+    connection.execute('CREATE TEMPORARY TABLE traded (symbol text COLLATE "C", days daterange)')
     for traded in quarters:
         with (
             connection.cursor() as cursor,

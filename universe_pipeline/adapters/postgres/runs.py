@@ -35,9 +35,7 @@ _Session: TypeAlias = tuple[date, date]
 """A session and the next one."""
 
 
-def in_quarters(
-    connection: psycopg.Connection, sessions: Sequence[date]
-) -> Iterator[pl.DataFrame]:
+def in_quarters(connection: psycopg.Connection, sessions: Sequence[date]) -> Iterator[pl.DataFrame]:
     """Quarter by quarter, the runs among `sessions`: `symbol`, `days` (the text of a daterange).
 
     A run reaches until the session after its last, so that those of two quarters join. The text of

@@ -22,8 +22,11 @@ from universe_pipeline.domain.quality.universe import judge_spans
 from universe_pipeline.domain.sessions import is_session
 from universe_pipeline.domain.thresholds import TRAILING, Thresholds
 
-_MANY = 25_000
+_MANY = 10_000
 """So many striking bars are judged at once."""
+
+_FORGET_EVERY = 12
+"""Sessions after which the bars are forgotten that no longer say what is usual."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +64,12 @@ class Scan:
         self._unshown: list[pl.DataFrame] = []
         self._unexplained: list[pl.DataFrame] = []
         self._judged: list[date] = []
+        self._since_forgotten = 0
 
     def remember(self, bars: pl.DataFrame) -> None:
         """Compare later bars with these, as `judge` takes them: what came before the first."""
         self._histories.reset()
+        self._since_forgotten = 0
         self._figures = self._known(self._histories.line_up(bars).bars)
 
     def judge(self, bars: pl.DataFrame, sessions: Sequence[date]) -> None:
@@ -86,7 +91,10 @@ class Scan:
             self._judge_striking()
         self._judged += sessions
         self._spans = _spans(pl.concat([self._spans, _spanned(lines.bars)]))
-        self._forget(bars)
+        self._since_forgotten += len(sessions)
+        if self._since_forgotten >= _FORGET_EVERY:
+            self._since_forgotten = 0
+            self._forget(bars)
 
     def _judge_striking(self) -> None:
         """Judge what has come together: to judge few rows takes nearly as long."""
