@@ -152,14 +152,16 @@ def test_an_early_close_counts_from_13_00(
     assert materialized(instance, "daily_bars") == ["2024-07-03"]
 
 
-@pytest.mark.parametrize("flush_seconds", [0.0, 0.5])
+@pytest.mark.parametrize(("flush_seconds", "most_waiting"), [(0.0, 250), (0.5, 250), (60.0, 2)])
 def test_events_follow_one_another_in_the_order_of_sessions_in_a_millisecond_of_their_own(
     runs: Runs,
     instance: dg.DagsterInstance,
     monkeypatch: pytest.MonkeyPatch,
     flush_seconds: float,
+    most_waiting: int,
 ) -> None:
     monkeypatch.setattr(partition_events, "FLUSH_SECONDS", flush_seconds)
+    monkeypatch.setattr(partition_events, "MOST_WAITING", most_waiting)
 
     load(runs, *WEEK)
 
