@@ -18,6 +18,7 @@ from benchmarks.figures import Figure, text_table
 from benchmarks.reads import reads
 from benchmarks.reload import reload
 from benchmarks.report import write
+from benchmarks.reserve import own_memory
 from benchmarks.scale import FULL, SMALL, Scale
 from benchmarks.stage import Stage, note, open_stage
 from benchmarks.startup import startup
@@ -54,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     signal.signal(signal.SIGTERM, _end)
     started = time.monotonic()
-    with open_stage(scale, _sessions(scale, options.only)) as stage:
+    with own_memory(scale.reserve), open_stage(scale, _sessions(scale, options.only)) as stage:
         figures = _measured(stage, options.only)
         if scale.symbols < FULL.symbols:  # says nothing about what was asked for
             figures = [replace(figure, target=None) for figure in figures]

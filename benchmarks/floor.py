@@ -26,6 +26,11 @@ _ROW = pl.Struct(
 )
 
 
+_ORDERED, _AS_SENT = ".copy", ".sent.copy"
+_ORDERS = {_ORDERED: sql.SQL("ORDER BY symbol"), _AS_SENT: sql.SQL("")}
+"""Files of a session's encoded rows: in the order of the key, and in the vendor's."""
+
+
 class Floor:
     """A database that holds nothing but the floor's table."""
 
@@ -36,6 +41,11 @@ class Floor:
         """Seconds a session of COPY into one table with the key (date, symbol)."""
         statement = f"CREATE TABLE floor ({BARS}, PRIMARY KEY (date, symbol))"
         return self._copied(sessions, statement)
+
+    def as_sent(self, sessions: Sequence[date]) -> float:
+        """Seconds a session of COPY in the order in which the vendor sends the rows."""
+        statement = f"CREATE TABLE floor ({BARS}, PRIMARY KEY (date, symbol))"
+        return self._copied(sessions, statement, _AS_SENT)
 
     def quarterly(self, sessions: Sequence[date]) -> float:
         """Seconds a session of COPY into the partition of its quarter, by the table's name."""
@@ -66,8 +76,8 @@ class Floor:
                 laps.append(_copy(connection, rows))
         return laps[0], laps[-1]
 
-    def _copied(self, sessions: Sequence[date], create: str) -> float:
-        rows = [(self._encoded / f"{day}.copy").read_bytes() for day in sessions]
+    def _copied(self, sessions: Sequence[date], create: str, kind: str = _ORDERED) -> float:
+        rows = [(self._encoded / f"{day}{kind}").read_bytes() for day in sessions]
         with psycopg.connect(self._url, autocommit=True) as connection:
             connection.execute("DROP TABLE IF EXISTS floor")
             connection.execute(sql.SQL(create))  # pyright: ignore[reportArgumentType]  # made of literals
@@ -105,8 +115,7 @@ def open_floor(stage: Stage, sessions: Sequence[date]) -> Generator[Floor]:
 
 def _encode(connection: psycopg.Connection, folder: Path, day: date) -> None:
     """Let PostgreSQL write a session's rows as it would like to read them."""
-    file = folder / f"{day}.copy"
-    if file.exists():
+    if (folder / f"{day}{_AS_SENT}").exists():
         return
     document = io.BytesIO(body(folder, day))
     rows = pl.read_json(document, schema={"results": pl.List(_ROW)})
@@ -115,10 +124,10 @@ def _encode(connection: psycopg.Connection, folder: Path, day: date) -> None:
         cursor.execute(f"CREATE TEMPORARY TABLE encoding ({BARS})")
         with cursor.copy("COPY encoding FROM STDIN (FORMAT CSV)") as copy:
             copy.write(bars.write_csv(include_header=False))
-        with cursor.copy(
-            "COPY (SELECT * FROM encoding ORDER BY symbol) TO STDOUT (FORMAT BINARY)"
-        ) as copy:
-            encoded = b"".join(copy)
-    partial = file.with_suffix(".partial")
-    partial.write_bytes(encoded)
-    partial.replace(file)
+        for kind, order in _ORDERS.items():
+            statement = sql.SQL("COPY (SELECT * FROM encoding {}) TO STDOUT (FORMAT BINARY)")
+            with cursor.copy(statement.format(order)) as copy:
+                encoded = b"".join(copy)
+            partial = folder / f"{day}{kind}.partial"
+            partial.write_bytes(encoded)
+            partial.replace(folder / f"{day}{kind}")

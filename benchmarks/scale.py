@@ -22,6 +22,8 @@ class Scale:
     """Five years: what memory, reads and start-up are measured on."""
     repeats: int
     """How often each read and each command is repeated."""
+    reserve: int
+    """Gigabytes of memory that are taken beforehand."""
 
 
 FULL = Scale(
@@ -33,6 +35,7 @@ FULL = Scale(
     month=21,
     archive=1_260,
     repeats=9,
+    reserve=8,
 )
 SMALL = Scale(
     symbols=300,
@@ -43,4 +46,5 @@ SMALL = Scale(
     month=5,
     archive=70,
     repeats=1,
+    reserve=0,
 )
