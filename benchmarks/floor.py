@@ -1,6 +1,6 @@
 """The floor: what PostgreSQL takes for these rows when nothing is left to do but COPY them.
 
-The rows are encoded by PostgreSQL itself, ordered by symbol, each session is a transaction, and the
+The rows are encoded by PostgreSQL itself, as they come, each session is a transaction, and the
 table has what any table of bars must have: a key. `source`, which the product stores as well, is
 left out.
 """
@@ -30,6 +30,8 @@ _ORDERED, _AS_SENT = ".copy", ".sent.copy"
 _ORDERS = {_ORDERED: sql.SQL("ORDER BY symbol"), _AS_SENT: sql.SQL("")}
 """Files of a session's encoded rows: in the order of the key, and in the vendor's."""
 
+_WITH_KEY = f"CREATE TABLE floor ({BARS}, PRIMARY KEY (date, symbol))"
+
 
 class Floor:
     """A database that holds nothing but the floor's table."""
@@ -38,17 +40,19 @@ class Floor:
         self._url, self._encoded = url, encoded
 
     def plain(self, sessions: Sequence[date]) -> float:
-        """Seconds a session of COPY into one table with the key (date, symbol)."""
-        statement = f"CREATE TABLE floor ({BARS}, PRIMARY KEY (date, symbol))"
-        return self._copied(sessions, statement)
+        """Seconds a session of COPY into one table with the key, in the vendor's order."""
+        return self._copied(sessions, _WITH_KEY, _AS_SENT)
 
-    def as_sent(self, sessions: Sequence[date]) -> float:
-        """Seconds a session of COPY in the order in which the vendor sends the rows."""
-        statement = f"CREATE TABLE floor ({BARS}, PRIMARY KEY (date, symbol))"
-        return self._copied(sessions, statement, _AS_SENT)
+    def ordered(self, sessions: Sequence[date]) -> float:
+        """The same in the order of the key, whose index then only grows at its end."""
+        return self._copied(sessions, _WITH_KEY, _ORDERED)
+
+    def keyless(self, sessions: Sequence[date]) -> float:
+        """The same without a key."""
+        return self._copied(sessions, f"CREATE TABLE floor ({BARS})", _AS_SENT)
 
     def quarterly(self, sessions: Sequence[date]) -> float:
-        """Seconds a session of COPY into the partition of its quarter, by the table's name."""
+        """Seconds a session of COPY, in the key's order, into the partition of its quarter."""
         quarters = sorted({quarter_of(day)[1:] for day in sessions})
         partitions = "".join(
             f"CREATE TABLE floor_{start:%Y_%m} PARTITION OF floor"
@@ -58,25 +62,25 @@ class Floor:
         statement = (
             f"CREATE TABLE floor ({BARS}, PRIMARY KEY (date, symbol)) PARTITION BY RANGE (date);"
         )
-        return self._copied(sessions, statement + partitions)
+        return self._copied(sessions, statement + partitions, _ORDERED)
 
     def growth(self, sessions: Sequence[date], times: int) -> tuple[float, float]:
         """Seconds a session of the first and of the last of several tables in a row.
 
         Nothing but what the disk and the server have taken before differs between them.
         """
-        rows = [(self._encoded / f"{day}.copy").read_bytes() for day in sessions]
+        rows = [(self._encoded / f"{day}{_ORDERED}").read_bytes() for day in sessions]
         laps: list[float] = []
         with psycopg.connect(self._url, autocommit=True) as connection:
             connection.execute("CHECKPOINT")
             for n in range(times):
                 schema = sql.SQL("CREATE SCHEMA {0}; SET search_path = {0}")
                 connection.execute(schema.format(sql.Identifier(f"year_{n}")))
-                connection.execute(f"CREATE TABLE floor ({BARS}, PRIMARY KEY (date, symbol))")
+                connection.execute(_WITH_KEY)
                 laps.append(_copy(connection, rows))
         return laps[0], laps[-1]
 
-    def _copied(self, sessions: Sequence[date], create: str, kind: str = _ORDERED) -> float:
+    def _copied(self, sessions: Sequence[date], create: str, kind: str) -> float:
         rows = [(self._encoded / f"{day}{kind}").read_bytes() for day in sessions]
         with psycopg.connect(self._url, autocommit=True) as connection:
             connection.execute("DROP TABLE IF EXISTS floor")

@@ -27,7 +27,8 @@ A time by itself says little about another machine: read the ratios, which are m
 measured side by side (so not quite the quotients of the medians shown). The floor is a plain COPY
 of rows that are encoded already, a transaction a session, into one table with the key
 (date, symbol), measured right before and after whatever it is compared with. The rows are in the
-order of that key, in which COPY is quickest; vendors send them in another.
+order in which the vendor sends them. In the order of the key COPY is quicker, which the product
+makes use of: what was asked for is shown beside that, too.
 
 A virtual machine gets memory that it has not used lately from its host, at ten times the cost of
 writing to it: {reserve} GB were taken before, and let go as they were used.

@@ -1,6 +1,7 @@
 """The ways that are raced: the product's two, and its peers'."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 
 from benchmarks.answers import rows_of
@@ -19,13 +20,17 @@ PEERS = {
 """What each module of `peers` is, and how many times faster the loader must be."""
 
 
+IN_ORDER = "COPY in the order of the key"
+
+
 def other_floors(stage: Stage, floor: Floor) -> list[Way]:
-    """The floor once more: in quarters as the product has them, and in the vendor's order."""
+    """What else COPY of these rows may take."""
 
     def run(days: Sequence[date]) -> Mapping[str, float]:
         return {
-            "COPY into quarters": len(days) * floor.quarterly(days),
-            "COPY in the vendor's order": len(days) * floor.as_sent(days),
+            IN_ORDER: len(days) * floor.ordered(days),
+            "the same, into quarters": len(days) * floor.quarterly(days),
+            "COPY without a key": len(days) * floor.keyless(days),
         }
 
     return [Way("floor", run, stage.newest(stage.scale.floor))]
@@ -90,7 +95,10 @@ def race(stage: Stage, parts: Sequence[str]) -> list[Figure]:
     with open_floor(stage, stage.newest(max(scale.sessions, scale.floor))) as floor:
         ways = [way for part in taking for way in WAYS[part](stage, floor)]
         results = raced(floor, stage.newest(scale.floor), ways, scale.rounds)
-    return _plain_floor(results) + [_figure(result, results) for result in results]
+    return [
+        *_plain_floor(results),
+        *(figure for result in results for figure in _figures(result, results)),
+    ]
 
 
 def _plain_floor(results: Sequence[Result]) -> list[Figure]:
@@ -102,8 +110,14 @@ def _plain_floor(results: Sequence[Result]) -> list[Figure]:
     return [Figure("floor", plain.what, figure.floor, figure.unit, figure.floor, 1.0)]
 
 
-def _figure(result: Result, results: Sequence[Result]) -> Figure:
-    if result.part != "peers":
-        return result.figure()
-    loader = next(one for one in results if one.part == "loader")
-    return result.figure("loader", loader.ratio)
+def _figures(result: Result, results: Sequence[Result]) -> Iterator[Figure]:
+    """A result; one with a target also beside what COPY takes at its best."""
+    if result.part == "peers":
+        loader = next(one for one in results if one.part == "loader")
+        yield result.figure("loader", loader.ratio)
+        return
+    yield result.figure()
+    in_order = next((one for one in results if one.what == IN_ORDER), None)
+    if result.target and in_order:
+        same = replace(result, what="the same", target=None)
+        yield same.figure(IN_ORDER, in_order.ratio)
