@@ -12,6 +12,9 @@ QUARTERS_LOCK = 0x756E6977  # serialises the making of quarters: the one after s
 def record_calendar(connection: psycopg.Connection, sessions: Sequence[date]) -> None:
     """Make `nyse_sessions` hold exactly `sessions` (ordered), touching only what differs."""
     untils = [*sessions[1:], date.max]
+    known = connection.execute("SELECT date, until FROM nyse_sessions ORDER BY date").fetchall()
+    if known == list(zip(sessions, untils, strict=True)):
+        return  # as nearly always: every command and step asks
     with connection.transaction():
         connection.execute(
             """
