@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     signal.signal(signal.SIGTERM, _end)
     started = time.monotonic()
-    with own_memory(scale.reserve), open_stage(scale, _sessions(scale, options.only)) as stage:
+    with open_stage(scale, _sessions(scale, options.only)) as stage:
         figures = _measured(stage, options.only)
         if scale.symbols < FULL.symbols:  # says nothing about what was asked for
             figures = [replace(figure, target=None) for figure in figures]
@@ -79,14 +79,16 @@ def _measured(stage: Stage, parts: Sequence[str]) -> list[Figure]:
     figures: list[Figure] = []
     if set(parts) & set(WAYS):
         note("racing " + ", ".join(part for part in WAYS if part in parts))
-        figures += race(stage, parts)
+        with own_memory(stage.scale.reserve):
+            figures += race(stage, parts)
     for part in ALONE:
         if part in parts:
             note(part)
             figures += ALONE[part](stage)
     if set(parts) & set(ON_ARCHIVE):
         note(f"loading {stage.scale.archive:,} sessions")
-        archive = loaded(stage)
+        with own_memory(stage.scale.reserve):
+            archive = loaded(stage)
         for part in ON_ARCHIVE:
             if part in parts:
                 note(part)

@@ -3,8 +3,7 @@
 What such a machine has not used lately its host may have taken back, and to get it anew costs ten
 times what writing to it does: 2.3 ms a MB of a file where that otherwise takes 0.2 (measured where
 RESULTS.md was). A load of years fills gigabytes of the page cache, so that its last year would show
-the host's price. Here memory is taken beforehand, let go as it is used, and taken back when what
-used it is removed.
+the host's price. Here memory is taken beforehand, and let go as it is used.
 """
 
 import mmap
@@ -15,42 +14,27 @@ from pathlib import Path
 from threading import Event, Thread
 
 _PIECE = 64 << 20
-_SLACK = 8 * _PIECE
-"""So much more may lie free before it is taken back: processes come and go."""
 _SECONDS = 0.1
 
 
 @contextmanager
 def own_memory(gigabytes: int) -> Generator[None]:
     """Hold so much memory (at most half of what is free), less what is used meanwhile."""
-    if not gigabytes:
-        yield
-        return
-    level = max(_free() - (gigabytes << 30), _free() // 2)
-    held: list[mmap.mmap] = []
-    ended = Event()
+    held = [_taken() for _ in range(min(gigabytes << 30, _free() // 2) // _PIECE)]
+    level, ended = _free(), Event()
 
-    def keep() -> None:
-        while not ended.wait(_SECONDS):
-            _adjust(held, level)
+    def let_go() -> None:
+        while held and not ended.wait(_SECONDS):
+            for _ in range(min(len(held), (level - _free()) // _PIECE)):
+                held.pop().close()
 
-    _adjust(held, level)
-    keeper = Thread(target=keep, name="reserve")
+    keeper = Thread(target=let_go, name="reserve")
     keeper.start()
     try:
         yield
     finally:
         ended.set()
         keeper.join()
-
-
-def _adjust(held: list[mmap.mmap], level: int) -> None:
-    free = _free()
-    while held and free < level:
-        held.pop().close()
-        free += _PIECE
-    if free > level + _SLACK:
-        held.extend(_taken() for _ in range((free - level) // _PIECE))
 
 
 def _taken() -> mmap.mmap:
