@@ -13,6 +13,7 @@ import psycopg
 
 from benchmarks.figures import Figure, Target
 from benchmarks.floor import open_floor
+from benchmarks.reserve import own_memory
 from benchmarks.stage import Stage
 
 SPARE = 3
@@ -55,7 +56,7 @@ def memory(stage: Stage, archive: Archive) -> list[Figure]:
     """
     first, last = _years_cost(archive)
     year = archive.sessions[-archive.year :]
-    with open_floor(stage, year) as floor:
+    with open_floor(stage, year) as floor, own_memory(stage.scale.reserve):
         floor_first, floor_last = floor.growth(year, YEARS)
     peak = archive.peak_mb
     return [

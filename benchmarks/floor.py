@@ -59,10 +59,8 @@ class Floor:
             f" FOR VALUES FROM ('{start}') TO ('{end}');"
             for start, end in quarters
         )
-        statement = (
-            f"CREATE TABLE floor ({BARS}, PRIMARY KEY (date, symbol)) PARTITION BY RANGE (date);"
-        )
-        return self._copied(sessions, statement + partitions, _ORDERED)
+        statement = f"{_WITH_KEY} PARTITION BY RANGE (date);{partitions}"
+        return self._copied(sessions, statement, _ORDERED)
 
     def growth(self, sessions: Sequence[date], times: int) -> tuple[float, float]:
         """Seconds a session of the first and of the last of several tables in a row.

@@ -23,9 +23,8 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCKS = ("requirements-build.txt", "requirements.txt", "requirements-dev.txt")
 
-REGISTRIES = ("pypi", "pythonhosted", "npmjs", r"deb\.debian")  # this file names none whole
-OF_ONE_MACHINE = re.compile(
-    rf"(?:{'|'.join(REGISTRIES)})\.org|"
+OF_ONE_MACHINE = re.compile(  # with brackets, so that this file does not name them itself
+    r"p[y]pi\.org|python[h]osted\.org|n[p]mjs\.org|d[e]b\.d[e]bian\.org|"
     r"--(extra-)?index-url|--find[-]links|"
     r"(?<![\w.~}-])/(home/(?!you\b)\w|Users/\w|root/\w|work/|opt/pypi|opt/wheels)"
 )
