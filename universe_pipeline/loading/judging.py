@@ -4,7 +4,7 @@ Bars are read once for all rules, a little ahead of the judging, so that memory 
 the range.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -16,7 +16,7 @@ from universe_pipeline.adapters.postgres import judging, loads, packed, reading
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.copy_binary import fingerprint
 from universe_pipeline.adapters.postgres.judging import StoredLoad
-from universe_pipeline.adapters.postgres.packed import Packed
+from universe_pipeline.adapters.postgres.packed import Packed, Received
 from universe_pipeline.domain.bars import BAR_SCHEMA
 from universe_pipeline.domain.quality.findings import Finding, Offender, framed, listed
 from universe_pipeline.domain.quality.rules import (
@@ -50,6 +50,16 @@ class _Stretch:
 
 
 @dataclass(frozen=True, slots=True)
+class _Received:
+    """The bars of a stretch."""
+
+    stretch: _Stretch
+    bars: Received
+    grouped: dict[date, Received]
+    """Those of the grouped endpoint alone, of sessions that have others, too."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Read:
     """What was read of a stretch, and the fingerprints of its sessions where they are wanted."""
 
@@ -79,11 +89,16 @@ def judge_bars(
         return []
     first, last = stretches[0].start, stretches[-1].end
     scan = Scan(judging.reference(connection, known, first, last), thresholds)
-    read = partial(_read, connection, known if fingerprints else {})
+    hashed = {day for day, load in known.items() if fingerprints and load.content_hash is not None}
+    receive, unpack = partial(_receive, connection, hashed), partial(_unpack, hashed)
     changed: list[Offender] = []
     miscounted: list[Offender] = []
-    with closing(ahead(read, _with_context(stretches, known), _READ_AHEAD, threads=1)) as parts:
-        for done, part in enumerate(parts, start=1):
+    parts = _with_context(stretches, known)
+    with (
+        closing(ahead(receive, parts, _READ_AHEAD, threads=1)) as received,
+        closing(ahead(unpack, received, _READ_AHEAD, threads=1)) as read,
+    ):
+        for done, part in enumerate(read, start=1):
             if part.stretch not in stretches:
                 scan.remember(part.packed.bars)
                 continue
@@ -135,18 +150,27 @@ def _with_context(
         end = stretch.end
 
 
-def _read(connection: Connection, wanted: dict[date, StoredLoad], stretch: _Stretch) -> _Read:
-    read = packed.read(connection, stretch.start, stretch.end)
+def _receive(connection: Connection, hashed: Collection[date], stretch: _Stretch) -> _Received:
+    bars = packed.receive(connection, stretch.start, stretch.end)
+    grouped = {
+        day: packed.receive(connection, day, day, "grouped")
+        for day, (rows, those) in bars.counts.items()
+        if those != rows and day in hashed
+    }
+    return _Received(stretch, bars, grouped)
+
+
+def _unpack(hashed: Collection[date], received: _Received) -> _Read:
+    read = received.bars.unpacked()
     hashes: dict[date, str] = {}
     place = 0
-    for day, (rows, grouped) in read.counts.items():
-        if day in wanted and wanted[day].content_hash is not None:
-            bars = read.bars[place : place + rows]
-            if rows != grouped:
-                bars = packed.read(connection, day, day, "grouped").bars
+    for day, (rows, _) in read.counts.items():
+        if day in hashed:
+            grouped = received.grouped.get(day)
+            bars = grouped.unpacked().bars if grouped else read.bars[place : place + rows]
             hashes[day] = fingerprint(bars.select(BAR_SCHEMA.names()))
         place += rows
-    return _Read(stretch, read, hashes)
+    return _Read(received.stretch, read, hashes)
 
 
 def _miscounted(

@@ -50,24 +50,41 @@ class Packed:
     """For each day with bars, in order: how many, and how many by the grouped endpoint."""
 
 
+@dataclass(frozen=True, slots=True)
+class Received:
+    """The bars of some days as the server sent them, for whoever has time to unpack them."""
+
+    _days: list[_Row]
+
+    @property
+    def counts(self) -> dict[date, tuple[int, int]]:
+        """As `Packed.counts`."""
+        return {day: (rows, grouped) for day, rows, grouped, *_ in self._days}
+
+    def unpacked(self) -> Packed:
+        """The bars as a frame."""
+        days = [_unpacked(row) for row in self._days]
+        return Packed(pl.concat(days) if days else DATED_BAR_SCHEMA.to_frame(), self.counts)
+
+
 def read(
     connection: psycopg.Connection, start: date, end: date, source: str | None = None
 ) -> Packed:
     """Every bar from `start` to `end`, both included: of one `source`, or (None) of both."""
+    return receive(connection, start, end, source).unpacked()
+
+
+def receive(
+    connection: psycopg.Connection, start: date, end: date, source: str | None = None
+) -> Received:
+    """The same, before it is unpacked: the server need not wait for that."""
     given = {"start": start, "end": end, "source": source}
-    days: list[pl.DataFrame] = []
-    counts: dict[date, tuple[int, int]] = {}
     with connection.transaction(), connection.cursor(binary=True) as cursor:
         # Compiling takes longer than this runs, and so does putting together what workers packed.
         cursor.execute("SET LOCAL jit = off")
         cursor.execute("SET LOCAL max_parallel_workers_per_gather = 0")
-        # One day at a time: as packed, as received and as a frame, all at once would be three times
-        # the memory. (Streams are not prepared, either: the plan for any range is slower.)
-        row: _Row
-        for row in cursor.stream(_READ, given):
-            counts[row[0]] = (row[1], row[2])
-            days.append(_unpacked(row))
-    return Packed(pl.concat(days) if days else DATED_BAR_SCHEMA.to_frame(), counts)
+        # Streams are not prepared: the plan for any range is slower.
+        return Received(list(cursor.stream(_READ, given)))
 
 
 def _unpacked(row: _Row) -> pl.DataFrame:

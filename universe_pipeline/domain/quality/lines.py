@@ -129,7 +129,8 @@ class Histories:
             striking = self._line_up(_number(day), coded[rows], of_day, to_fill)
             striking["row"] += rows.start
             found.append(striking)
-        lined = bars.with_columns(symbols, *(pl.Series(*column) for column in moves.items()))
+        lined = bars.hstack([pl.Series(*column) for column in moves.items()])
+        lined.replace_column(lined.get_column_index("symbol"), symbols)
         return Lines(lined, _beside(lined, np.concatenate(found)))
 
     def _make_room(self, symbols: int) -> None:

@@ -8,10 +8,12 @@ vwap and transactions, zero volume, fractional volume, exchange test tickers.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from math import inf
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from universe_pipeline.domain.bars import VENDOR_NAMES, RejectedRow
@@ -163,6 +165,8 @@ def _key(bars: pl.DataFrame, keys: tuple[str, ...]) -> pl.Series:
 
 def _are_plain(symbols: pl.Series) -> bool:
     """Whether they are short and of visible ASCII characters."""
+    if symbols.is_empty() or symbols.null_count():
+        return False
     text: str = symbols.str.join("").item()
     sizes = symbols.str.len_bytes()
     return (
@@ -188,7 +192,7 @@ def _as_sent(row: dict[str, Any]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Judgement:
+class Judgement:
     """A rule with what finds its offenders among stored bars (`DATED_BAR_SCHEMA`)."""
 
     rule: Rule
@@ -208,38 +212,40 @@ _WICK = 2.0
 _CENT, _MILLION = 0.01, 1e6
 
 
-def _stored(rule: Rule) -> _Judgement:
+def _stored(rule: Rule) -> Judgement:
     """Whether what is stored keeps a rule that rejects."""
     broken = next(each.broken for each in ROW_RULES if each.name == rule.name)
-    return _Judgement(rule, broken, pl.lit(0.0), pl.format("{}, volume {}", _PRICES_TOLD, "volume"))
+    return Judgement(rule, broken, pl.lit(0.0), pl.format("{}, volume {}", _PRICES_TOLD, "volume"))
 
 
-def _judgements(thresholds: Thresholds) -> tuple[_Judgement, ...]:
+@cache
+def judgements(thresholds: Thresholds) -> tuple[Judgement, ...]:
+    """The rules for stored rows, one by one."""
     above, below = pl.col("vwap") / pl.col("high") - 1, 1 - pl.col("vwap") / pl.col("low")
     outside = pl.max_horizontal(above, below)
     wick = pl.max_horizontal(pl.col("high") / _TOP, _BOTTOM / pl.col("low"))
     return (
         *(_stored(rule) for rule in (SYMBOL_FORM, PRICE_POSITIVE, OHLC_ORDER, VOLUME_FINITE)),
-        _Judgement(
+        Judgement(
             TRANSACTIONS_AGREE,
             (pl.col("volume") < 0) | (_TRADES < 0) | ((pl.col("volume") > 0) != (_TRADES > 0)),
             pl.col("volume").abs(),
             pl.format("volume {}, transactions {}", "volume", _TRADES),
         ),
-        _Judgement(
+        Judgement(
             VWAP_NEAR,
             (pl.col("vwap") <= 0) | (outside > thresholds.vwap),
             outside,
             pl.format("vwap {}, low {}, high {}", "vwap", "low", "high"),
         ),
-        _Judgement(WICKS_SHORT, wick > _WICK, wick, _PRICES_TOLD),
-        _Judgement(
+        Judgement(WICKS_SHORT, wick > _WICK, wick, _PRICES_TOLD),
+        Judgement(
             PRICES_USUAL,
             (pl.col("low") < _CENT) | (pl.col("high") > _MILLION),
             pl.max_horizontal(pl.col("high") / _MILLION, _CENT / pl.col("low")),
             _PRICES_TOLD,
         ),
-        _Judgement(
+        Judgement(
             EARLY_VOLUME_WHOLE,
             (pl.col("date") < FRACTIONS_SINCE) & (pl.col("volume") % 1 != 0),
             pl.col("volume"),
@@ -250,18 +256,46 @@ def _judgements(thresholds: Thresholds) -> tuple[_Judgement, ...]:
 
 def judge_rows(bars: pl.DataFrame, thresholds: Thresholds) -> list[Finding]:
     """Judge stored bars (`DATED_BAR_SCHEMA`; symbols may be categories) one by one."""
-    judgements = _judgements(thresholds)
-    symbols = bars["symbol"].unique()  # there are fewer than bars
-    odd = symbols.filter(symbols.cast(pl.String).to_frame().select(_ODD_SYMBOL).to_series())
-    flags = bars.select(
-        (
-            pl.col("symbol").is_in(odd.implode())
-            if each.rule is SYMBOL_FORM
-            else each.broken.fill_null(value=False)
-        ).alias(each.rule.name)
-        for each in judgements
-    )
+    doubtful = bars[np.flatnonzero(~_surely_plausible(bars, thresholds))]
+    misnamed = _misnamed(bars)
     return [
-        framed(each.rule, bars[flags[each.rule.name].arg_true()], each.weight, each.detail)
-        for each in judgements
+        _judged(each, misnamed if each.rule is SYMBOL_FORM else doubtful)
+        for each in judgements(thresholds)
     ]
+
+
+def _judged(judgement: Judgement, bars: pl.DataFrame) -> Finding:
+    if bars.is_empty():  # as mostly: even to filter none takes a third of a millisecond
+        return Finding(judgement.rule)
+    offending = bars.filter(judgement.broken)
+    return framed(judgement.rule, offending, judgement.weight, judgement.detail)
+
+
+def _misnamed(bars: pl.DataFrame) -> pl.DataFrame:
+    """The bars whose symbol is none."""
+    symbols = bars["symbol"].unique()  # there are fewer than bars
+    named = symbols.cast(pl.String)
+    if _are_plain(named):
+        return bars.clear()
+    odd = symbols.filter(named.to_frame().select(_ODD_SYMBOL).to_series())
+    offending = bars.filter(pl.col("symbol").is_in(odd.implode()))
+    return offending.with_columns(pl.col("symbol").cast(pl.String))
+
+
+def _surely_plausible(bars: pl.DataFrame, thresholds: Thresholds) -> npt.NDArray[np.bool_]:
+    """Which bars keep all rules for values, at a glance; False also where only a closer look tells.
+
+    By numpy, as above. What is no number compares with nothing.
+    """
+    opened, high, low, close, volume = (bars[name].to_numpy() for name in (*PRICES, "volume"))
+    vwap, trades = bars["vwap"].to_numpy(), bars["transactions"].fill_null(0).to_numpy()
+    top, bottom = np.maximum(opened, close), np.minimum(opened, close)
+    early = bars["date"].search_sorted(FRACTIONS_SINCE)
+    with np.errstate(all="ignore"):  # stored values may be anything
+        plausible = (low <= bottom) & (top <= high) & (low >= _CENT) & (high <= _MILLION)
+        plausible &= (high / top <= _WICK) & (bottom / low <= _WICK)
+        is_near = (vwap / high - 1 <= thresholds.vwap) & (1 - vwap / low <= thresholds.vwap)
+        plausible &= (is_near & (vwap > 0)) | bars["vwap"].is_null().to_numpy()
+        plausible &= (volume >= 0) & (volume < inf) & ((volume > 0) == (trades > 0))
+        plausible[:early] &= volume[:early] == np.floor(volume[:early])
+    return plausible & (trades >= 0)

@@ -18,6 +18,7 @@ from universe_pipeline.domain.quality.rows import judge_rows
 from universe_pipeline.domain.quality.rules import ON_SESSIONS, Rule
 from universe_pipeline.domain.quality.series import judge_series
 from universe_pipeline.domain.quality.sessions import Stored, judge_sessions
+from universe_pipeline.domain.quality.spans import Spans
 from universe_pipeline.domain.quality.universe import judge_spans
 from universe_pipeline.domain.sessions import is_session
 from universe_pipeline.domain.thresholds import TRAILING, Thresholds
@@ -60,7 +61,7 @@ class Scan:
         self._figures: dict[date, Figures] = {}
         self._striking: list[pl.DataFrame] = []
         self._rows = 0
-        self._spans = _NO_SPANS
+        self._spans = Spans()
         self._unshown: list[pl.DataFrame] = []
         self._unexplained: list[pl.DataFrame] = []
         self._judged: list[date] = []
@@ -90,7 +91,7 @@ class Scan:
         if sum(each.height for each in self._striking) >= _MANY:
             self._judge_striking()
         self._judged += sessions
-        self._spans = _spans(pl.concat([self._spans, _spanned(lines.bars)]))
+        self._spans.add(lines.bars)
         self._since_forgotten += len(sessions)
         if self._since_forgotten >= _FORGET_EVERY:
             self._since_forgotten = 0
@@ -130,7 +131,8 @@ class Scan:
             self._judge_striking()
         loaded = [day for day in self._judged if self._reference.stored[day].loaded]
         newest = bool(loaded and loaded[-1] == self._loaded[-1])
-        at_the_end = judge_spans(self._spans, self._reference.symbols, loaded, newest=newest)
+        spans, symbols = self._spans.frame(), self._reference.symbols
+        at_the_end = judge_spans(spans, symbols, loaded, newest=newest)
         if self._unshown:
             at_the_end.append(judge_splits(pl.concat(self._unshown), pl.concat(self._unexplained)))
         return [*self._findings.values(), *at_the_end]
@@ -141,23 +143,3 @@ def _on_closed_days(bars: pl.DataFrame) -> Iterator[Offender]:
         if not is_session(day):
             count = rows.stop - rows.start
             yield Offender(day, None, f"{count:,} bars", count)
-
-
-_NO_SPANS = pl.DataFrame(
-    schema={"symbol": pl.String, "first": pl.Date, "last": pl.Date, "bars": pl.UInt32}
-)
-
-
-def _spanned(lines: pl.DataFrame) -> pl.DataFrame:
-    """Of every symbol with bars the first and last day, and how many."""
-    return (
-        lines.group_by("symbol")
-        .agg(first=pl.col("date").min(), last=pl.col("date").max(), bars=pl.len())
-        .with_columns(pl.col("symbol").cast(pl.String))
-    )
-
-
-def _spans(parts: pl.DataFrame) -> pl.DataFrame:
-    return parts.group_by("symbol").agg(
-        pl.col("first").min(), pl.col("last").max(), pl.col("bars").sum()
-    )

@@ -6,9 +6,11 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from universe_pipeline.domain.bars import DATED_BAR_SCHEMA
-from universe_pipeline.domain.quality.rows import judge_rows
+from universe_pipeline.domain.quality.rows import judge_rows, judgements
 from universe_pipeline.domain.thresholds import Thresholds
 from universe_pipeline_tests.domain.quality.made import DAYS
 
@@ -114,6 +116,35 @@ def test_of_many_offenders_all_are_counted_and_the_worst_are_told():
     assert found.count == 120
     assert [one.symbol for one in found.worst[:2]] == ["S119", "S118"]
     assert len(found.worst) == 50
+
+
+PRICE = st.sampled_from([0.0, -1.0, 0.009, 0.01, 9.0, 10.0, 21.0, 1e6, 1e7, math.inf, math.nan])
+CHANGES = st.fixed_dictionaries(
+    {},
+    optional={
+        "symbol": st.sampled_from(["A B", "", "x" * 33, "Ä"]),
+        **dict.fromkeys(("open", "high", "low", "close"), PRICE),
+        "volume": st.sampled_from([-1.0, 0.0, 0.5, math.inf, math.nan]),
+        "vwap": st.none() | PRICE,
+        "transactions": st.sampled_from([None, -1, 0]),
+    },
+)
+
+
+@given(st.lists(CHANGES), st.lists(CHANGES, min_size=1))
+@settings(deadline=None)
+def test_a_glance_decides_as_a_closer_look(early: list[dict[str, Any]], late: list[dict[str, Any]]):
+    rows = [tuple((CLEAN | each).values()) for each in early]
+    rows += [tuple((CLEAN | each | {"date": LATE}).values()) for each in late]
+    bars = pl.DataFrame(rows, schema=DATED_BAR_SCHEMA, orient="row")
+    generous = Thresholds(vwap=2.0)
+
+    for thresholds in (Thresholds(), generous):
+        rules = judgements(thresholds)
+        closer = [(each.rule, bars.filter(each.broken).height) for each in rules]
+        for kind in (pl.String, pl.Categorical):
+            found = judge_rows(bars.cast({"symbol": kind}), thresholds)
+            assert [(each.rule, each.count) for each in found] == closer
 
 
 def test_without_bars_every_rule_is_kept():
