@@ -3,7 +3,8 @@
 `request_slots` has as many rows as requests may be sent in a minute. A request takes the row that
 is due first and sets it one minute ahead: whatever minute one looks at, no row was used twice in
 it. The caller sleeps outside any transaction. A 429 that anybody gets sets `request_pause`, which
-all look at before they send; who had a turn in that time takes a new one.
+all look at before they send; who had a turn in that time takes a new one. Without a limit, where a
+look would be most of what a turn costs, one is good for a moment.
 """
 
 import time
@@ -27,6 +28,9 @@ URGENT = "urgent requests"
 
 GIVE_WAY = 0.5
 """Seconds after which who gives way looks again."""
+
+LOOK_AGAIN = 0.25
+"""Seconds for which the unpaced rely on it that nobody else was sent a 429."""
 
 _TAKE = """
     UPDATE request_slots SET due = greatest(due, clock_timestamp()) + make_interval(secs => %s)
@@ -68,6 +72,7 @@ class SharedPace:
         self._connection: psycopg.Connection | None = None
         self._lock = Lock()
         self._closed = Event()
+        self._free_until = 0.0
 
     def wait(self) -> None:
         """Return when one request may be sent.
@@ -87,6 +92,7 @@ class SharedPace:
     def back_off(self, seconds: float) -> None:
         """The vendor said 429: nobody sends for that long."""
         with self._lock:
+            self._free_until = 0.0
             self._asked(lambda database: database.execute(_BACK_OFF, {"seconds": seconds}))
 
     def close(self) -> None:
@@ -104,8 +110,13 @@ class SharedPace:
 
     def _pause(self) -> float:
         with self._lock:
+            if time.monotonic() < self._free_until and not self._closed.is_set():
+                return 0.0
             row = self._asked(lambda database: database.execute(_PAUSE).fetchone())
-        return float(row[0]) if row else 0.0
+            pause = float(row[0]) if row else 0.0
+            if not self._per_minute and pause <= 0:
+                self._free_until = time.monotonic() + LOOK_AGAIN
+        return pause
 
     def _take(self) -> float:
         """Take a turn, once nobody else is urgent; seconds until it comes."""

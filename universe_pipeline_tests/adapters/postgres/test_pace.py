@@ -140,6 +140,41 @@ def test_a_429_holds_the_unpaced_too(turns: Connection, store_database: Database
     assert turns.execute("SELECT count(*) FROM request_slots").fetchone() == (0,)
 
 
+def test_the_unpaced_look_for_a_429_now_and_then(turns: Connection, store_database: Database):
+    with (
+        closing(SharedPace(store_database, 0)) as one,
+        closing(SharedPace(store_database, 0)) as other,
+    ):
+        other.wait()
+        began = time.monotonic()
+
+        one.back_off(2.0)
+        while time.monotonic() - began < 1.0:  # a wait that heeds it ends after two seconds
+            other.wait()
+
+    assert time.monotonic() - began >= 2.0
+
+
+def test_between_two_looks_the_unpaced_ask_nothing_but_heed_their_own_429(
+    turns: Connection, store_database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(pace, "LOOK_AGAIN", 3_600.0)
+    with closing(SharedPace(store_database, 0)) as shared:
+        shared.wait()
+        turns.execute("INSERT INTO request_pause VALUES (1, 'infinity')")
+        shared.wait()  # a look would never return
+        turns.execute("DELETE FROM request_pause")
+
+        began = time.monotonic()
+        shared.back_off(0.3)
+        shared.wait()
+
+        assert time.monotonic() - began >= 0.3
+        shared.close()
+        with pytest.raises(CancelledError):
+            shared.wait()
+
+
 def test_who_waits_for_a_turn_when_a_429_comes_waits_longer(
     turns: Connection, store_database: Database
 ):
