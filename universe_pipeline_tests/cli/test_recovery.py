@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from universe_pipeline.adapters.postgres.bars import SESSION_LOCKS
+from universe_pipeline.adapters.postgres.locks import SESSION_LOCKS
 from universe_pipeline.orchestration.interrupts import ONE_SIGNAL
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.cli.in_process import Command

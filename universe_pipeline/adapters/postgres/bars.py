@@ -21,13 +21,11 @@ from psycopg.types.range import DateRange
 from universe_pipeline.adapters.postgres import copy_binary, loads, rejected
 from universe_pipeline.adapters.postgres.calendar import quarter_of
 from universe_pipeline.adapters.postgres.connection import ended
+from universe_pipeline.adapters.postgres.locks import ALL_SESSIONS_LOCK, SESSION_LOCKS
 from universe_pipeline.adapters.postgres.rejected import Origin
 from universe_pipeline.domain.bars import RejectedRow
 from universe_pipeline.domain.errors import ACCESS_KINDS
 from universe_pipeline.domain.quality.rules import CONTENTS_KEPT, COUNTS_KEPT
-
-SESSION_LOCKS = 0x756E6978  # first half of a lock's number; the second half is the session's day
-ALL_SESSIONS_LOCK = 0x756E6979
 
 COLLAPSE = 0.9
 """An answer with less than this share of the stored rows replaces nothing."""

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import psycopg
 from psycopg import sql
 
-QUARTERS_LOCK = 0x756E6977  # serialises the making of quarters: the one after schema's lock
+from universe_pipeline.adapters.postgres.locks import QUARTERS_LOCK
 
 
 def record_calendar(connection: psycopg.Connection, sessions: Sequence[date]) -> None:

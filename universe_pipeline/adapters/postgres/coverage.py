@@ -13,8 +13,7 @@ import polars as pl
 import psycopg
 
 from universe_pipeline.adapters.postgres import runs
-
-COVERAGE_LOCK = 0x756E697A
+from universe_pipeline.adapters.postgres.locks import COVERAGE_LOCK
 
 # Runs are taken out of their multiranges in steps of their own, not planned together with the
 # joins: before there are statistics the calendar would be read anew for each symbol, 8 s in all.

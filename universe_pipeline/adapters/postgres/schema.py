@@ -5,6 +5,7 @@ from pathlib import Path
 import psycopg
 
 from universe_pipeline.adapters.postgres.connection import Database
+from universe_pipeline.adapters.postgres.locks import MIGRATION_LOCK
 from universe_pipeline.domain.errors import DatabaseError, SchemaTooNewError
 
 HEAD = "0004"
@@ -12,8 +13,6 @@ HEAD = "0004"
 
 OLDEST_SERVER = 150000
 """PostgreSQL 15 in the server's own numbering."""
-
-MIGRATION_LOCK = 0x756E6976  # any number that nobody else takes: "univ"
 
 
 def current_version(connection: psycopg.Connection) -> str | None:

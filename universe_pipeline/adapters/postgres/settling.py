@@ -16,8 +16,7 @@ from psycopg import sql
 
 from universe_pipeline.adapters.postgres.calendar import quarter_of
 from universe_pipeline.adapters.postgres.loads import COMMITTED
-
-SETTLING_LOCK = 0x756E697B
+from universe_pipeline.adapters.postgres.locks import SETTLING_LOCK
 
 QUIET = timedelta(days=1)
 """A quarter that lacks sessions is settled when nothing was loaded into it for so long."""

@@ -11,12 +11,10 @@ import polars as pl
 import psycopg
 from psycopg.types.json import Json
 
-from universe_pipeline.adapters.postgres.locks import turn
+from universe_pipeline.adapters.postgres.locks import SPLITS_LOCK, turn
 from universe_pipeline.adapters.postgres.text import storable, storable_json
 from universe_pipeline.domain.bars import RejectedRow
 from universe_pipeline.domain.splits import SPLIT_SCHEMA
-
-SPLITS_LOCK = 0x756E6973
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,9 @@ import polars as pl
 import psycopg
 from psycopg.types.json import Json
 
-from universe_pipeline.adapters.postgres.locks import turn
+from universe_pipeline.adapters.postgres.locks import DISCOVERY_LOCK, turn
 from universe_pipeline.adapters.postgres.text import storable
 from universe_pipeline.domain.symbols import SYMBOL_SCHEMA
-
-DISCOVERY_LOCK = 0x756E697B
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ import pytest
 
 from universe_pipeline.adapters.postgres.calendar import make_quarters
 from universe_pipeline.adapters.postgres.connection import Connection, Database
-from universe_pipeline.adapters.postgres.settling import SETTLING_LOCK, settle, unsettled
+from universe_pipeline.adapters.postgres.locks import SETTLING_LOCK
+from universe_pipeline.adapters.postgres.settling import settle, unsettled
 from universe_pipeline_tests.adapters.postgres.session_answers import (
     JULY_1,
     Row,

@@ -9,8 +9,8 @@ import pytest
 
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.coverage import cover
+from universe_pipeline.adapters.postgres.locks import DISCOVERY_LOCK
 from universe_pipeline.adapters.postgres.symbols import (
-    DISCOVERY_LOCK,
     Snapshot,
     discovery_lock,
     listed_counts,
