@@ -4,7 +4,7 @@ import os
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Literal, cast
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
     AliasChoices,
@@ -53,6 +53,17 @@ def _words(value: object) -> object:
     return tuple(word.strip() for word in value.split(",") if word.strip())
 
 
+def _is_visible(text: str) -> bool:
+    return all("!" <= character <= "~" for character in text)
+
+
+def _has_possible_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
+
+
 class Settings(BaseSettings):
     """Everything the user can set, by the names that README.md lists.
 
@@ -67,7 +78,7 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    polygon_api_key: SecretStr | None = Field(
+    polygon_api_key: Annotated[SecretStr | None, BeforeValidator(_blank_is_unset)] = Field(
         default=None,
         validation_alias=AliasChoices("POLYGON_API_KEY", "MASSIVE_API_KEY"),
         description="the vendor's API key; sent as a bearer header only",
@@ -153,10 +164,19 @@ class Settings(BaseSettings):
         default="INFO", description="DEBUG, INFO, WARNING, ERROR or CRITICAL"
     )
 
+    @field_validator("polygon_api_key")
+    @classmethod
+    def _fits_into_a_header(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _is_visible(value.get_secret_value()):
+            raise ValueError("it holds spaces or special characters, as no key does")
+        return value
+
     @field_validator("polygon_base_url")
     @classmethod
     def _https_or_loopback(cls, value: str) -> str:
         parts = urlsplit(value.strip())
+        if not _is_visible(value.strip()) or not _has_possible_port(parts):
+            raise ValueError("not an address")
         if not parts.hostname or parts.scheme not in ("http", "https"):
             raise ValueError("not an http(s) address")
         if parts.username or parts.password or parts.query or parts.fragment:
@@ -239,18 +259,18 @@ def load_settings() -> Settings:
         problems: list[str] = []
         for error in invalid.errors(include_url=False, include_context=False):
             variable = str(error["loc"][0]).upper()
-            field = Settings.model_fields.get(variable.lower())
-            accepted = field.description if field is not None else ""
-            value = _shown(variable, given.get(variable, ""))
+            name = "polygon_api_key" if variable == "MASSIVE_API_KEY" else variable.lower()
+            accepted = Settings.model_fields[name].description
+            value = _shown(name, given.get(variable, ""))
             why = error["msg"].removeprefix("Value error, ")
             problems.append(f"{variable}={value} is not usable: {why}. Accepted: {accepted}")
         raise SettingsError(problems) from None
 
 
-def _shown(variable: str, value: str) -> str:
+def _shown(name: str, value: str) -> str:
     """What was given, unless it is a secret or an address that may hold one."""
     may_hold_one = "://" in value and ("@" in value or "?" in value)
-    return "(hidden)" if variable.lower() in SECRETS or may_hold_one else repr(value)
+    return "(hidden)" if name in SECRETS or may_hold_one else repr(value)
 
 
 def _given_values() -> dict[str, str]:

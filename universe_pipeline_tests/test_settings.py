@@ -106,6 +106,22 @@ def test_the_key_may_go_by_the_vendors_new_name(monkeypatch: pytest.MonkeyPatch)
     assert load_settings().require_api_key() == "new-name"
 
 
+def test_a_wrong_key_is_not_shown_under_either_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MASSIVE_API_KEY", "a secret")
+
+    (line,) = refusal()
+
+    assert "secret" not in line
+    assert line.endswith("bearer header only")
+
+
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_a_blank_key_is_none(monkeypatch: pytest.MonkeyPatch, blank: str) -> None:
+    monkeypatch.setenv("POLYGON_API_KEY", blank)
+
+    assert load_settings().polygon_api_key is None
+
+
 def test_of_both_names_of_the_key_the_first_one_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MASSIVE_API_KEY", "new-name")
     monkeypatch.setenv("POLYGON_API_KEY", "old-name")
@@ -160,6 +176,11 @@ def test_every_wrong_setting_is_reported_in_a_line_of_its_own_without_secrets(
         ("POLYGON_BASE_URL", "api.massive.com", "https://"),
         ("POLYGON_BASE_URL", "https://me:secret@api.massive.com", "https://"),
         ("POLYGON_BASE_URL", "https://api.massive.com?apiKey=secret", "https://"),
+        ("POLYGON_BASE_URL", "https://api.massive.com:abc", "https://"),
+        ("POLYGON_BASE_URL", "https://api.massive.com:0", "https://"),
+        ("POLYGON_BASE_URL", "https://api massive.com", "https://"),
+        ("POLYGON_API_KEY", "a secret", "bearer"),
+        ("POLYGON_API_KEY", "secret ", "bearer"),
         ("UNIVERSE_CONCURRENCY", "0", "most requests in flight"),
         ("UNIVERSE_BATCH_SIZE", "0", "most rows"),
         ("UNIVERSE_START_DATE", "2003-09-09", "2003-09-10"),

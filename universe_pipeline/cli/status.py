@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from typing import Any
+from uuid import uuid4
 
 from rich.table import Table
 
@@ -53,9 +54,13 @@ def write_checkpoint(connection: Connection) -> None:
     """Write the jobs to UNIVERSE_HOME, whole or not at all; the database stays the truth."""
     home = settings().universe_home
     home.mkdir(parents=True, exist_ok=True)
-    partial = home / f".{CHECKPOINT}.partial"
-    partial.write_text(json.dumps(_jobs_document(jobs.jobs(connection)), indent=2))
-    partial.replace(home / CHECKPOINT)
+    document = json.dumps(_jobs_document(jobs.jobs(connection)), indent=2)
+    partial = home / f".{CHECKPOINT}.{uuid4().hex}.partial"  # commands may run side by side
+    try:
+        partial.write_text(document)
+        partial.replace(home / CHECKPOINT)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _jobs_document(known: Sequence[Job]) -> dict[str, Any]:

@@ -1,12 +1,16 @@
 """`status`, `errors` and the checkpoint document: documented keys, true figures."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
+from universe_pipeline.adapters.postgres.connection import Database
+from universe_pipeline.cli.status import CHECKPOINT, write_checkpoint
+from universe_pipeline.settings import settings
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.cli.in_process import Command
 
@@ -126,6 +130,24 @@ def test_what_the_vendor_says_is_shown_letter_by_letter(
     assert (load.code, errors.code) == (1, 0)
     assert place in load.err
     assert place in errors.out
+
+
+def test_the_checkpoint_is_whole_however_many_write_it(
+    command: Command, connection: psycopg.Connection, database: Database
+) -> None:
+    command(*LOAD)
+    path = settings().universe_home / CHECKPOINT
+
+    def write(_: int) -> None:
+        with database.connect() as own:
+            for _ in range(20):
+                write_checkpoint(own)
+                assert json.loads(path.read_text()).keys() == {JOB}
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+
+    assert [each.name for each in path.parent.glob(f".{CHECKPOINT}*")] == []
 
 
 def test_a_home_that_cannot_be_written_is_told_in_one_line(

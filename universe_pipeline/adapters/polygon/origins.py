@@ -3,6 +3,7 @@
 import httpx
 
 from universe_pipeline.domain.addresses import is_loopback
+from universe_pipeline.domain.errors import SettingsError
 
 TWIN_HOSTS = frozenset({"api.polygon.io", "api.massive.com"})
 """One vendor under its old and its new name: same keys, same paths, and a `next_url` of one may
@@ -10,8 +11,15 @@ name the other (client-python README, 2025-10-30)."""
 
 
 def vendor_of(base_url: str) -> str:
-    """Whose data a base URL gives: "polygon", "loopback", or otherwise the lower-case host."""
-    host = httpx.URL(base_url).host.lower()
+    """Whose data a base URL gives: "polygon", "loopback", or otherwise the lower-case host.
+
+    Raises:
+        SettingsError: no host can have that name.
+    """
+    try:
+        host = httpx.URL(base_url).host.lower()
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise SettingsError([f"POLYGON_BASE_URL is no address: {error}"]) from None
     if host in TWIN_HOSTS:
         return "polygon"
     return "loopback" if is_loopback(host) else host

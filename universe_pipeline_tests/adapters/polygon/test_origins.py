@@ -2,6 +2,7 @@ import httpx
 import pytest
 
 from universe_pipeline.adapters.polygon.origins import destination, vendor_of
+from universe_pipeline.domain.errors import SettingsError
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,12 @@ from universe_pipeline.adapters.polygon.origins import destination, vendor_of
 )
 def test_a_base_url_names_its_vendor(base_url: str, vendor: str):
     assert vendor_of(base_url) == vendor
+
+
+@pytest.mark.parametrize("base_url", ["https://999.999.999.999", "https://xn--.example"])
+def test_an_address_that_can_be_none_is_a_wrong_setting(base_url: str):
+    with pytest.raises(SettingsError, match="POLYGON_BASE_URL"):
+        vendor_of(base_url)
 
 
 @pytest.mark.parametrize(
