@@ -22,7 +22,7 @@ from universe_pipeline.domain.bars import (
     NotYetPublished,
 )
 from universe_pipeline.domain.errors import AccessError, FailureKind, VendorError
-from universe_pipeline.domain.sessions import is_settled, sessions_between
+from universe_pipeline.domain.sessions import is_settled, runs_of, sessions_between
 from universe_pipeline.loading.ahead import ahead
 
 
@@ -234,13 +234,15 @@ def _answered(asked: _Asked, answer: Bars, revisit: int) -> list[date]:
 
 def _encode(asked: _Asked, answer: Bars) -> EncodedSymbol:
     validated = quality.validate(answer.frame, keys=("date",))
-    first, last = asked.sessions[0], asked.sessions[-1]
-    timely = quality.on_sessions(validated.accepted, sessions_between(first, last))
+    within = sessions_between(asked.sessions[0], asked.sessions[-1])
+    timely = quality.on_sessions(validated.accepted, within)
     wanted = timely.accepted.filter(pl.col("date").is_in(list(asked.sessions)))
     return EncodedSymbol(
         symbol=asked.symbol,
         sessions=asked.sessions,
-        asked=[(first, last + timedelta(days=1))],
+        asked=[
+            (first, last + timedelta(days=1)) for first, last in runs_of(asked.sessions, within)
+        ],
         buffers=list(copy_binary.encode(wanted, "symbol").buffers()),
         rejected=(*answer.undecodable, *validated.rejected, *timely.rejected),
         requested_at=asked.requested_at,

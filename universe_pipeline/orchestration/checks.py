@@ -6,7 +6,7 @@ kept from readers. No check blocks: the good sessions of a range must go on.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import date, datetime
 
 import dagster as dg
 from pydantic import Field
@@ -62,10 +62,10 @@ def daily_bars_checks(
         sessions = asked_for(context.run, _sessions(context, connection))
         findings: list[Finding] = []
         if any(check.name in chosen for check in OF_BARS):
-            thresholds = postgres.settings.thresholds
+            thresholds, began = postgres.settings.thresholds, wiring.now()
             fingerprints = _occasion(context) == VERIFICATION
             findings = judge_bars(connection, sessions, thresholds, fingerprints=fingerprints)
-            _quarantine(context, connection, sessions, findings)
+            _quarantine(context, connection, sessions, findings, began)
         findings += judge_loads(connection, sessions, wiring.now())
         _record(context, connection, findings, sessions)
         found = {each.rule: each for each in findings}
@@ -93,10 +93,11 @@ def _quarantine(
     connection: Connection,
     sessions: Sequence[date],
     findings: Sequence[Finding],
+    judged_at: datetime,
 ) -> None:
     """Most were quarantined when they were stored; these, sessions loaded since show."""
     whole = [each for each in findings if each.rule.degrades]
-    for session in settle(connection, sessions, whole, context.run.run_id):
+    for session in settle(connection, sessions, whole, context.run.run_id, judged_at):
         context.log.error("session %s is quarantined", session)
         cover(connection)
 
@@ -200,6 +201,9 @@ def sample_checks(
     database, today = postgres.database, wiring.now().astimezone(wiring.new_york()).date()
     with database.connect() as connection, polygon.client(database, context.run) as client:
         sessions = _sessions(context, connection)
+        if not sessions:
+            context.log.warning("no symbol is compared with the vendor: no session is loaded")
+            return
         drawn = draw_symbols(connection, config.size, config.seed)
         context.log.info("%s symbols drawn by seed %s: %s", len(drawn), config.seed, drawn)
         findings = compare(client, connection, drawn, sessions, today)

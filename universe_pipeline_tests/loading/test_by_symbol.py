@@ -106,6 +106,7 @@ def test_only_the_sessions_that_are_wanted_are_written(client: PolygonClient, st
     # The vendor's bars of the sessions in between are no bad rows either.
     assert outcome.write == Write(stored=2, added=2)
     assert [row[0] for row in bars_of(store, "AAPL")] == [JULY_1, JULY_8]
+    assert asked(store) == {"AAPL": "{[2024-07-01,2024-07-02),[2024-07-08,2024-07-09)}"}
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,16 @@ def test_what_a_repair_changed_is_no_other_content(store: Connection):
     }
 
 
+def test_a_revised_bar_without_a_price_is_told(store: Connection):
+    load(store)
+    write_session(store, answered(JULY_2, bar("A", close=10.4), bar("B"), at=T2), None)
+    store.execute("UPDATE daily_bars SET close = 0 WHERE symbol = 'A' AND date = %s", (JULY_2,))
+
+    told = found(store)
+
+    assert [one[:12] for one in told["price_positive"]] == ["2024-07-02 A"]
+
+
 def test_a_small_revision_is_not_told(store: Connection):
     load(store)
     write_session(

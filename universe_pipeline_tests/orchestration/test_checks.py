@@ -15,6 +15,7 @@ from universe_pipeline.orchestration.verdicts import (
     OF_SYMBOLS,
 )
 from universe_pipeline.simulator.server import SimulatedVendor
+from universe_pipeline_tests.cli.in_process import Command
 from universe_pipeline_tests.orchestration.records import sessions
 
 RANGE = ("2024-06-24", "2024-06-25", "2024-06-26")
@@ -165,3 +166,16 @@ def test_a_verification_without_sessions_judges_everything_that_is_loaded(
         "- 2024-06-25 MSFT",
         "- 2024-06-26 MSFT",
     ]
+
+
+def test_without_a_session_no_symbol_is_compared(
+    command: Command, runs: Runs, connection: Connection, vendor: SimulatedVendor
+) -> None:
+    command("historical", "--start", "2024-06-24", "--end", "2024-06-26", "--symbols", "AAPL")
+    assert connection.execute("SELECT symbol FROM data_coverage").fetchall() == [("AAPL",)]
+    asked = vendor.count("range")
+
+    ended = runs.run("verification", [], name="weekly", config={"sample_checks": {"size": 5}})
+
+    assert ended.success
+    assert vendor.count("range") == asked

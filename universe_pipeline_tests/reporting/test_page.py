@@ -73,6 +73,7 @@ def made(store: Connection) -> Report:
             listed(ROW_COUNT_USUAL, [Offender(JULY_1, None, "2 bars")]),
         ],
         "run-1",
+        datetime.now(UTC),
     )
     error = RetryableError(FailureKind.NOT_JSON, "/v2/x", HOSTILE, attempts=6)
     record_failure(store, error, day=JULY_5)

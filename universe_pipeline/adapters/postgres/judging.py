@@ -116,7 +116,7 @@ def large_revisions(
             CROSS JOIN LATERAL (
                 SELECT close FROM daily_bars WHERE date = r.date AND symbol = r.symbol LIMIT 1
             ) b  -- with LIMIT, so that it is looked up and not joined by reading all bars
-            WHERE r.date BETWEEN %s AND %s AND abs(r.close / b.close - 1) > %s
+            WHERE r.date BETWEEN %s AND %s AND abs(r.close / nullif(b.close, 0) - 1) > %s
             """,
             (start, end, share),
         ).fetchall()

@@ -118,25 +118,37 @@ def settle(
     sessions: Sequence[date],
     findings: Sequence[Finding],
     run_id: str | None,
+    judged_at: datetime,
 ) -> list[date]:
     """Make `broken_rules` hold what `sessions` break now; the sessions that are newly quarantined.
+
+    Of a session that was fetched again meanwhile nothing is known, and one that a person approved
+    meanwhile stays with readers.
 
     Args:
         connection: the connection.
         sessions: those that were judged.
         findings: of rules for whole sessions, every offender of each.
         run_id: the run that judged.
+        judged_at: when it began to.
     """
-    judged = set(sessions)
     rules = [each.rule.name for each in findings]
-    broken = [(each.rule, one) for each in findings for one in each.worst if one.day in judged]
     with connection.transaction(), connection.cursor() as cursor:
+        standing = dict(
+            cursor.execute(_STANDING, {"dates": list(sessions), "at": judged_at}).fetchall()
+        )
+        broken = [
+            (each.rule, one)
+            for each in findings
+            for one in each.worst
+            if one.day in standing and not (each.rule.quarantines and standing[one.day])
+        ]
         # What a session is quarantined for stays: no verdict ends that.
         cursor.execute(
             "DELETE FROM broken_rules r WHERE date = ANY (%s) AND rule = ANY (%s)"
             " AND NOT (r.rule = ANY (%s) AND EXISTS (SELECT FROM session_loads l"
             "          WHERE l.date = r.date AND l.status = 'quarantined'))",
-            (list(sessions), rules, [each.rule.name for each in findings if each.rule.quarantines]),
+            (list(standing), rules, [each.rule.name for each in findings if each.rule.quarantines]),
         )
         _note(cursor, broken, run_id)
         quarantined = cursor.execute(
@@ -145,6 +157,15 @@ def settle(
             ([one.day for rule, one in broken if rule.quarantines],),
         ).fetchall()
     return sorted(row[0] for row in quarantined)
+
+
+_STANDING = """
+    SELECT l.date, EXISTS (
+        SELECT FROM session_approvals a WHERE a.date = l.date AND a.content_hash = l.content_hash)
+    FROM session_loads l
+    WHERE l.date = ANY (%(dates)s) AND l.fetched_at <= %(at)s ORDER BY l.date FOR UPDATE
+    """
+"""What was judged and still stands, and whether a person approved it."""
 
 
 def record_broken(

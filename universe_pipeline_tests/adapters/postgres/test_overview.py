@@ -17,6 +17,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     JULY_3,
     JULY_5,
     T1,
+    T2,
     answered,
     bar,
     write_session,
@@ -82,7 +83,7 @@ def test_broken_rules_come_by_session_errors_first(store: Connection) -> None:
         listed(ROW_COUNT_USUAL, [Offender(JULY_3, None, "c"), Offender(JULY_2, None, "b")]),
         listed(NO_REPEAT, [Offender(JULY_2, None, "a")]),
     ]
-    verdicts.settle(store, (JULY_1, JULY_2, JULY_3), findings, None)
+    verdicts.settle(store, (JULY_1, JULY_2, JULY_3), findings, None, T2)
 
     found = overview.broken_rules(store, JULY_1, JULY_2)
 

@@ -193,8 +193,9 @@ def test_who_waits_for_a_turn_when_a_429_comes_waits_longer(
 
     (sent,) = noted(turns, "sent")
     assert sent >= noted(turns, "turns")[0] - WINDOW + 1.5
-    given = [due - WINDOW for due in noted(turns, "turns")]
-    assert any(abs(sent - turn) < WINDOW for turn in given[2:])
+    newest = noted(turns, "turns")[-1] - WINDOW
+    assert len(noted(turns, "turns")) == 4  # one each, those put off, and another
+    assert sent >= newest - 0.01
 
 
 def test_while_somebody_is_urgent_others_take_no_turn(turns: Connection, store_database: Database):

@@ -60,6 +60,18 @@ def test_where_there_are_no_bars_the_frame_has_its_columns(store: Connection):
     assert (found.bars.height, found.counts) == (0, {})
 
 
+def test_no_day_is_lost_where_clocks_change_at_midnight(store: Connection):
+    first, last = date(2024, 9, 6), date(2024, 9, 9)  # Santiago has no midnight on the 8th
+    for day in (first, last):
+        write_session(store, answered(day, bar("A")), None)
+
+    store.execute("SET timezone = 'America/Santiago'")
+    found = packed.read(store, first, last)
+    store.execute("RESET timezone")
+
+    assert found.counts == {first: (1, 1), last: (1, 1)}
+
+
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
 
 
