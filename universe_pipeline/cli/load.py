@@ -140,11 +140,11 @@ def go_on(database: Database, plan: "Plan", *, reload: bool = False, doubtful: b
         if doubtful:
             there -= loads.quarantined(connection, plan.sessions)
         lost = loads.given_up(connection, plan.sessions, since) - there
-    code = carry_out(database, plan, [day for day in plan.sessions if day not in there | lost])
-    return max(code, tell_lost(lost, plan.sessions))
+    wanted = [day for day in plan.sessions if day not in there | lost]
+    return carry_out(database, plan, wanted, lost)
 
 
-def tell_lost(lost: set[date], sessions: Sequence[date]) -> int:
+def tell_lost(lost: Collection[date], sessions: Sequence[date]) -> int:
     """Name the sessions that are not asked for again, of all that were meant."""
     if not lost:
         return DONE
@@ -166,12 +166,13 @@ def daily_update(day: date | None) -> int:
     settings().require_api_key()
     database = open_for_loading()
     trailing = sessions_before(session, settings().universe_revisit_sessions)
-    with database.connect() as connection:
-        revisit = loads.revisitable(connection, trailing)
-        lost = loads.given_up(connection, [session])
-        wanted = [*revisit, *({session} - loads.committed(connection, [session]) - lost)]
     plan = Plan("daily", f"daily_update_{session}", [session])
-    return max(carry_out(database, plan, wanted), tell_lost(lost, [session]))
+    with database.connect() as connection:
+        since = jobs.fresh_since(connection, plan.name)
+        revisit = loads.revisitable(connection, trailing)
+        there = loads.committed(connection, [session], since)
+        lost = loads.given_up(connection, [session], since) - there
+    return carry_out(database, plan, [*revisit, *({session} - there - lost)], lost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +189,10 @@ class Plan:
         return "daily_update" if self.kind == "daily" else "historical_load"
 
 
-def carry_out(database: Database, plan: Plan, wanted: Sequence[date]) -> int:
-    """Fetch the sessions `wanted`, loaded or not, in one run."""
+def carry_out(
+    database: Database, plan: Plan, wanted: Sequence[date], lost: Collection[date] = ()
+) -> int:
+    """Fetch the sessions `wanted`, loaded or not, in one run; name those that are `lost`."""
     with ExitStack() as stack:
         if not stack.enter_context(jobs.held(database, plan.name)):
             note(f"{plan.name} is running in another process")
@@ -201,7 +204,9 @@ def carry_out(database: Database, plan: Plan, wanted: Sequence[date]) -> int:
         status = "interrupted"
         try:
             code = _carry_out(database, connection, plan, wanted)
+            code = max(code, tell_lost(lost, plan.sessions))
             status = _status(connection, plan, code)
+            code = FAILED if status == "failed" else code
         finally:
             cover(connection)  # a run that ended early did not come to its coverage
             jobs.end_job(connection, plan.name, status)
@@ -221,6 +226,7 @@ def _carry_out(
         there = len(loads.committed(connection, plan.sessions))
         loaded = "all" if there == len(plan.sessions) else f"{there} of"
         result(f"{plan.name}: {loaded} {len(plan.sessions)} sessions are loaded, nothing to fetch")
+        _tell_unusual(connection, plan.sessions)
         return discover_if_stale(database)
     _announce(wanted)
     config = {"daily_bars": {"fetch": [day.isoformat() for day in wanted]}}
@@ -272,8 +278,13 @@ def _summarise(connection: Connection, plan: Plan, wanted: Sequence[date]) -> No
         f"{plan.name}: {len(loaded)} of {len(wanted)} sessions loaded, {bars:,} bars, "
         f"{revised:,} revised, {rejected:,} rejected"
     )
-    broken = broken_by(connection, wanted)
-    for session, state in sorted(states.items()):
+    _tell_unusual(connection, {*plan.sessions, *wanted})
+
+
+def _tell_unusual(connection: Connection, sessions: Collection[date]) -> None:
+    """Name the sessions that are not out yet, or kept from readers."""
+    broken = broken_by(connection, list(sessions))
+    for session, state in sorted(loads.states(connection, list(sessions)).items()):
         if state.status == "pending":
             result(f"{session}: not published yet; it is asked for again later")
         elif state.status == "quarantined":

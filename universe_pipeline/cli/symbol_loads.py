@@ -95,8 +95,8 @@ def go_on(database: Database, job: SymbolJob) -> int:
     if not missing.wanted:
         code = _end_without_run(database, job, missing)
     elif _grouped_is_cheaper(len(by_session), len(missing.wanted)):
-        code = carry_out(database, Plan("historical", job.name, job.sessions), by_session)
-        code = max(code, tell_lost(lost - there, job.sessions))
+        plan = Plan("historical", job.name, job.sessions)
+        code = carry_out(database, plan, by_session, lost - there)
     else:
         code = run_symbols(database, job, missing.wanted, again=since is not None)
     return max(code, _tell_lost(job, missing))

@@ -44,6 +44,20 @@ def test_a_session_with_far_more_rows_is_kept_from_readers_until_it_is_approved(
     assert connection.execute(covered, (SESSION,)).fetchone() == (True,)
 
 
+def test_a_rerun_names_what_is_kept_from_readers(
+    command: Command, connection: psycopg.Connection, quarantined: str
+) -> None:
+    again = command(*LOAD)
+    command("approve", SESSION, "--reason", "twice the list")
+    approved = command(*LOAD)
+
+    assert again.code == 1
+    assert "nothing to fetch" in again.out
+    assert f"{SESSION}: quarantined, " in again.out
+    assert approved.code == 0
+    assert connection.execute("SELECT status FROM load_jobs").fetchall() == [("completed",)]
+
+
 def test_what_is_approved_stays_so_also_where_it_is_verified(
     command: Command, connection: psycopg.Connection, quarantined: str
 ) -> None:

@@ -235,6 +235,20 @@ def test_after_a_cleared_checkpoint_the_next_run_fetches_every_session_again_and
     assert "nothing to fetch" in once_more.out
 
 
+def test_after_a_cleared_checkpoint_the_next_daily_update_fetches_its_session_again(
+    command: Command, vendor: SimulatedVendor
+) -> None:
+    daily = ("daily", "--date", "2024-03-15")
+    command(*daily)
+    command("clear-checkpoint", "daily_update_2024-03-15")
+
+    ended = command(*daily)
+
+    assert ended.code == 0
+    assert asked_sessions(vendor) == ["2024-03-15", "2024-03-15"]
+    assert "nothing to fetch" in command(*daily).out
+
+
 def test_after_a_cleared_checkpoint_a_load_of_symbols_asks_for_them_again(
     command: Command, connection: psycopg.Connection, vendor: SimulatedVendor
 ) -> None:
@@ -306,6 +320,21 @@ def test_permanent_failures_are_asked_for_again_only_by_retry(
         assert "failed for good before: 2024-03-12; `universe retry` asks again" in ended.err
     assert command("retry").code == 0
     assert asked_sessions(vendor, asked) == ["2024-03-12"]
+
+
+def test_a_job_of_which_the_plan_reaches_nothing_is_not_completed(
+    command: Command, connection: psycopg.Connection
+) -> None:
+    connection.execute(
+        "INSERT INTO data_fetch_errors (endpoint, date, kind, message, attempts, retryable)"
+        " VALUES ('x', '2024-06-03', 'outside_plan', 'x', 1, false)"
+    )
+
+    ended = command(*LOAD)
+
+    assert ended.code == 1
+    assert "failed for good before: 2024-03-11 to 2024-03-15" in ended.err
+    assert job_statuses(connection) == {JOB: "failed"}
 
 
 def test_what_was_refused_to_a_wrong_key_is_loaded_with_the_right_one(

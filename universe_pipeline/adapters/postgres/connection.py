@@ -67,8 +67,9 @@ class Database:
                 "it cannot be read; in a password, @ is written %40, / %2F, : %3A and % %25",
             )
         try:
+            # A role that has a schema of its name, as `dagster` may, would look there first.
             connection = psycopg.connect(
-                self.url,
+                with_search_path(self.url, "public"),
                 autocommit=True,
                 connect_timeout=CONNECT_SECONDS,
                 application_name=self.application,

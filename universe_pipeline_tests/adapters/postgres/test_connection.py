@@ -1,7 +1,9 @@
 """Connections, and addresses that people may see."""
 
 import socket
+from contextlib import closing
 
+import psycopg
 import pytest
 
 from universe_pipeline.adapters.postgres.connection import (
@@ -118,7 +120,9 @@ def test_unqualified_names_are_looked_up_in_the_schema(store_database: Database,
     joined = suffix.replace("?", "&") if "?" in store_database.url else suffix
     url = with_search_path(store_database.url + joined, "dagster")
 
-    with Database(url).connect() as connection:
-        assert connection.execute("SHOW search_path").fetchone() == ("dagster",)
-        if "work_mem" in suffix:
-            assert connection.execute("SHOW work_mem").fetchone() == ("5MB",)
+    ours = Database(store_database.url + joined).open()
+    for connection, schema in ((psycopg.connect(url), "dagster"), (ours, "public")):
+        with closing(connection):
+            assert connection.execute("SHOW search_path").fetchone() == (schema,)
+            if "work_mem" in suffix:
+                assert connection.execute("SHOW work_mem").fetchone() == ("5MB",)

@@ -33,6 +33,23 @@ def test_an_empty_database_is_brought_to_the_newest_step(empty_database: Databas
         assert schema.current_version(connection) == schema.HEAD
 
 
+def test_the_tables_are_public_also_where_the_role_has_a_schema_of_its_name(
+    empty_database: Database,
+) -> None:
+    with empty_database.connect() as connection:
+        connection.execute("CREATE SCHEMA AUTHORIZATION current_user")
+
+    schema.bring_up_to_date(empty_database)
+
+    with empty_database.connect() as connection:
+        schemas = connection.execute(
+            "SELECT DISTINCT schemaname FROM pg_tables"
+            " WHERE tablename IN ('symbols', 'daily_bars', 'universe_schema_version')"
+        ).fetchall()
+        assert schemas == [("public",)]
+        assert connection.execute("SELECT current_schemas(false)").fetchone() == (["public"],)
+
+
 def test_head_is_the_newest_step_there_is() -> None:
     steps = sorted(path.name for path in VERSIONS.glob("r*.py"))
 
