@@ -28,7 +28,8 @@ measured side by side (so not quite the quotients of the medians shown). The flo
 of rows that are encoded already, a transaction a session, into one table with the key
 (date, symbol), measured right before and after whatever it is compared with. The rows are in the
 order in which the vendor sends them. In the order of the key COPY is quicker, which the product
-makes use of: what was asked for is shown beside that, too.
+makes use of: what was asked for is shown beside that, too. Until the calls, `beside` is the floor
+whatever the ratio is to; `asked` is what the project wants of itself.
 
 A virtual machine gets memory that it has not used lately from its host, at ten times the cost of
 writing to it: {reserve} GB were taken before, and let go as they were used.
