@@ -14,6 +14,7 @@ from universe_pipeline.adapters.postgres.jobs import Heartbeat
 from universe_pipeline.domain.sessions import sessions_between
 from universe_pipeline.loading.by_symbol import load_symbols, unasked
 from universe_pipeline.loading.progress import Step, report
+from universe_pipeline.orchestration.discovery import discover_if_stale
 from universe_pipeline.orchestration.failures import stop
 from universe_pipeline.orchestration.resources import PolygonResource, PostgresResource
 from universe_pipeline.orchestration.tags import JOB_TAG
@@ -43,6 +44,7 @@ def load_chosen_symbols(
     database, settings = postgres.database, postgres.settings
     failed: list[str] = []
     with polygon.client(database, context.run) as client, database.connect() as connection:
+        discover_if_stale(context, client, connection)
         wanted = (
             {symbol: list(sessions) for symbol in config.symbols}
             if config.again

@@ -4,6 +4,7 @@ import dagster as dg
 import pytest
 
 from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.orchestration.catalogue import definitions
 from universe_pipeline.orchestration.runs import Runs
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.orchestration.records import materialized, metadata, sessions
@@ -71,3 +72,42 @@ def test_a_key_that_is_not_accepted_fails_with_one_message(
 
     assert not ended.success
     assert vendor.count() == 1
+
+
+def materialize_bars(instance: dg.DagsterInstance, day: str) -> bool:
+    """As the UI does where `daily_bars` alone is selected."""
+    everything = definitions().resolve_implicit_global_asset_job_def()
+    bars = everything.get_subset(asset_selection={dg.AssetKey("daily_bars")})
+    return bars.execute_in_process(instance=instance, partition_key=day).success
+
+
+def test_a_run_of_bars_alone_discovers_too_where_the_universe_is_not_fresh(
+    instance: dg.DagsterInstance, connection: Connection, vendor: SimulatedVendor
+) -> None:
+    ended = [materialize_bars(instance, day) for day in ("2022-10-27", "2022-10-28")]
+
+    assert ended == [True, True]
+    assert vendor.count("tickers") == 2  # active and delisted, once
+    read = "SELECT count(DISTINCT date) FROM universe_bars"
+    assert connection.execute(read).fetchone() == (2,)
+
+
+def test_bars_load_also_where_that_discovery_fails(
+    instance: dg.DagsterInstance, connection: Connection, vendor: SimulatedVendor
+) -> None:
+    vendor.faults.add("404", endpoint="tickers")
+
+    assert materialize_bars(instance, "2022-10-27")
+
+    assert connection.execute("SELECT status FROM session_loads").fetchall() == [("loaded",)]
+    failures = connection.execute("SELECT kind, resolved_at FROM data_fetch_errors").fetchall()
+    assert failures == [("not_found", None)]
+
+
+def test_a_repair_discovers_too(runs: Runs, vendor: SimulatedVendor) -> None:
+    chosen = {"symbols": ["AAPL"], "start": "2022-10-27", "end": "2022-10-28"}
+
+    ended = runs.run("symbol_repair", [], name="by hand", config={"load_chosen_symbols": chosen})
+
+    assert ended.success
+    assert vendor.count("tickers") == 2

@@ -18,6 +18,8 @@ from universe_pipeline.adapters.postgres.reading import sample
 from universe_pipeline.domain.sessions import newest_closed, sessions_before
 from universe_pipeline.loading.progress import Step, report
 from universe_pipeline.loading.sessions import SAMPLE_ROWS, Outcome, fetch_sessions, store
+from universe_pipeline.orchestration.assets.symbols import symbols
+from universe_pipeline.orchestration.discovery import discover_if_stale
 from universe_pipeline.orchestration.interrupts import in_hand, interrupted
 from universe_pipeline.orchestration.io_manager import Committed, PartitionWriter
 from universe_pipeline.orchestration.metadata import (
@@ -100,6 +102,8 @@ class SessionLoads:
             return
         settings, run_id = self.postgres.settings, self.context.run.run_id
         with self.polygon.client(self.postgres.database, self.context.run) as client:
+            if not self._selects_symbols():
+                discover_if_stale(self.context, client, connection)
             fetched = fetch_sessions(client, wanted, wiring.encoding(settings))
             heartbeat = Heartbeat(connection, self.context.run.tags.get(JOB_TAG))
             for done, answer in enumerate(fetched, start=1):
@@ -111,6 +115,10 @@ class SessionLoads:
                     yield Committed(outcome.session.isoformat(), _metadata(outcome, run_id))
                 if stopping:
                     raise interrupted()
+
+    def _selects_symbols(self) -> bool:
+        selected = self.context.run.asset_selection  # None: all of the job, symbols among them
+        return selected is None or symbols.key in selected
 
     def _tell(self, outcome: Outcome) -> None:
         if outcome.error is not None:

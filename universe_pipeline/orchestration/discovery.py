@@ -1,0 +1,20 @@
+"""Discovery by runs that do not select `symbols`: whatever runs first in a day discovers."""
+
+import dagster as dg
+
+from universe_pipeline.adapters.polygon.client import PolygonClient
+from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.domain.errors import VendorError
+from universe_pipeline.loading.universe import discover
+
+
+def discover_if_stale(
+    context: dg.OpExecutionContext | dg.AssetExecutionContext,
+    client: PolygonClient,
+    connection: Connection,
+) -> None:
+    """Discover unless the universe is fresh; one that fails is told, and stops nothing else."""
+    try:
+        discover(client, connection, run_id=context.run.run_id)
+    except VendorError as error:
+        context.log.warning("the universe could not be discovered: %s", error)
