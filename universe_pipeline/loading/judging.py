@@ -116,13 +116,16 @@ def judge_bars(
 
 def _stretches(sessions: Sequence[date]) -> Iterator[_Stretch]:
     """Some sessions each with the closed days after them, cut where over twenty are left out."""
-    found: list[list[date]] = []
+    near: list[list[date]] = []
     for day in sessions:
-        if found and len(found[-1]) < _AT_ONCE and _near(found[-1][-1], day):
-            found[-1].append(day)
+        if near and _near(near[-1][-1], day):
+            near[-1].append(day)
         else:
-            found.append([day])
-    return (_Stretch(days[0], _until(days[-1])) for days in found)
+            near.append([day])
+    for group in near:
+        judged = sessions_between(group[0], group[-1])
+        for days in (judged[n : n + _AT_ONCE] for n in range(0, len(judged), _AT_ONCE)):
+            yield _Stretch(days[0], _until(days[-1]))
 
 
 def _near(day: date, later: date) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from psycopg import sql
 
+from universe_pipeline.adapters.postgres import packed
 from universe_pipeline.adapters.postgres.bars import write_symbol
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.coverage import cover
@@ -61,6 +62,25 @@ def test_a_good_load_breaks_no_rule(store: Connection):
     load(store)
 
     assert found(store) == {}
+
+
+def test_few_sessions_are_read_at_once_also_where_scattered_ones_are_judged(
+    store: Connection, monkeypatch: pytest.MonkeyPatch
+):
+    days = sessions_between(date(2024, 5, 1), date(2024, 6, 28))[:37]
+    load(store, days)
+    receive, spans = packed.receive, list[tuple[date, date]]()
+
+    def noted(connection: Connection, start: date, end: date) -> packed.Received:
+        spans.append((start, end))
+        return receive(connection, start, end)
+
+    monkeypatch.setattr(packed, "receive", noted)
+
+    judge_bars(store, [days[0], days[18], days[36]], Thresholds(), fingerprints=False)
+
+    assert [day for span in spans for day in sessions_between(*span)] == list(days)
+    assert max(len(sessions_between(*span)) for span in spans) == 6
 
 
 def test_where_nothing_is_asked_nothing_is_judged(store: Connection):
