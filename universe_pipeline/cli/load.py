@@ -32,6 +32,9 @@ from universe_pipeline.settings import settings, use_settings
 LISTS = ("symbols", "splits")
 """What is asked for whole, once a day."""
 
+LIST_REQUESTS = 50
+"""About what universe and splits take together: lists of a thousand rows a page."""
+
 NAMED = 5
 """Spans of sessions that a line names before it says "…"."""
 
@@ -69,6 +72,7 @@ def discover_universe(*, force: Collection[str] = ()) -> int:
 
 def _discover(database: Database, force: Collection[str] = ()) -> Ended:
     newest = newest_closed(wiring.now())
+    _announce_lists()
     with progress_bars(), open_runs(settings(), database) as runs:
         return runs.run(
             "universe_discovery",
@@ -81,9 +85,17 @@ def _discover(database: Database, force: Collection[str] = ()) -> Ended:
 def discover_if_stale(database: Database) -> int:
     """Discover unless universe and splits are fresh, for commands whose own run does not."""
     with database.connect() as connection:
-        known, splits = newest_snapshot(connection), newest_split_snapshot(connection)
-    fresh = is_fresh(known) and is_fresh(splits)
+        fresh = _has_fresh_lists(connection)
     return DONE if fresh else tell_failures(database, _discover(database))
+
+
+def _has_fresh_lists(connection: Connection) -> bool:
+    return is_fresh(newest_snapshot(connection)) and is_fresh(newest_split_snapshot(connection))
+
+
+def _announce_lists() -> None:
+    if settings().polygon_rate_limit:
+        note(f"universe and splits are asked for, too, {at_pace(LIST_REQUESTS)}")
 
 
 def _describe(snapshot: Snapshot) -> str:
@@ -229,6 +241,8 @@ def _carry_out(
         _tell_unusual(connection, plan.sessions)
         return discover_if_stale(database)
     _announce(wanted)
+    if not _has_fresh_lists(connection):
+        _announce_lists()
     config = {"daily_bars": {"fetch": [day.isoformat() for day in wanted]}}
     with progress_bars(), open_runs(settings(), database) as runs:
         ended = runs.run(plan.dagster_job, wanted, name=plan.name, config=config)

@@ -381,8 +381,12 @@ def test_the_pace_and_the_time_that_a_load_takes_are_said_before_it_starts(
 
     ended = command("historical", "--start", "2024-03-01", "--end", "2024-03-13", **slow)
 
-    assert ended.err.splitlines()[0] == (
-        "9 sessions to fetch (2024-03-01 to 2024-03-13), 3 requests a minute, about 3 min"
+    assert ended.err.splitlines()[:2] == [
+        "9 sessions to fetch (2024-03-01 to 2024-03-13), 3 requests a minute, about 3 min",
+        "universe and splits are asked for, too, 3 requests a minute, about 17 min",
+    ]
+    assert command("discover", **slow).err.splitlines()[0] == (
+        "universe and splits are asked for, too, 3 requests a minute, about 17 min"
     )
 
 
