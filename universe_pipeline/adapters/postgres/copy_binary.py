@@ -97,25 +97,14 @@ def _laid_out(
     bars: pl.DataFrame, source: str, *, dated: bool
 ) -> "tuple[_Layout, npt.NDArray[np.void]]":
     """All rows, laid out alike; without a date unless they are `dated`."""
-    given = _without_nulls(bars, dated=dated)
-    longest = given["symbol#"].to_numpy().max(initial=1)
-    layout = _Layout(int(longest), source.encode())
-    symbols = np.array(given["symbol"].to_list(), dtype=f"S{layout.longest_symbol}")
-    days = (given["date"].to_numpy(),) if dated else ()
-    order = np.lexsort((*_as_numbers(symbols), *days))
+    given = _without_nulls(bars, dated=dated).sort(["date", "symbol"] if dated else "symbol")
+    layout = _Layout(int(given["symbol#"].to_numpy().max(initial=1)), source.encode())
     rows = layout.rows(len(given))
-    rows["symbol"] = symbols[order]
+    rows["symbol"] = given["symbol"].to_list()  # to a fixed length: numpy is quicker by a list
     for name in given.columns:
         if name != "symbol":
-            rows[name] = given[name].to_numpy()[order]
+            rows[name] = given[name].to_numpy()
     return layout, rows
-
-
-def _as_numbers(texts: npt.NDArray[np.bytes_]) -> Iterator[npt.NDArray[np.uint64]]:
-    """Numbers, the last ones first, that order as the texts: sorted in half the time."""
-    parts = -(-texts.itemsize // 8)
-    numbers = texts.astype(f"S{8 * parts}").view(">u8").astype(np.uint64).reshape(-1, parts)
-    return (numbers[:, part] for part in reversed(range(parts)))
 
 
 def _without_nulls(bars: pl.DataFrame, *, dated: bool) -> pl.DataFrame:
