@@ -33,6 +33,7 @@ def ahead(
             if len(waiting) == in_flight:
                 yield waiting.popleft().result()
             waiting.append(pool.submit(work, one))
+            del one  # may be large, and the next one is far
         while waiting:
             yield waiting.popleft().result()
     finally:

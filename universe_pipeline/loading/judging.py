@@ -96,7 +96,8 @@ def judge_bars(
     parts = _with_context(stretches, known)
     with (
         closing(ahead(receive, parts, _READ_AHEAD, threads=1)) as received,
-        closing(ahead(unpack, received, _READ_AHEAD, threads=1)) as read,
+        # Unpacking takes little; only fingerprints are worth another stretch in memory.
+        closing(ahead(unpack, received, _READ_AHEAD if fingerprints else 1, threads=1)) as read,
     ):
         for done, part in enumerate(read, start=1):
             if part.stretch not in stretches:
