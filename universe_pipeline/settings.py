@@ -16,7 +16,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from universe_pipeline.domain.addresses import is_loopback
+from universe_pipeline.domain.addresses import is_loopback, is_visible
 from universe_pipeline.domain.errors import SettingsError
 from universe_pipeline.domain.sessions import FIRST_SESSION
 from universe_pipeline.domain.thresholds import Thresholds
@@ -51,10 +51,6 @@ def _words(value: object) -> object:
     if not isinstance(value, str):
         return value
     return tuple(word.strip() for word in value.split(",") if word.strip())
-
-
-def _is_visible(text: str) -> bool:
-    return all("!" <= character <= "~" for character in text)
 
 
 def _has_possible_port(parts: SplitResult) -> bool:
@@ -167,7 +163,7 @@ class Settings(BaseSettings):
     @field_validator("polygon_api_key")
     @classmethod
     def _fits_into_a_header(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not _is_visible(value.get_secret_value()):
+        if value is not None and not is_visible(value.get_secret_value()):
             raise ValueError("it holds spaces or special characters, as no key does")
         return value
 
@@ -175,7 +171,7 @@ class Settings(BaseSettings):
     @classmethod
     def _https_or_loopback(cls, value: str) -> str:
         parts = urlsplit(value.strip())
-        if not _is_visible(value.strip()) or not _has_possible_port(parts):
+        if not is_visible(value.strip()) or not _has_possible_port(parts):
             raise ValueError("not an address")
         if not parts.hostname or parts.scheme not in ("http", "https"):
             raise ValueError("not an http(s) address")

@@ -1,4 +1,4 @@
-"""Network addresses: which ones are this machine."""
+"""Network addresses: which ones are this machine, and what they are written in."""
 
 import ipaddress
 
@@ -11,3 +11,8 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_visible(text: str) -> bool:
+    """Whether it is of visible ASCII characters alone, as addresses and headers are."""
+    return all("!" <= character <= "~" for character in text)

@@ -3,6 +3,7 @@
 from itertools import takewhile
 from urllib.parse import quote
 
+from universe_pipeline.domain.addresses import is_visible
 from universe_pipeline.domain.errors import SettingsError
 
 _SHORTEST_REAL = 8
@@ -18,7 +19,7 @@ class ApiKey:
         Raises:
             SettingsError: it cannot; httpx's own message would show it.
         """
-        if not value or any(not "!" <= character <= "~" for character in value):
+        if not value or not is_visible(value):
             raise SettingsError(
                 ["POLYGON_API_KEY is empty or holds spaces or special characters, as no key does"]
             )
