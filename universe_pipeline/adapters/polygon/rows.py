@@ -43,15 +43,18 @@ Symbol: TypeAlias = Annotated[str, msgspec.Meta(max_length=1_000)]
 
 
 class RangeRow(msgspec.Struct, gc=False):
-    """A row of a range answer. Numbers come as 65000, 13825995.0 and 1.6698648e+07 alike."""
+    """A row of a range answer. Numbers come as 65000, 13825995.0 and 1.6698648e+07 alike.
 
-    t: float | None = None
-    o: float | None = None
-    h: float | None = None
-    l: float | None = None  # noqa: E741 - the vendor's key
-    c: float | None = None
+    In the vendor's order: a key that comes where it is expected is found at once.
+    """
+
     v: float | None = None
     vw: float | None = None
+    o: float | None = None
+    c: float | None = None
+    h: float | None = None
+    l: float | None = None  # noqa: E741 - the vendor's key
+    t: float | None = None
     n: Count | None = None
 
 
