@@ -1,0 +1,116 @@
+"""What is judged while a load goes on is what reading it back finds."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from universe_pipeline.adapters.polygon.client import PolygonClient
+from universe_pipeline.adapters.postgres import packed
+from universe_pipeline.adapters.postgres.bars import write_symbol
+from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.domain.quality.findings import Finding
+from universe_pipeline.domain.quality.scan import Scan
+from universe_pipeline.domain.sessions import sessions_between
+from universe_pipeline.domain.thresholds import Thresholds
+from universe_pipeline.loading.judging import judge_bars
+from universe_pipeline.loading.sessions import Encoding, fetch_sessions
+from universe_pipeline.loading.sessions import store as store_answer
+from universe_pipeline.loading.streaming import Judged, StreamingJudge
+from universe_pipeline.simulator.server import SimulatedVendor
+from universe_pipeline_tests.adapters.postgres.session_answers import (
+    answered,
+    answered_symbol,
+    bar,
+    write_session,
+)
+
+DAYS = sessions_between(date(2024, 5, 1), date(2024, 6, 14))
+"""31 of them, of which the first ones are stored before in some tests."""
+
+
+def judged(client: PolygonClient, connection: Connection, days: Sequence[date] = DAYS) -> Judged:
+    """What is found of some sessions that are loaded, most of them one after the other."""
+    with StreamingJudge(connection, sorted(days), Thresholds()) as judge:
+        for fetched in fetch_sessions(client, days, Encoding()):
+            judge.take(connection, fetched, store_answer(connection, fetched, "run"))
+        return judge.judged()
+
+
+def told(findings: Sequence[Finding] | None) -> dict[str, tuple[int, list[str]]]:
+    assert findings is not None
+    return {
+        each.rule.name: (each.count, sorted(str(one) for one in each.worst)) for each in findings
+    }
+
+
+def read_back(connection: Connection, days: Sequence[date] = DAYS) -> dict[str, Any]:
+    return told(judge_bars(connection, days, Thresholds(), fingerprints=False))
+
+
+def test_the_findings_are_those_of_reading_the_bars_back(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor
+):
+    vendor.faults.add("bad_rows", endpoint="grouped", session="2024-05-28")
+    vendor.faults.add("404", endpoint="grouped", session="2024-06-03")
+    repaired = answered_symbol("ZZZZ", [DAYS[9]], {DAYS[9]: bar("ZZZZ", low=0.001)})
+    write_symbol(store, repaired, None)
+
+    found = told(judged(client, store).findings(store, DAYS))
+
+    assert found == read_back(store)
+    assert any(one.startswith(f"{DAYS[9]} ZZZZ") for one in found["prices_are_of_a_usual_size"][1])
+    assert found["series_have_no_gaps"][0] > 0
+
+
+def test_sessions_are_judged_beside_the_ones_that_were_stored_before(
+    client: PolygonClient, store: Connection
+):
+    judged(client, store, DAYS[:24])
+
+    later = told(judged(client, store, DAYS[24:]).findings(store, DAYS[24:]))
+
+    assert later == read_back(store, DAYS[24:])
+
+
+def test_nothing_is_read_back(
+    client: PolygonClient, store: Connection, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delattr(packed, "read")
+    monkeypatch.delattr(packed, "receive")
+
+    assert judged(client, store).findings(store, DAYS) is not None
+
+
+def test_findings_end_with_what_they_are_about(client: PolygonClient, store: Connection):
+    found = judged(client, store, DAYS[:3])
+    assert found.findings(store, DAYS[:3]) is not None
+
+    assert found.findings(store, DAYS[:4]) is not None, "the fourth is not stored"
+    assert found.findings(store, DAYS[:2]) is None
+    later = [bar(f"S{n}") for n in range(400)]
+    write_session(store, answered(DAYS[1], *later, at=datetime.now(UTC)), None)
+    assert found.findings(store, DAYS[:3]) is None
+
+
+def test_sessions_that_come_out_of_order_are_left_to_be_read(
+    client: PolygonClient, store: Connection
+):
+    found = judged(client, store, [DAYS[0], DAYS[2], DAYS[1], DAYS[3]])
+
+    assert found.findings(store, DAYS[:4]) is None
+
+
+def test_an_error_of_the_judge_ends_no_load_and_is_told_to_whoever_asks(
+    client: PolygonClient, store: Connection, monkeypatch: pytest.MonkeyPatch
+):
+    def broken(*_: object) -> None:
+        raise ArithmeticError("of the judge")
+
+    monkeypatch.setattr(Scan, "judge", broken)
+
+    found = judged(client, store)
+
+    with pytest.raises(ArithmeticError, match="of the judge"):
+        found.findings(store, DAYS)
