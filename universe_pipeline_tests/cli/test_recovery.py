@@ -263,6 +263,25 @@ def test_after_a_cleared_checkpoint_a_load_of_symbols_asks_for_them_again(
     assert vendor.count("range") == 2
 
 
+def test_a_load_of_other_sessions_does_not_stand_in_for_a_cleared_checkpoint(
+    command: Command, connection: psycopg.Connection, vendor: SimulatedVendor
+) -> None:
+    load = ("historical", "--start", "2024-03-11", "--end", "2024-03-15", "--symbols", "AAPL")
+    command(*load)
+    ((name,),) = connection.execute("SELECT name FROM load_jobs").fetchall()
+    command("clear-checkpoint", name)
+
+    command("historical", "--start", "2024-03-18", "--end", "2024-03-22", "--symbols", "AAPL")
+    meanwhile = json.loads(command("status", "--json").out)["jobs"][name]
+    ended = command(*load)
+
+    assert meanwhile["processed_dates"] == []
+    assert ended.code == 0
+    asked = [log.path.split("/")[-2:] for log in vendor.requests if log.endpoint == "range"]
+    weeks = [["2024-03-11", "2024-03-15"], ["2024-03-18", "2024-03-22"]]
+    assert asked == [*weeks, weeks[0]]
+
+
 def test_retry_fetches_what_failed_and_closes_its_errors(
     command: Command, connection: psycopg.Connection, vendor: SimulatedVendor
 ) -> None:

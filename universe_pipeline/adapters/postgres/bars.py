@@ -181,7 +181,7 @@ def _write_session_bars(
 def write_symbol(
     connection: psycopg.Connection, answer: EncodedSymbol, run_id: str | None
 ) -> Write:
-    """Store one symbol's answer and its `symbol_loads` row in one transaction.
+    """Store one symbol's answer and the record of what was asked for, in one transaction.
 
     Sessions of which a later grouped request is stored keep that one's bar.
     """
@@ -202,7 +202,7 @@ def write_symbol(
 
 
 _DROP_OVERTAKEN = """
-    DELETE FROM incoming i USING symbol_loads a, daily_bars b
+    DELETE FROM incoming i USING symbol_requests a, daily_bars b
     WHERE a.symbol = i.symbol AND a.loaded @> i.date AND a.fetched_at > %s
       AND b.date = i.date AND b.symbol = i.symbol AND b.source = 'symbol'
     """
@@ -212,7 +212,8 @@ _OVERTAKEN_DAYS = """
     WHERE l.date = ANY (%(days)s) AND l.fetched_at > %(at)s
       AND b.symbol = %(symbol)s AND b.source = 'grouped'
     UNION
-    SELECT day FROM unnest(%(days)s::date[]) AS asked (day) JOIN symbol_loads a ON a.loaded @> day
+    SELECT day FROM unnest(%(days)s::date[]) AS asked (day)
+    JOIN symbol_requests a ON a.loaded @> day
     WHERE a.symbol = %(symbol)s AND a.fetched_at > %(at)s
     """
 
@@ -395,8 +396,29 @@ def _recount_sessions(connection: psycopg.Connection, days: Sequence[date]) -> N
     )
 
 
+_TAKE_DAYS = """
+    WITH replaced AS (
+        DELETE FROM symbol_requests
+        WHERE symbol = %(symbol)s AND fetched_at < %(at)s AND loaded <@ %(asked)s
+    ), shortened AS (
+        UPDATE symbol_requests SET loaded = loaded - %(asked)s
+        WHERE symbol = %(symbol)s AND fetched_at < %(at)s
+          AND loaded && %(asked)s AND NOT loaded <@ %(asked)s
+    ), own (days) AS (
+        SELECT %(asked)s - coalesce(range_agg(loaded), '{}') FROM symbol_requests
+        WHERE symbol = %(symbol)s AND fetched_at > %(at)s
+    )
+    INSERT INTO symbol_requests AS r (symbol, fetched_at, loaded)
+    SELECT %(symbol)s, %(at)s, days FROM own WHERE NOT isempty(days)
+    ON CONFLICT (symbol, fetched_at) DO UPDATE SET loaded = r.loaded + excluded.loaded
+    """
+"""Each day then belongs to the newest request for it, in whatever order they are written."""
+
+
 def _record_symbol(connection: psycopg.Connection, answer: EncodedSymbol) -> None:
     asked = Multirange([DateRange(start, end) for start, end in answer.asked])
+    given = {"symbol": answer.symbol, "asked": asked, "at": answer.requested_at}
+    connection.execute(_TAKE_DAYS, given)
     connection.execute(
         """
         INSERT INTO symbol_loads AS l (symbol, loaded, fetched_at, covered)
@@ -405,7 +427,7 @@ def _record_symbol(connection: psycopg.Connection, answer: EncodedSymbol) -> Non
             loaded = l.loaded + excluded.loaded, covered = false,
             fetched_at = greatest(l.fetched_at, excluded.fetched_at)
         """,
-        {"symbol": answer.symbol, "asked": asked, "at": answer.requested_at},
+        given,
     )
     connection.execute(
         "UPDATE data_fetch_errors SET resolved_at = now()"

@@ -142,19 +142,20 @@ SELECT j.name, j.kind, j.start_date, j.end_date, j.symbols, j.sessions,
        j.last_updated
 FROM load_jobs j
 CROSS JOIN LATERAL (
+    SELECT range_intersect_agg(one.days) AS of_all
+    FROM unnest(j.symbols) AS s (symbol)
+    CROSS JOIN LATERAL (
+        SELECT coalesce(range_agg(a.loaded), '{}') AS days FROM symbol_requests a
+        WHERE a.symbol = s.symbol AND (j.fresh_since IS NULL OR a.fetched_at >= j.fresh_since)
+    ) one
+) asked
+CROSS JOIN LATERAL (
     SELECT count(*) AS total, sum(l.stored) FILTER (WHERE done.yes) AS stored,
            coalesce(array_agg(k.date ORDER BY k.date) FILTER (WHERE done.yes), '{}') AS dates
     FROM nyse_sessions k
     LEFT JOIN session_loads l ON l.date = k.date AND l.status = ANY (%(committed)s)
         AND (j.fresh_since IS NULL OR l.fetched_at >= j.fresh_since)
-    CROSS JOIN LATERAL (
-        SELECT l.date IS NOT NULL OR (
-            j.symbols IS NOT NULL AND NOT EXISTS (
-                SELECT FROM unnest(j.symbols) AS s (symbol)
-                WHERE NOT EXISTS (
-                    SELECT FROM symbol_loads a WHERE a.symbol = s.symbol AND a.loaded @> k.date
-                        AND (j.fresh_since IS NULL OR a.fetched_at >= j.fresh_since))))
-    ) done (yes)
+    CROSS JOIN LATERAL (SELECT l.date IS NOT NULL OR asked.of_all @> k.date) done (yes)
     WHERE k.date BETWEEN j.start_date AND j.end_date
       AND (j.sessions IS NULL OR k.date = ANY (j.sessions))
 ) p

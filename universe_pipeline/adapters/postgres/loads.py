@@ -238,9 +238,10 @@ def sessions_unasked(
     rows = connection.execute(
         """
         SELECT day FROM unnest(%(sessions)s::date[]) AS asked (day)
-        WHERE NOT EXISTS (
-            SELECT FROM symbol_loads a WHERE a.symbol = %(symbol)s AND a.loaded @> day
-                AND (%(since)s::timestamptz IS NULL OR a.fetched_at >= %(since)s))
+        WHERE NOT (
+            SELECT coalesce(range_agg(a.loaded), '{}') FROM symbol_requests a
+            WHERE a.symbol = %(symbol)s
+                AND (%(since)s::timestamptz IS NULL OR a.fetched_at >= %(since)s)) @> day
           AND NOT EXISTS (
             SELECT FROM session_loads l
             WHERE l.date = day AND l.status IN ('loaded', 'quarantined')

@@ -8,7 +8,7 @@ from universe_pipeline.adapters.postgres.connection import Database, with_search
 from universe_pipeline.adapters.postgres.locks import MIGRATION_LOCK
 from universe_pipeline.domain.errors import DatabaseError, SchemaTooNewError
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest step of migrations/versions; a test holds the two together."""
 
 OLDEST_SERVER = 150000

@@ -112,6 +112,15 @@ def load_of(connection: Connection, session: date, *columns: str) -> Row | None:
     return found and tuple(dict(zip(names, found, strict=True))[column] for column in columns)
 
 
+def requests_of(connection: Connection, symbol: str) -> list[Row]:
+    """The symbol's requests, oldest first: when, and the days that no newer one was for."""
+    return connection.execute(
+        "SELECT fetched_at, loaded::text FROM symbol_requests WHERE symbol = %s"
+        " ORDER BY fetched_at",
+        (symbol,),
+    ).fetchall()
+
+
 def revisions(connection: Connection, *columns: str) -> list[Row]:
     """Some columns of `bar_revisions`, oldest first."""
     cursor = connection.execute("SELECT * FROM bar_revisions ORDER BY replaced_at, symbol")

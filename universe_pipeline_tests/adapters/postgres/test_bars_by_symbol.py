@@ -1,6 +1,8 @@
 """Writing a symbol's answer: who owns a bar, and what each endpoint leaves of the other's."""
 
-from datetime import date
+from collections.abc import Sequence
+from datetime import date, datetime
+from itertools import permutations
 
 import pytest
 
@@ -15,9 +17,11 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     JULY_2,
     JULY_3,
     JULY_5,
+    JULY_8,
     T1,
     T2,
     T3,
+    T4,
     Row,
     answered,
     answered_symbol,
@@ -25,6 +29,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     by_symbol,
     grouped,
     load_of,
+    requests_of,
     revisions,
     stored,
     versions,
@@ -65,6 +70,49 @@ def test_what_was_asked_adds_up(store: Connection):
     write_symbol(store, answered_symbol("AAPL", [JULY_1, JULY_2], {}, at=T1), None)
 
     assert _asked(store, "AAPL") == ("{[2024-07-01,2024-07-03),[2024-07-05,2024-07-06)}", T2)
+
+
+SPANS = {T1: (JULY_1, JULY_8), T2: (JULY_2, JULY_3), T3: (JULY_3, JULY_5)}
+
+
+@pytest.mark.parametrize("order", list(permutations(SPANS)))
+def test_whatever_the_order_each_day_belongs_to_the_newest_request_for_it(
+    store: Connection, order: Sequence[datetime]
+):
+    for at in order:
+        write_symbol(store, answered_symbol("AAPL", SPANS[at], {}, at=at), None)
+
+    assert requests_of(store, "AAPL") == [
+        (T1, "{[2024-07-01,2024-07-02),[2024-07-06,2024-07-09)}"),
+        (T2, "{[2024-07-02,2024-07-03)}"),
+        (T3, "{[2024-07-03,2024-07-06)}"),
+    ]
+    assert _asked(store, "AAPL") == ("{[2024-07-01,2024-07-09)}", T3)
+
+
+@pytest.mark.parametrize("order", list(permutations([T1, T2])))
+def test_whatever_the_order_a_request_that_was_repeated_whole_is_forgotten(
+    store: Connection, order: Sequence[datetime]
+):
+    for at in order:
+        write_symbol(store, answered_symbol("AAPL", DAYS, {}, at=at), None)
+
+    assert requests_of(store, "AAPL") == [(T2, "{[2024-07-01,2024-07-04)}")]
+
+
+def test_requests_of_the_same_moment_add_up(store: Connection):
+    for day in (JULY_1, JULY_3):
+        write_symbol(store, answered_symbol("AAPL", [day], {}), None)
+
+    assert requests_of(store, "AAPL") == [(T1, "{[2024-07-01,2024-07-02),[2024-07-03,2024-07-04)}")]
+
+
+def test_a_request_takes_no_days_of_another_symbol(store: Connection):
+    write_symbol(store, answered_symbol("aapl", DAYS, {}, at=T1), None)
+
+    write_symbol(store, answered_symbol("AAPL", DAYS, {}, at=T2), None)
+
+    assert requests_of(store, "aapl") == [(T1, "{[2024-07-01,2024-07-04)}")]
 
 
 def test_the_same_answer_again_writes_no_bar(store: Connection):
@@ -201,6 +249,28 @@ def test_an_earlier_grouped_request_that_is_written_later_takes_no_bar(store: Co
     write_session(store, answered(JULY_1, *OTHERS, bar(close=10.1), at=T1), None)
 
     assert stored(store, JULY_1)[0] == by_symbol(bar(close=10.2))
+
+
+def test_a_later_request_for_other_sessions_keeps_no_grouped_bar_out(store: Connection):
+    write_symbol(store, answered_symbol("AAPL", DAYS, {JULY_1: bar(close=10.1)}, at=T1), None)
+    write_symbol(store, answered_symbol("AAPL", [JULY_5], {}, at=T3), None)
+
+    write = write_session(store, answered(JULY_1, *OTHERS, bar(close=10.2), at=T2), None)
+
+    assert write == Write(stored=10, revised=1, added=9, status="loaded")
+    assert stored(store, JULY_1)[0] == grouped(bar(close=10.2))
+
+
+def test_a_later_request_for_other_sessions_keeps_no_bar_of_the_symbol_out(store: Connection):
+    write_symbol(store, answered_symbol("AAPL", DAYS, {JULY_1: bar(close=10.1)}, at=T1), None)
+    write_symbol(store, answered_symbol("AAPL", [JULY_3, JULY_5], {}, at=T4), None)
+    bars = {JULY_1: bar(close=10.2), JULY_3: bar(close=10.2)}
+
+    write = write_symbol(store, answered_symbol("AAPL", DAYS, bars, at=T2), None)
+
+    assert write == Write(stored=1, revised=1)
+    assert stored(store, JULY_1) == [by_symbol(bar(close=10.2))]
+    assert stored(store, JULY_3) == []
 
 
 def test_an_earlier_symbol_request_that_is_written_later_takes_no_bar(store: Connection):

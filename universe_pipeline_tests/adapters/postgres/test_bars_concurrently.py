@@ -9,7 +9,7 @@ from threading import Barrier
 import psycopg
 import pytest
 
-from universe_pipeline.adapters.postgres.bars import EncodedSession, write_symbol
+from universe_pipeline.adapters.postgres.bars import EncodedSession, EncodedSymbol, write_symbol
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.coverage import cover
 from universe_pipeline_tests.adapters.postgres.session_answers import (
@@ -27,6 +27,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     by_symbol,
     grouped,
     load_of,
+    requests_of,
     revisions,
     stored,
     write_session,
@@ -82,6 +83,32 @@ def test_writers_that_meet_in_opposite_order_do_not_wait_for_each_other(
     assert [stored(store, day)[0] for day in WEEK] == [grouped(bar(close=10.2))] * 5
 
 
+def test_writers_of_one_symbol_leave_each_session_to_the_latest_request_for_it(
+    store_database: Database, store: Connection
+):
+    days = {number: WEEK[number % 3 : number % 3 + 3] for number in range(1, 13)}
+    answers = [
+        answered_symbol(
+            "AAPL",
+            days[number],
+            {day: bar(close=10 + number / 100) for day in days[number]},
+            at=T1 + timedelta(minutes=number),
+        )
+        for number in days
+    ]
+
+    _at_once(store_database, [_writing_symbols(answers[n::4]) for n in (2, 0, 3, 1)])
+
+    # 10 was for July 2 to 5, 11 for July 3 to 8, 12 for July 1 to 3.
+    latest = {JULY_1: 12, JULY_2: 12, JULY_3: 12, JULY_5: 11, JULY_8: 11}
+    for day, number in latest.items():
+        assert stored(store, day) == [by_symbol(bar(close=10 + number / 100))]
+    assert requests_of(store, "AAPL") == [
+        (T1 + timedelta(minutes=11), "{[2024-07-04,2024-07-09)}"),
+        (T1 + timedelta(minutes=12), "{[2024-07-01,2024-07-04)}"),
+    ]
+
+
 def test_writers_of_sessions_and_symbols_and_the_coverage_go_together(
     store_database: Database, store: Connection
 ):
@@ -97,8 +124,8 @@ def test_writers_of_sessions_and_symbols_and_the_coverage_go_together(
         store_database,
         [
             _writing(again),
-            lambda connection: [write_symbol(connection, each, None) for each in symbols[::2]],
-            lambda connection: [write_symbol(connection, each, None) for each in symbols[1::2]],
+            _writing_symbols(symbols[::2]),
+            _writing_symbols(symbols[1::2]),
             lambda connection: [cover(connection) for _ in range(30)],
         ],
     )
@@ -164,3 +191,7 @@ def _at_once(database: Database, works: Sequence[Work]) -> None:
 
 def _writing(answers: Sequence[EncodedSession]) -> Work:
     return lambda connection: [write_session(connection, answer, None) for answer in answers]
+
+
+def _writing_symbols(answers: Sequence[EncodedSymbol]) -> Work:
+    return lambda connection: [write_symbol(connection, answer, None) for answer in answers]

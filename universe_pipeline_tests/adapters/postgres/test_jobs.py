@@ -226,6 +226,20 @@ def test_a_cleared_checkpoint_of_symbols_counts_what_is_asked_from_then_on(store
     assert only(store).processed_dates == asked
 
 
+def test_what_is_asked_for_other_sessions_counts_for_no_cleared_checkpoint(store: Connection):
+    begin(store, symbols=["A", "B"])
+    for symbol in ("A", "B"):
+        write_symbol(store, answered_symbol(symbol, [JULY_1, JULY_5], {}), None)
+
+    jobs.clear_checkpoint(store, NAME)
+    since = jobs.fresh_since(store, NAME)
+    assert since is not None
+    for symbol, asked in (("A", [JULY_3, JULY_8]), ("B", [JULY_2, JULY_3])):
+        write_symbol(store, answered_symbol(symbol, asked, {}, at=since + A_DAY), None)
+
+    assert only(store).processed_dates == [JULY_3]
+
+
 def test_there_is_no_checkpoint_of_an_unknown_job(store: Connection):
     assert not jobs.clear_checkpoint(store, "historical_load_x")
     assert jobs.fresh_since(store, "historical_load_x") is None

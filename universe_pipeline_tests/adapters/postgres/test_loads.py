@@ -181,3 +181,13 @@ def test_unasked_is_what_neither_endpoint_was_asked_for(store: Connection):
 
     assert sessions_unasked(store, "AAPL", WEEK[::-1]) == [JULY_2, JULY_8]
     assert sessions_unasked(store, "aapl", WEEK) == [JULY_2, JULY_3, JULY_5, JULY_8]
+
+
+def test_unasked_since_is_what_was_asked_for_before_alone(store: Connection):
+    write_session(store, answered(JULY_1, bar("OTHER"), at=T1), None)
+    write_session(store, answered(JULY_2, bar("OTHER"), at=T2), None)
+    write_symbol(store, answered_symbol("AAPL", [JULY_3, JULY_5], {}, at=T1), None)
+    write_symbol(store, answered_symbol("AAPL", [JULY_5, JULY_8], {}, at=T2), None)
+
+    assert sessions_unasked(store, "AAPL", WEEK, since=T2) == [JULY_1, JULY_3]
+    assert sessions_unasked(store, "AAPL", WEEK, since=T1) == []

@@ -8,11 +8,17 @@ import pytest
 from universe_pipeline.adapters.postgres import schema
 from universe_pipeline.adapters.postgres.calendar import make_quarters
 from universe_pipeline.adapters.postgres.connection import Connection, Database
+from universe_pipeline.adapters.postgres.loads import sessions_unasked
 from universe_pipeline.domain.errors import SchemaTooNewError
 from universe_pipeline.domain.tables import COLUMNS
 from universe_pipeline_tests.adapters.postgres.session_answers import (
     JULY_1,
+    JULY_3,
+    JULY_5,
+    T1,
+    T2,
     load_of,
+    requests_of,
     stored,
 )
 
@@ -23,6 +29,12 @@ _LOADED_BY_THE_FIRST_RELEASE = """
     INSERT INTO daily_bars VALUES ('2024-07-01', 'A', 10, 11, 9, 10.5, 100, 10.2, 7, 'grouped');
     INSERT INTO session_loads (date, status, received, stored, content_hash, fetched_at)
     VALUES ('2024-07-01', 'loaded', 1, 1, 'abc', '2024-07-02')
+    """
+
+_SYMBOLS_ASKED_FOR = """
+    INSERT INTO symbol_loads (symbol, loaded, fetched_at, covered) VALUES
+        ('A', '{[2024-07-01,2024-07-03),[2024-07-05,2024-07-06)}', '2024-07-10 12:00Z', true),
+        ('a', '{[2024-07-01,2024-07-09)}', '2024-07-10 13:00Z', false)
     """
 
 
@@ -79,6 +91,27 @@ def test_a_loaded_database_of_the_first_release_keeps_all_but_its_fingerprints(
         assert stored(connection, JULY_1) == [("A", 10, 11, 9, 10.5, 100, 10.2, 7, "grouped")]
         kept = load_of(connection, JULY_1, "status", "stored", "content_hash")
         assert kept == ("loaded", 1, None)
+
+
+def test_what_symbols_were_asked_for_is_kept_with_the_newest_moment_known(
+    empty_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as release_before, empty_database.connect() as connection:
+        release_before.setattr(schema, "HEAD", "0004")
+        schema.bring_up_to_date(empty_database)
+        connection.execute(_SYMBOLS_ASKED_FOR)
+        before = connection.execute("SELECT * FROM symbol_loads ORDER BY symbol").fetchall()
+
+    schema.bring_up_to_date(empty_database)
+
+    with empty_database.connect() as connection:
+        after = connection.execute("SELECT * FROM symbol_loads ORDER BY symbol").fetchall()
+        assert after == before
+        assert requests_of(connection, "A") == [
+            (T1, "{[2024-07-01,2024-07-03),[2024-07-05,2024-07-06)}")
+        ]
+        assert requests_of(connection, "a") == [(T2, "{[2024-07-01,2024-07-09)}")]
+        assert sessions_unasked(connection, "A", [JULY_1, JULY_3, JULY_5]) == [JULY_3]
 
 
 def test_a_database_of_a_newer_release_is_left_alone(database: Database) -> None:
