@@ -137,9 +137,8 @@ class SessionLoads:
         checks, asset = self.context.run.asset_check_selection, self.context.asset_key
         is_checked = checks is None or any(one.asset_key == asset for one in checks)  # None: all
         are_new = not any(state.stored for state in known.values())
-        if not (
-            is_checked and are_new and len(sessions_between(wanted[0], wanted[-1])) == len(wanted)
-        ):
+        in_a_row = len(sessions_between(wanted[0], wanted[-1])) == len(wanted)
+        if not (is_checked and are_new and in_a_row):
             return None
         return StreamingJudge(connection, wanted, self.postgres.settings.thresholds)
 
