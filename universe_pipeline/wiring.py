@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from universe_pipeline.adapters.postgres import embedded, schema
-from universe_pipeline.adapters.postgres.connection import Database
+from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.domain.sessions import NEW_YORK
 from universe_pipeline.settings import Settings
 
@@ -66,18 +66,19 @@ def prepare_database(settings: Settings, database: Database) -> None:
         record_types(connection, settings.universe_types)
 
 
-def require_vendor(settings: Settings, database: Database) -> None:
-    """Record the vendor as the one that fills the database.
+@contextmanager
+def claimed(settings: Settings, connection: Connection) -> Generator[None]:
+    """Have the vendor recorded as the one that fills the database, for a block that loads.
 
     Raises:
         WrongVendorError: another one does.
     """
     from universe_pipeline.adapters.polygon.origins import vendor_of
-    from universe_pipeline.adapters.postgres.vendor import claim_vendor
+    from universe_pipeline.adapters.postgres import vendor
 
-    with database.connect() as connection:
-        vendor = vendor_of(settings.polygon_base_url)
-        claim_vendor(connection, vendor, accept=settings.universe_accept_vendor)
+    name = vendor_of(settings.polygon_base_url)
+    with vendor.claimed(connection, name, accept=settings.universe_accept_vendor):
+        yield
 
 
 def prepare_for_loading(settings: Settings, database: Database) -> None:
@@ -86,7 +87,8 @@ def prepare_for_loading(settings: Settings, database: Database) -> None:
     Raises:
         WrongVendorError: another vendor filled this database.
     """
-    require_vendor(settings, database)
+    with database.connect() as connection, claimed(settings, connection):
+        pass  # whoever loads claims it again, for as long as that takes
     prepare_database(settings, database)
 
 

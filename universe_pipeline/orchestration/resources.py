@@ -4,7 +4,7 @@ They hold no configuration of their own, so that no secret can get into Dagster'
 """
 
 from collections.abc import Generator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import date
 from functools import cached_property
 from typing import Self
@@ -50,17 +50,25 @@ class PostgresResource(dg.ConfigurableResource["PostgresResource"]):
 class PolygonResource(dg.ConfigurableResource["PolygonResource"]):
     """The vendor, at the pace that every process on the database shares."""
 
+    @contextmanager
     def client(
-        self, database: Database, run: dg.DagsterRun
-    ) -> AbstractContextManager[PolygonClient]:
+        self, database: Database, run: dg.DagsterRun, connection: Connection | None = None
+    ) -> Generator[PolygonClient]:
         """A new client for the block; a daily update goes before a long backfill.
+
+        Args:
+            database: whose pace it keeps.
+            run: what it works for.
+            connection: the one that stores its answers; none where they are only looked at.
 
         Raises:
             WrongVendorError: another vendor filled the database.
         """
-        wiring.require_vendor(settings(), database)
-        urgent = run.job_name == DAILY_UPDATE
-        return wiring.open_client(settings(), database, urgent=urgent)
+        with ExitStack() as stack:
+            claiming = connection or stack.enter_context(database.connect())
+            stack.enter_context(wiring.claimed(settings(), claiming))
+            urgent = run.job_name == DAILY_UPDATE
+            yield stack.enter_context(wiring.open_client(settings(), database, urgent=urgent))
 
 
 class JudgedResource(dg.ConfigurableResource["JudgedResource"]):

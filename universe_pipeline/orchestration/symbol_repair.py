@@ -43,7 +43,10 @@ def load_chosen_symbols(
     sessions = sessions_between(start, end)
     database, settings = postgres.database, postgres.settings
     failed: list[str] = []
-    with polygon.client(database, context.run) as client, database.connect() as connection:
+    with (
+        database.connect() as connection,
+        polygon.client(database, context.run, connection) as client,
+    ):
         discover_if_stale(context, client, connection)
         wanted = (
             {symbol: list(sessions) for symbol in config.symbols}

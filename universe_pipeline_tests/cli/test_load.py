@@ -5,7 +5,9 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
+from universe_pipeline.adapters.postgres.locks import VENDOR_LOCK
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.cli.in_process import Command
 from universe_pipeline_tests.cli.stored import bars, statuses
@@ -402,3 +404,51 @@ def test_another_vendor_is_refused_by_a_database_that_one_has_filled(
     assert "was filled from https://other.example" in ended.err
     assert len(ended.err.strip().splitlines()) == 1
     assert vendor.count("grouped") == 0
+
+
+def test_a_vendor_of_which_nothing_came_does_not_keep_the_right_one_out(
+    command: Command, connection: Connection, vendor: SimulatedVendor
+) -> None:
+    vendor.faults.add("404")
+    day = ("historical", "--start", "2024-03-11", "--end", "2024-03-11")
+    mistyped = command(*day)
+    connection.execute("UPDATE vendor_of_record SET vendor = 'https://mistyped.example'")
+    vendor.faults.clear()
+
+    ended = command(*day)
+
+    assert (mistyped.code, ended.code) == (1, 0)
+    assert bars(connection, "2024-03-11") == grouped(vendor, "2024-03-11")
+    recorded = connection.execute("SELECT vendor FROM vendor_of_record").fetchall()
+    assert recorded == [("loopback",)]
+
+
+def test_every_connection_that_stores_has_claimed_the_database_for_its_vendor(
+    command: Command, connection: Connection
+) -> None:
+    function = sql.SQL(
+        """
+        CREATE FUNCTION require_claim() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted
+                           AND pid = pg_backend_pid() AND objid = {}) THEN
+                RAISE 'stored without a claim';
+            END IF;
+            RETURN NEW;
+        END $$
+        """
+    )
+    connection.execute(function.format(VENDOR_LOCK))
+    stored = ("session_loads", "symbol_loads", "universe_snapshots", "split_snapshots")
+    for table in stored:
+        connection.execute(
+            f"CREATE TRIGGER claim BEFORE INSERT ON {table}"
+            " FOR EACH ROW EXECUTE FUNCTION require_claim()"
+        )
+
+    command("discover")
+    command("historical", "--start", "2024-03-11", "--end", "2024-03-11")
+    command("historical", "--start", "2024-03-12", "--end", "2024-03-15", "--symbols", "AAPL")
+
+    for table in stored:
+        assert connection.execute(f"SELECT FROM {table}").rowcount > 0

@@ -19,7 +19,8 @@ _FIRST = 0x756E6973  # numbers that nobody else takes: "un" and on
     COVERAGE_LOCK,
     DISCOVERY_LOCK,
     SETTLING_LOCK,
-) = range(_FIRST, _FIRST + 10)
+    VENDOR_LOCK,
+) = range(_FIRST, _FIRST + 11)
 """Of advisory locks; `SESSION_LOCKS` is the first half of one whose second is the session's day."""
 
 

@@ -110,7 +110,8 @@ class SessionLoads:
         if not wanted:
             return
         settings, run_id = self.postgres.settings, self.context.run.run_id
-        with self.polygon.client(self.postgres.database, self.context.run) as client:
+        database, run = self.postgres.database, self.context.run
+        with self.polygon.client(database, run, connection) as client:
             if not self._selects_symbols():
                 discover_if_stale(self.context, client, connection)
             fetched = fetch_sessions(client, wanted, wiring.encoding(settings))

@@ -58,7 +58,10 @@ def splits(
         rows += page_rows
         report(Step("splits", rows, None))
 
-    with polygon.client(database, context.run) as client, database.connect() as connection:
+    with (
+        database.connect() as connection,
+        polygon.client(database, context.run, connection) as client,
+    ):
         _require_accepted_key(connection, context.run)
         try:
             refreshed = refresh_splits(

@@ -90,7 +90,10 @@ def _discover(
         rows += page_rows
         report(Step("symbols", rows, None))
 
-    with polygon.client(database, context.run) as client, database.connect() as connection:
+    with (
+        database.connect() as connection,
+        polygon.client(database, context.run, connection) as client,
+    ):
         try:
             return discover(
                 client,
