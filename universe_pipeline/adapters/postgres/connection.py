@@ -55,6 +55,14 @@ class Database:
         """Where it is, without the password."""
         return shown(self.url)
 
+    @property
+    def tables_url(self) -> str:
+        """The URL with the tables' schema as the only one that is looked in.
+
+        A role that has a schema of its name, as `dagster` may, would look there first.
+        """
+        return with_search_path(self.url, "public")
+
     def open(self) -> psycopg.Connection:
         """A new connection in autocommit mode; transactions are explicit.
 
@@ -67,9 +75,8 @@ class Database:
                 "it cannot be read; in a password, @ is written %40, / %2F, : %3A and % %25",
             )
         try:
-            # A role that has a schema of its name, as `dagster` may, would look there first.
             connection = psycopg.connect(
-                with_search_path(self.url, "public"),
+                self.tables_url,
                 autocommit=True,
                 connect_timeout=CONNECT_SECONDS,
                 application_name=self.application,

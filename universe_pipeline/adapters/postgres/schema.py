@@ -4,7 +4,7 @@ from pathlib import Path
 
 import psycopg
 
-from universe_pipeline.adapters.postgres.connection import Database, with_search_path
+from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.adapters.postgres.locks import MIGRATION_LOCK
 from universe_pipeline.domain.errors import DatabaseError, SchemaTooNewError
 
@@ -62,7 +62,7 @@ def _migrate(database: Database) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     engine = create_engine(
-        make_url(with_search_path(database.url, "public")).set(drivername="postgresql+psycopg"),
+        make_url(database.tables_url).set(drivername="postgresql+psycopg"),
         poolclass=NullPool,
     )
     with engine.connect() as connection:
