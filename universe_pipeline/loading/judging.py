@@ -108,9 +108,9 @@ def judge_bars(
             miscounted += _miscounted(known, there, part.packed.counts)
             changed += _changed(known, part.hashes)
             report(Step("verified", done, None, str(part.stretch.end)))
-    findings = [*scan.findings(), listed(COUNTS_KEPT, miscounted)]
+    findings = [*scan.findings(), listed(COUNTS_KEPT, _unwritten(connection, known, miscounted))]
     if fingerprints:
-        findings.append(listed(CONTENTS_KEPT, changed))
+        findings.append(listed(CONTENTS_KEPT, _unwritten(connection, known, changed)))
         findings.append(_large_revisions(connection, first, last))
     return unapproved(findings, known)
 
@@ -195,6 +195,15 @@ def _changed(known: dict[date, StoredLoad], hashes: dict[date, str]) -> Iterator
     for day, found in hashes.items():
         if found != known[day].content_hash:
             yield Offender(day, None, "other bars than the answer's, and no revision tells of it")
+
+
+def _unwritten(
+    connection: Connection, known: dict[date, StoredLoad], found: Sequence[Offender]
+) -> Iterator[Offender]:
+    """Without the sessions that were written since `known` was read: it is not about such bars."""
+    stand = judging.stored_loads(connection) if found else {}
+    versions = {day: each.version for day, each in stand.items()}
+    return (one for one in found if one.day and versions.get(one.day) == known[one.day].version)
 
 
 def _large_revisions(connection: Connection, start: date, end: date) -> Finding:

@@ -9,7 +9,7 @@ from psycopg import sql
 
 from universe_pipeline.adapters.postgres import packed
 from universe_pipeline.adapters.postgres.bars import write_symbol
-from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.coverage import cover
 from universe_pipeline.adapters.postgres.loads import record_unstored
 from universe_pipeline.domain.sessions import sessions_before, sessions_between
@@ -105,6 +105,31 @@ def test_what_a_repair_changed_is_no_other_content(store: Connection):
     assert found(store) == {
         "revisions_change_prices_little": ["2024-07-02 A: close 10.4, 10.1 before"]
     }
+
+
+def test_a_session_that_is_written_during_a_verification_is_not_held_against_its_old_load(
+    store: Connection, store_database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    load(store)
+    store.execute("DELETE FROM daily_bars WHERE symbol = 'A' AND date = %s", (JULY_5,))
+    repair = answered_symbol("A", [JULY_2], {JULY_2: bar("A", close=10.1)}, at=T2)
+    refetch = answered(JULY_3, bar("A"), bar("B"), bar("C"), at=T2)
+    receive = packed.receive
+
+    def meanwhile(
+        connection: Connection, start: date, end: date, source: str | None = None
+    ) -> packed.Received:
+        with store_database.connect() as other:
+            write_symbol(other, repair, None)
+            write_session(other, refetch, None)
+        return receive(connection, start, end, source)
+
+    monkeypatch.setattr(packed, "receive", meanwhile)
+
+    told = found(store)
+
+    assert told["sessions_hold_what_they_stored"] == ["2024-07-05: 1 bars, 2 stored"]
+    assert [one[:10] for one in told["contents_are_as_they_were_loaded"]] == ["2024-07-05"]
 
 
 def test_a_revised_bar_without_a_price_is_told(store: Connection):

@@ -1,7 +1,7 @@
 """What bars are judged beside: loads, reference list, rejected rows, revisions, snapshots."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 import polars as pl
 import psycopg
@@ -23,15 +23,22 @@ class StoredLoad:
     stored: int
     rejected: int
     content_hash: str | None
+    fetched_at: datetime
     approved: bool
     """Whether a person took it for right, as it is stored."""
+
+    @property
+    def version(self) -> tuple[object, ...]:
+        """Another one once a load or repair has changed which bars are the answer's."""
+        return self.fetched_at, self.stored, self.content_hash
 
 
 def stored_loads(connection: psycopg.Connection) -> dict[date, StoredLoad]:
     """Every session whose rows are stored, in order."""
     rows = connection.execute(
         """
-        SELECT l.date, l.status, l.received, l.stored, l.rejected, l.content_hash, EXISTS (
+        SELECT l.date, l.status, l.received, l.stored, l.rejected, l.content_hash,
+               l.fetched_at, EXISTS (
             SELECT FROM session_approvals a
             WHERE a.date = l.date AND a.content_hash = l.content_hash)
         FROM session_loads l WHERE l.status IN ('loaded', 'quarantined') ORDER BY l.date
