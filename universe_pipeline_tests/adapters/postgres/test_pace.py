@@ -5,9 +5,9 @@ only makes turns later.
 """
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from itertools import pairwise
 
 import pytest
@@ -37,6 +37,20 @@ def turns(store: Connection, monkeypatch: pytest.MonkeyPatch) -> Generator[Conne
     )
     yield store
     store.execute("DROP TABLE turns, sent; DROP FUNCTION note_turn CASCADE")
+
+
+Two = tuple[SharedPace, SharedPace]
+
+
+@pytest.fixture
+def two(turns: Connection, store_database: Database) -> Generator[Callable[[int], Two]]:
+    """Makes the paces of two processes with the same limit; they are closed after the test."""
+    with ExitStack() as stack:
+
+        def made(limit: int) -> SharedPace:
+            return stack.enter_context(closing(SharedPace(store_database, limit)))
+
+        yield lambda limit: (made(limit), made(limit))
 
 
 def noted(connection: Connection, table: str) -> list[float]:
@@ -97,18 +111,15 @@ def test_a_new_process_inherits_the_turns_that_were_taken(
     assert all(second - first >= WINDOW - 1e-5 for first, second in pairwise(given))
 
 
-def test_a_back_off_holds_everybody(turns: Connection, store_database: Database):
-    with (
-        closing(SharedPace(store_database, 100)) as one,
-        closing(SharedPace(store_database, 100)) as other,
-    ):
-        one.wait()
-        began = time.monotonic()
+def test_a_back_off_holds_everybody(two: Callable[[int], Two]):
+    one, other = two(100)
+    one.wait()
+    began = time.monotonic()
 
-        one.back_off(0.6)
-        other.wait()
-        others = time.monotonic() - began
-        one.wait()
+    one.back_off(0.6)
+    other.wait()
+    others = time.monotonic() - began
+    one.wait()
 
     assert others >= 0.6
     assert time.monotonic() - began >= 0.6
@@ -125,32 +136,26 @@ def test_a_shorter_back_off_does_not_end_a_longer_one(turns: Connection, store_d
     assert time.monotonic() - began >= 0.6
 
 
-def test_a_429_holds_the_unpaced_too(turns: Connection, store_database: Database):
-    with (
-        closing(SharedPace(store_database, 0)) as one,
-        closing(SharedPace(store_database, 0)) as other,
-    ):
-        began = time.monotonic()
-        one.wait()
+def test_a_429_holds_the_unpaced_too(turns: Connection, two: Callable[[int], Two]):
+    one, other = two(0)
+    began = time.monotonic()
+    one.wait()
 
-        one.back_off(0.3)
-        other.wait()
+    one.back_off(0.3)
+    other.wait()
 
     assert time.monotonic() - began >= 0.3
     assert turns.execute("SELECT count(*) FROM request_slots").fetchone() == (0,)
 
 
-def test_the_unpaced_look_for_a_429_now_and_then(turns: Connection, store_database: Database):
-    with (
-        closing(SharedPace(store_database, 0)) as one,
-        closing(SharedPace(store_database, 0)) as other,
-    ):
-        other.wait()
-        began = time.monotonic()
+def test_the_unpaced_look_for_a_429_now_and_then(two: Callable[[int], Two]):
+    one, other = two(0)
+    other.wait()
+    began = time.monotonic()
 
-        one.back_off(2.0)
-        while time.monotonic() - began < 1.0:  # a wait that heeds it ends after two seconds
-            other.wait()
+    one.back_off(2.0)
+    while time.monotonic() - began < 1.0:  # a wait that heeds it ends after two seconds
+        other.wait()
 
     assert time.monotonic() - began >= 2.0
 
@@ -176,13 +181,10 @@ def test_between_two_looks_the_unpaced_ask_nothing_but_heed_their_own_429(
 
 
 def test_who_waits_for_a_turn_when_a_429_comes_waits_longer(
-    turns: Connection, store_database: Database
+    turns: Connection, store_database: Database, two: Callable[[int], Two]
 ):
-    with (
-        closing(SharedPace(store_database, 1)) as one,
-        closing(SharedPace(store_database, 1)) as other,
-        ThreadPoolExecutor() as pool,
-    ):
+    one, other = two(1)
+    with ThreadPoolExecutor() as pool:
         one.wait()
         waiting = pool.submit(send, store_database, other, 1)
         while len(noted(turns, "turns")) < 2:
