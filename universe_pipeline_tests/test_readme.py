@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from annotated_types import Ge, Gt, Le
+from pydantic.fields import FieldInfo
 
 from universe_pipeline.cli.app import app
 from universe_pipeline.settings import Settings
@@ -67,6 +69,31 @@ def test_a_default_is_said_as_it_is(variable: str) -> None:
     said = next(row[1] for row in table_below("Settings") if f"`{variable}`" in row[0])
 
     assert said == f"`{Settings.model_fields[variable.lower()].default}`"
+
+
+def accepted(field: FieldInfo) -> str | None:
+    """A setting's range as the table words it, where it has one."""
+    match field.metadata:
+        case [Ge(least), Le(most)]:
+            return f"{least} to {most}"
+        case [Gt(bound), Le(most)]:
+            return f"over {bound}, to {most}"
+        case [Ge(least)]:
+            return f"from {least}"
+        case [Gt(bound)]:
+            return f"over {bound}"
+        case _:
+            return None
+
+
+def test_the_ranges_that_are_accepted_are_said_as_they_are() -> None:
+    fields = Settings.model_fields.items()
+    ranges = {name.upper(): accepted(field) for name, field in fields if accepted(field)}
+
+    said = {re.findall(r"`(\w+)`", row[0])[0]: row[2] for row in table_below("Settings")}
+
+    assert len(ranges) == 11
+    assert said | ranges == said
 
 
 def test_the_table_of_commands_is_the_commands() -> None:
