@@ -166,6 +166,15 @@ def tell_lost(lost: Collection[date], sessions: Sequence[date]) -> int:
     return FAILED
 
 
+def _tell_early(early: Sequence[date]) -> int:
+    """Name the sessions that are no partitions any more, as after the setting was changed."""
+    if not early:
+        return DONE
+    first = settings().universe_start_date
+    note(f"{_span(early[0], early[-1])}: before UNIVERSE_START_DATE, {first}: set that earlier")
+    return FAILED
+
+
 def _span(first: date, last: date) -> str:
     return f"{first}" if first == last else f"{first} to {last}"
 
@@ -177,7 +186,8 @@ def daily_update(day: date | None) -> int:
     sessions_asked(session, session)
     settings().require_api_key()
     database = open_for_loading()
-    trailing = sessions_before(session, settings().universe_revisit_sessions)
+    before = sessions_before(session, settings().universe_revisit_sessions)
+    trailing = [day for day in before if day >= settings().universe_start_date]
     plan = Plan("daily", f"daily_update_{session}", [session])
     with database.connect() as connection:
         since = jobs.fresh_since(connection, plan.name)
@@ -215,7 +225,9 @@ def carry_out(
         jobs.begin_job(connection, plan.name, plan.kind, span, sessions=chosen)
         status = "interrupted"
         try:
-            code = _carry_out(database, connection, plan, wanted)
+            first = settings().universe_start_date
+            code = _carry_out(database, connection, plan, [day for day in wanted if day >= first])
+            code = max(code, _tell_early([day for day in wanted if day < first]))
             code = max(code, tell_lost(lost, plan.sessions))
             status = _status(connection, plan, code)
             code = FAILED if status == "failed" else code

@@ -392,6 +392,19 @@ def test_the_pace_and_the_time_that_a_load_takes_are_said_before_it_starts(
     )
 
 
+def test_a_daily_update_revisits_no_session_before_a_later_start_date(
+    command: Command, connection: Connection, vendor: SimulatedVendor
+) -> None:
+    command("historical", "--start", "2024-07-05", "--end", "2024-07-08")
+    connection.execute("UPDATE session_loads SET final = false")
+    asked = vendor.count("grouped")
+
+    ended = command("daily", "--date", "2024-07-09", UNIVERSE_START_DATE="2024-07-08")
+
+    assert ended.code == 0
+    assert asked_sessions(vendor, asked) == ["2024-07-08", "2024-07-09"]
+
+
 def test_another_vendor_is_refused_by_a_database_that_one_has_filled(
     command: Command, connection: Connection, vendor: SimulatedVendor
 ) -> None:

@@ -341,6 +341,25 @@ def test_permanent_failures_are_asked_for_again_only_by_retry(
     assert asked_sessions(vendor, asked) == ["2024-03-12"]
 
 
+@pytest.mark.parametrize("going_on", ["resume", "retry"])
+def test_sessions_before_a_later_start_date_are_named_and_the_others_loaded(
+    command: Command, vendor: SimulatedVendor, going_on: str
+) -> None:
+    for session in ("2024-03-12", "2024-03-14"):
+        vendor.faults.add("empty", endpoint="grouped", session=session)
+    command(*LOAD)
+    vendor.faults.clear()
+    asked = vendor.count("grouped")
+
+    ended = command(going_on, UNIVERSE_START_DATE="2024-03-13")
+
+    assert ended.code == 1
+    assert "2024-03-12: before UNIVERSE_START_DATE, 2024-03-13: set that earlier" in ended.err
+    assert "Error" not in ended.err
+    assert asked_sessions(vendor, asked) == ["2024-03-14"]
+    assert command(going_on).code == 0
+
+
 def test_a_job_of_which_the_plan_reaches_nothing_is_not_completed(
     command: Command, connection: psycopg.Connection
 ) -> None:
