@@ -42,14 +42,14 @@ class _Seen:
 class Judged:
     """What was found of the sessions of a load, for as long as they are stored as they were."""
 
-    _hashes: Mapping[date, str]
+    _versions: Mapping[date, tuple[str, int]]
     _findings: Future[list[Finding]]
 
     def findings(self, connection: Connection, sessions: Sequence[date]) -> list[Finding] | None:
         """What all rules for bars found in `sessions`; None where others are stored by now."""
         known = judging.stored_loads(connection)
-        stored = {day: known[day].content_hash for day in sessions if day in known}
-        if stored != self._hashes:
+        stored = {day: known[day] for day in sessions if day in known}
+        if {day: (one.content_hash, one.stored) for day, one in stored.items()} != self._versions:
             return None
         # A session counts the rows that were stored in the same transaction.
         return unapproved([*self._findings.result(), Finding(COUNTS_KEPT)], known)
@@ -76,7 +76,7 @@ class StreamingJudge:
         self._scan = Scan(reference, thresholds)
         if before := context_of(sessions[0], known):
             self._scan.remember(packed.read(connection, before.start, before.end).bars)
-        self._hashes: dict[date, str] = {}
+        self._versions: dict[date, tuple[str, int]] = {}
         self._waiting: list[_Seen] = []
         self._batches: list[Future[None]] = []
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="judge")
@@ -101,9 +101,9 @@ class StreamingJudge:
         if not isinstance(answer, EncodedSession) or write is None or write.status is None:
             return
         session = outcome.session
-        if session < next(reversed(self._hashes), session):
+        if session < next(reversed(self._versions), session):
             return
-        self._hashes[session] = answer.content_hash
+        self._versions[session] = answer.content_hash, write.stored
         stored = Stored(
             session, outcome.state == "loaded", write.stored + write.rejected, write.rejected
         )
@@ -132,7 +132,7 @@ class StreamingJudge:
         """What is found of all that was given, when the rest of it has been judged."""
         if self._waiting:
             self._judge_waiting()
-        return Judged(self._hashes, self._thread.submit(self._findings))
+        return Judged(self._versions, self._thread.submit(self._findings))
 
     def _findings(self) -> list[Finding]:
         for batch in self._batches:

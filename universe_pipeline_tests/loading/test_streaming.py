@@ -1,7 +1,7 @@
 """What is judged while a load goes on is what reading it back finds."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -89,9 +89,21 @@ def test_findings_end_with_what_they_are_about(client: PolygonClient, store: Con
 
     assert found.findings(store, DAYS[:4]) is not None, "the fourth is not stored"
     assert found.findings(store, DAYS[:2]) is None
+
+
+def test_findings_end_when_a_session_is_loaded_or_repaired_again(
+    client: PolygonClient, store: Connection
+):
+    found = judged(client, store, DAYS[:4])
+    now = datetime.now(UTC)
+
+    write_symbol(store, answered_symbol("AAPL", [DAYS[3]], {DAYS[3]: bar()}, at=now), None)
+    assert found.findings(store, DAYS[:4]) is None
+
+    found = judged(client, store, [DAYS[4]])
     later = [bar(f"S{n}") for n in range(400)]
-    write_session(store, answered(DAYS[1], *later, at=datetime.now(UTC)), None)
-    assert found.findings(store, DAYS[:3]) is None
+    write_session(store, answered(DAYS[4], *later, at=now + timedelta(minutes=1)), None)
+    assert found.findings(store, [DAYS[4]]) is None
 
 
 def test_sessions_that_come_out_of_order_are_left_to_be_read(
