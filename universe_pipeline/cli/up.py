@@ -18,6 +18,7 @@ from types import FrameType
 import dagster as dg
 
 from universe_pipeline import wiring
+from universe_pipeline.adapters import appended_log
 from universe_pipeline.adapters.postgres import embedded, losses
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.cli.exits import DONE
@@ -39,7 +40,7 @@ from universe_pipeline.orchestration.services import (
 from universe_pipeline.settings import environment_of, settings
 
 LOOK_SECONDS = 0.2
-"""How often signals and services are looked after."""
+"""How often signals, services and their log are looked after."""
 
 UNLOCKED_SECONDS = 3.0
 """The database may take so long to notice that a run's process was killed."""
@@ -94,6 +95,7 @@ def _serve(port: int, started: float) -> None:
         while not told:
             if guard.poll() is not None:
                 raise ServicesError(f"Dagster's services ended by themselves: see {log}")
+            appended_log.bound(log)
             time.sleep(LOOK_SECONDS)
         note("stopping: a run in flight finishes its session, for at most ten seconds")
 

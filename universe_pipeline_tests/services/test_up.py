@@ -275,6 +275,21 @@ def test_with_the_embedded_database_nothing_is_left_of_that_either(site: Site) -
         assert processes(home) == {}
 
 
+@pytest.mark.system
+def test_the_log_of_its_services_cannot_grow_without_bound(site: Site) -> None:
+    log = Path(site.environment["UNIVERSE_HOME"]) / "dagster" / "services.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("many lines\n" * 900_000)
+    with serving(site.environment, site.folder) as up:
+        _ = up.webserver
+
+        until(log.with_name("services.log.1").exists)
+        until(lambda: log.stat().st_size < 1_000_000)
+
+        up.end()
+    assert log.with_name("services.log.1").read_text().startswith("many lines\n")
+
+
 def test_a_port_in_use_is_told_in_one_line(site: Site) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

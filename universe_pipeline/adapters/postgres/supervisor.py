@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
+from universe_pipeline.adapters import appended_log
 from universe_pipeline.adapters.postgres.embedded_account import account_for
 from universe_pipeline.adapters.postgres.embedded_binaries import reachable_binaries
 from universe_pipeline.adapters.postgres.embedded_cluster import Cluster
@@ -37,7 +38,6 @@ ORPHAN_SECONDS = 60.0
 """How long processes of a killed server may take to end."""
 
 TICK_SECONDS = 1.0
-LOG_BYTES = 8 * 2**20
 ENDINGS = ((signal.SIGINT, 120.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, None))
 """Fast shutdown, immediate shutdown (recovery follows), the kernel's: with seconds to wait."""
 
@@ -73,7 +73,7 @@ class Supervisor:
             ended = signals in ready and set(os.read(signals, 64)) - {signal.SIGCHLD}
             told = os.read(self.requests, 4096) if self.requests in ready else b""
             reason = "told by a signal" if ended else self._reason_to_stop(told, has_clients)
-            self._bound_log()
+            appended_log.bound(self.folder.log)
         if reason:
             say(f"stopping the server: {reason}")
             self._end(postgres)
@@ -109,14 +109,6 @@ class Supervisor:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 postgres.wait(patience)
                 return
-
-    def _bound_log(self) -> None:
-        """Keep the log from growing: its writers append, so that it can be cut under them."""
-        # Neither a full disk nor a folder that is just being deleted ends the server here.
-        with contextlib.suppress(OSError):
-            if self.folder.log_size() > LOG_BYTES:
-                shutil.copyfile(self.folder.log, self.folder.log.with_suffix(".log.1"))
-                os.truncate(self.folder.log, 0)
 
 
 def _outlive_orphans(folder: ServerFolder) -> int:
