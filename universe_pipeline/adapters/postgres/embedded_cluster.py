@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from universe_pipeline.adapters.postgres.embedded_account import Account
+from universe_pipeline.adapters.postgres.embedded_binaries import postgresql_version
 from universe_pipeline.adapters.postgres.embedded_folder import (
     NAME,
     PORT,
@@ -56,10 +57,12 @@ class Cluster:
         """Start the server, which ends by a fast shutdown when this process dies (Linux).
 
         Raises:
-            EmbeddedServerError: the data cannot be made, or are somebody else's.
+            EmbeddedServerError: the data cannot be made, are somebody else's, or of another major
+                version.
         """
         if not (self.folder.data / "PG_VERSION").exists():
             self._initialize()
+        self._require_readable()
         self._prepare_socket()
         drop_pid_of_stranger(self.folder.data)
         command = [
@@ -96,6 +99,17 @@ class Cluster:
         self._finish([*initdb, "--sync-only"])
         new.rename(self.folder.data)
         _sync(self.folder.path)
+
+    def _require_readable(self) -> None:
+        theirs = (self.folder.data / "PG_VERSION").read_text().strip()
+        ours = postgresql_version()
+        if theirs != ours.partition(".")[0]:
+            raise EmbeddedServerError(
+                f"{self.folder.data} is of PostgreSQL {theirs}, which this release's PostgreSQL "
+                f"{ours} cannot read: back it up with the release that made it (`universe backup "
+                "FILE`), move that folder away, and restore it with this one (`universe restore "
+                "FILE`)"
+            )
 
     def _prepare_socket(self) -> None:
         socket = self.folder.socket

