@@ -28,8 +28,11 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+.PHONY: install
+install: $(VENV)/.project ## what it needs to run, in .venv; after a pull, what that needs
+
 .PHONY: demo
-demo: $(VENV)/.project ## discover, load and verify against a simulated vendor; no key needed
+demo: install ## discover, load and verify against a simulated vendor; no key needed
 	@$(BIN)/universe demo $(ARGS)
 
 .PHONY: test
@@ -50,7 +53,7 @@ faults: dev ## every fault, from a spoilt answer to a full disk, and what was lo
 	@$(BIN)/python -m pytest -n 2 universe_pipeline_tests/faults universe_pipeline_tests/services $(ARGS)
 
 .PHONY: bench
-bench: $(VENV)/.project $(BENCH_VENV)/.peers ## what it costs, beside floor and peers: benchmarks/RESULTS.md
+bench: install $(BENCH_VENV)/.peers ## what it costs, beside floor and peers: benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: check
@@ -119,7 +122,7 @@ clean: ## remove everything that make and the tools left here
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: dev
-dev: $(VENV)/.project $(VENV)/.dev
+dev: install $(VENV)/.dev
 
 # A stamp is written last: a build that was interrupted starts over. Programs in .venv name its
 # folder: where the clone has moved, or the Python it was built with is gone, it is built anew.

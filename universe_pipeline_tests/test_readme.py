@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from universe_pipeline.cli.app import app
 from universe_pipeline.settings import Settings
+from universe_pipeline_tests.adapters.postgres.embedded_homes import fresh_home
 from universe_pipeline_tests.conftest import Universe
 
 REPOSITORY = Path(__file__).parent.parent
@@ -22,8 +24,13 @@ LINES = [line for kind, block in BLOCKS if kind == "sh" for line in block.splitl
 SERVING = ("universe up", "dagster dev", "export DAGSTER_HOME")
 """Lines that run until ctrl-C; tests of the services start those."""
 
+ELSEWHERE = "UNIVERSE_HOME=~/restored "
+"""Begins lines that are about the embedded database of another home."""
+
 RUNNABLE = [
-    line for line in LINES if line.startswith(".venv/") and not any(s in line for s in SERVING)
+    line
+    for line in LINES
+    if line.removeprefix(ELSEWHERE).startswith(".venv/") and not any(s in line for s in SERVING)
 ]
 OTHER = [line for line in LINES if line not in RUNNABLE]
 
@@ -115,11 +122,24 @@ def test_every_make_target_is_one() -> None:
 
 
 def test_every_other_line_of_a_block_is_known() -> None:
-    assert all(line.startswith("make ") or any(s in line for s in SERVING) for line in OTHER)
+    assert all(
+        line.startswith("make ") or line == "git pull" or any(s in line for s in SERVING)
+        for line in OTHER
+    )
 
 
-def test_every_command_of_the_readme_runs(environment: dict[str, str], universe: Universe) -> None:
-    # From the repository's folder, as printed; pg_dump writes its file there otherwise.
+@pytest.fixture
+def elsewhere(environment: dict[str, str]) -> Generator[dict[str, str]]:
+    """The environment in which `~/restored` is a new home of an embedded database."""
+    with fresh_home() as home:
+        home.chmod(0o755)
+        yield {**environment, "HOME": str(home), "UNIVERSE_DATABASE_URL": ""}
+
+
+def test_every_command_of_the_readme_runs(
+    environment: dict[str, str], elsewhere: dict[str, str], universe: Universe
+) -> None:
+    # As printed, in a folder that is like the repository's: some write files there.
     folder = Path(environment["HOME"])
     (folder / ".venv").symlink_to(Path(sys.executable).parent.parent)
     (folder / "universe_data_loader.py").symlink_to(REPOSITORY / "universe_data_loader.py")
@@ -129,7 +149,7 @@ def test_every_command_of_the_readme_runs(environment: dict[str, str], universe:
         done = subprocess.run(
             ["bash", "-c", line],
             cwd=folder,
-            env=environment,
+            env=elsewhere if line.startswith(ELSEWHERE) else environment,
             capture_output=True,
             text=True,
             timeout=180,

@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -244,3 +245,26 @@ def test_an_environment_that_was_not_finished_is_built_anew(tmp_path: Path) -> N
     assert tried.stderr.startswith("Building .venv with ")
     assert again.stderr.startswith("Building .venv with ")
     assert not left.exists()
+
+
+def test_a_finished_environment_is_kept_until_a_pull_moves_a_locked_version(
+    tmp_path: Path,
+) -> None:
+    python = f"PYTHON={python_with_pip(tmp_path, '22.3')}"
+    make(tmp_path, "help")
+    programs = tmp_path / ".venv/bin"
+    programs.mkdir(parents=True)
+    (programs / "python").symlink_to(sys.executable)
+    (tmp_path / ".venv/.runtime").write_text(f"{tmp_path.resolve()}\n")
+    (tmp_path / ".venv/.project").touch()
+    run = partial(
+        subprocess.run, ["make", "install", python], cwd=tmp_path,
+        env={"PATH": os.environ["PATH"]}, check=False, capture_output=True, text=True,
+    )  # fmt: skip
+
+    finished = run()
+    (tmp_path / "requirements.txt").write_text("moved==2\n")
+    pulled = run()
+
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert pulled.stderr.startswith("Building .venv with ")

@@ -278,6 +278,26 @@ def psql(context: typer.Context) -> int:
     return open_psql(context.args)
 
 
+@command()
+def backup(
+    file: Annotated[Path, typer.Argument(dir_okay=False, help="A new file, or one to replace.")],
+) -> int:
+    """Write the whole database, Dagster's tables included, into a file."""
+    from universe_pipeline.cli.backup import back_up
+
+    return back_up(file)
+
+
+@command()
+def restore(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Made by `backup`.")],
+) -> int:
+    """Fill a database that has no tables yet from a backup."""
+    from universe_pipeline.cli.backup import restore
+
+    return restore(file)
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit with its code: 0, 1 failures, 2 wrong usage, 130 interrupted."""
     # What a command imports, Dagster above all, is no garbage: looking for it takes a third of the
