@@ -5,7 +5,16 @@ from pathlib import Path
 
 import dagster as dg
 
+from universe_pipeline import wiring
+from universe_pipeline.adapters.postgres import schema
+from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.settings import Settings
+
+DAGSTER_HEAD = "29b539ebc72a"  # pragma: allowlist secret
+"""The newest step of the locked Dagster's own migrations; a test holds the two together.
+
+Dagster would read its own files to know it, which every command would have to wait for.
+"""
 
 INSTANCE_FILE = """\
 # Written by universe_pipeline; edit freely, it is not written again.
@@ -48,6 +57,15 @@ def prepare_home(settings: Settings) -> Path:
 
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:
-    """The instance; its storage starts or joins the database."""
+    """The instance; its storage starts or joins the database, and is as this Dagster wants it.
+
+    Raises:
+        DatabaseError: as `wiring.open_database`, or a newer Dagster has migrated its tables.
+    """
     prepare_home(settings)
-    return dg.DagsterInstance.get()
+    instance = dg.DagsterInstance.get()
+    database = Database(wiring.database_url(settings))
+    with schema.dagsters_migration(database, DAGSTER_HEAD) as outdated:
+        if outdated:
+            instance.upgrade()
+    return instance

@@ -8,7 +8,7 @@ import psycopg
 from psycopg import sql
 
 from universe_pipeline.adapters.postgres.connection import Connection, Database
-from universe_pipeline.orchestration.instance import open_instance
+from universe_pipeline.orchestration.instance import DAGSTER_HEAD, open_instance
 from universe_pipeline.settings import settings
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.cli.in_process import Command
@@ -71,6 +71,48 @@ def test_an_edited_file_is_not_written_again(
     open_instance(settings()).dispose()
 
     assert file.read_text().endswith("# mine\n")
+
+
+OLDER_DAGSTER = """
+    UPDATE dagster.alembic_version SET version_num = '6b7fb194ff9c';
+    ALTER TABLE dagster.concurrency_limits DROP COLUMN using_default_limit;
+    INSERT INTO dagster.concurrency_limits (concurrency_key, "limit") VALUES ('kept', 3)
+    """
+"""Before its step 048."""
+
+
+def test_tables_of_an_older_dagster_are_migrated_by_whichever_command_comes_first(
+    command: Command, connection: Connection
+) -> None:
+    connection.execute(OLDER_DAGSTER)
+
+    ended = command("historical", "--start", "2024-07-01", "--end", "2024-07-01")
+
+    assert ended.code == 0
+    found = connection.execute("SELECT version_num FROM dagster.alembic_version").fetchone()
+    assert found == (DAGSTER_HEAD,)
+    kept = 'SELECT concurrency_key, "limit", using_default_limit FROM dagster.concurrency_limits'
+    assert connection.execute(kept).fetchall() == [("kept", 3, False)]
+
+
+def test_tables_of_a_newer_dagster_are_left_alone(command: Command, connection: Connection) -> None:
+    connection.execute("UPDATE dagster.alembic_version SET version_num = 'ffffffffffff'")
+
+    ended = command("historical", "--start", "2024-07-01", "--end", "2024-07-01")
+
+    assert ended.code == 1
+    assert ended.err.splitlines()[-1] == (
+        "universe: the database was migrated by a newer release (schema ffffffffffff of Dagster); "
+        "install that release or a newer one"
+    )
+
+
+def test_the_newest_step_of_dagsters_migrations_is_the_one_that_commands_look_for(
+    as_user: Callable[[dict[str, str]], None],
+) -> None:
+    as_user({})
+    with open_instance(settings()) as instance:
+        assert instance.event_log_storage.alembic_version() == (DAGSTER_HEAD, DAGSTER_HEAD)
 
 
 def test_neither_key_nor_password_is_in_the_database_or_said_after_failures(

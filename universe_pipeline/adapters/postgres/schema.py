@@ -1,11 +1,13 @@
 """Bringing a database to this release's schema: migrations in order, under a lock."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 
 from universe_pipeline.adapters.postgres.connection import Database
-from universe_pipeline.adapters.postgres.locks import MIGRATION_LOCK
+from universe_pipeline.adapters.postgres.locks import MIGRATION_LOCK, turn
 from universe_pipeline.domain.errors import DatabaseError, SchemaTooNewError
 
 HEAD = "0005"
@@ -41,6 +43,38 @@ def bring_up_to_date(database: Database) -> None:
         connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
         if current_version(connection) != HEAD:  # another process may have been quicker
             _migrate(database)
+
+
+@contextmanager
+def dagsters_migration(database: Database, head: str) -> Generator[bool]:
+    """Whether Dagster's tables stand elsewhere than at `head`; then they are ours for the block.
+
+    Raises:
+        SchemaTooNewError: its migration, in the block, does not know the step where they stand.
+    """
+    with database.connect() as connection:
+        if _dagsters_version(connection) == head:
+            yield False
+            return
+        with turn(connection, MIGRATION_LOCK):
+            version = _dagsters_version(connection)  # another process may have been quicker
+            with _unknown_means_newer(version):
+                yield version != head
+
+
+def _dagsters_version(connection: psycopg.Connection) -> str | None:
+    row = connection.execute("SELECT version_num FROM dagster.alembic_version").fetchone()
+    return row[0] if row else None
+
+
+@contextmanager
+def _unknown_means_newer(version: str | None) -> Generator[None]:
+    from alembic.util import CommandError
+
+    try:
+        yield
+    except CommandError:
+        raise SchemaTooNewError(f"{version} of Dagster") from None
 
 
 def _require_supported_server(connection: psycopg.Connection) -> None:
