@@ -90,7 +90,9 @@ def historical(
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Most rows in one encoded buffer.")
     ] = None,
-    concurrency: Annotated[int | None, typer.Option(min=1, help="Most requests in flight.")] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, max=1_000, help="Most requests in flight.")
+    ] = None,
     reload: Annotated[
         bool, typer.Option(help="Fetch loaded sessions again; write only what differs.")
     ] = False,

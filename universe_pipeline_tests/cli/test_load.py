@@ -392,6 +392,19 @@ def test_the_pace_and_the_time_that_a_load_takes_are_said_before_it_starts(
     )
 
 
+def test_an_option_takes_no_more_than_the_setting_of_the_same_meaning(command: Command) -> None:
+    day = ("historical", "--start", "2024-03-11", "--end", "2024-03-11")
+
+    option, setting = (
+        command(*day, "--concurrency", "1001"),
+        command(*day, UNIVERSE_CONCURRENCY="1001"),
+    )
+
+    assert (option.code, setting.code) == (2, 2)
+    assert "less than or equal to 1000" in option.err
+    assert "less than or equal to 1000" in setting.err
+
+
 def test_a_daily_update_revisits_no_session_before_a_later_start_date(
     command: Command, connection: Connection, vendor: SimulatedVendor
 ) -> None:
