@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from datetime import date
+from errno import ENOSPC
 from functools import partial
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -324,9 +325,14 @@ def run(arguments: Sequence[str]) -> int:
     except UniverseError as error:
         return _tell(error, FAILED)
     except OSError as error:  # a folder that cannot be written, a full disk
-        if error.filename is None:
+        if error.filename is not None:
+            return _tell(UniverseError(f"{error.filename}: {error.strerror}"), FAILED)
+        if error.errno != ENOSPC:
             raise
-        return _tell(UniverseError(f"{error.filename}: {error.strerror}"), FAILED)
+        from universe_pipeline.cli.terminal import give_up_output
+
+        give_up_output()
+        return _tell(UniverseError(f"the result cannot be written: {error.strerror}"), FAILED)
     except KeyboardInterrupt:
         code = INTERRUPTED
     if code == INTERRUPTED:

@@ -1,10 +1,13 @@
 """What people see on a terminal: progress and notes on stderr, results on stdout."""
 
 import logging
+import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 
+import typer
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -30,13 +33,20 @@ def note(text: str) -> None:
 
 
 def result(text: str) -> None:
-    """Print a result to stdout."""
-    sys.stdout.write(f"{text}\n")
+    """Print a result to stdout, if there is one."""
+    typer.echo(text)
 
 
 def table(rows: Table) -> None:
     """Print a table to stdout."""
-    _plain(width=None if sys.stdout.isatty() else WIDE).print(rows)
+    is_seen = sys.stdout is not None and sys.stdout.isatty()  # None where it is closed
+    _plain(width=None if is_seen else WIDE).print(rows)
+
+
+def give_up_output() -> None:
+    """Write nothing more to stdout, not at the end either, where that has failed already."""
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _plain(*, stderr: bool = False, width: int | None = None) -> Console:

@@ -1,6 +1,5 @@
 """The code location's contents: assets, checks and jobs, wired to the real adapters."""
 
-import gc
 from functools import lru_cache
 
 import dagster as dg
@@ -27,7 +26,6 @@ from universe_pipeline.orchestration.settling import settling_sensor
 def definitions() -> dg.Definitions:
     """Everything, for the code location and for runs from the command line alike."""
     postgres = PostgresResource()
-    gc.freeze()  # what has been imported stays: to look through it again takes a tenth of a second
     return dg.Definitions(
         assets=[symbols, daily_bars, data_coverage, splits, report],
         asset_checks=CHECKS,

@@ -64,6 +64,38 @@ def test_debug_shows_each_request_on_stderr_without_the_key(universe: Universe) 
     assert len(ended.stdout.splitlines()) == 1
 
 
+@pytest.mark.parametrize("command", ["status", "status --json", "url", "--help"])
+def test_a_result_that_finds_no_room_is_one_line(
+    environment: dict[str, str], tmp_path: Path, command: str
+) -> None:
+    ended = redirected(f"{command} >/dev/full", environment, tmp_path)
+
+    assert ended.returncode == 1
+    assert ended.stderr == ("universe: the result cannot be written: No space left on device\n")
+
+
+def test_without_stdout_a_command_does_its_work(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    for command in ("status", "status --json", "discover"):
+        ended = redirected(f"{command} >&-", environment, tmp_path)
+        assert (ended.returncode, "Error" in ended.stderr) == (0, False)
+
+
+def redirected(
+    command: str, environment: dict[str, str], folder: Path
+) -> subprocess.CompletedProcess[str]:
+    """A command of `universe` by the shell."""
+    return subprocess.run(
+        ["/bin/sh", "-c", f"{Path(sys.executable).parent}/universe {command}"],
+        env=environment,
+        cwd=folder,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+
 def test_help_needs_no_setting(tmp_path: Path) -> None:
     done = subprocess.run(
         [Path(sys.executable).parent / "universe", "historical", "--help"],
