@@ -3,21 +3,17 @@
 They hold no configuration of their own, so that no secret can get into Dagster's.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
-from datetime import date
 from functools import cached_property
 from typing import Self
 
 import dagster as dg
-from pydantic import PrivateAttr
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.postgres import liveness
 from universe_pipeline.adapters.postgres.connection import Connection, Database
-from universe_pipeline.domain.quality.findings import Finding
-from universe_pipeline.loading.streaming import Judged
 from universe_pipeline.orchestration.tags import DAILY_UPDATE, lock_of
 from universe_pipeline.settings import Settings, settings
 
@@ -69,21 +65,3 @@ class PolygonResource(dg.ConfigurableResource["PolygonResource"]):
             stack.enter_context(wiring.claimed(settings(), claiming))
             urgent = run.job_name == DAILY_UPDATE
             yield stack.enter_context(wiring.open_client(settings(), database, urgent=urgent))
-
-
-class JudgedResource(dg.ConfigurableResource["JudgedResource"]):
-    """What a run found of its bars while it loaded them, for the checks of the same run.
-
-    Every run has one of its own. Nothing where steps have processes of their own: the checks then
-    read the bars.
-    """
-
-    _judged: Judged | None = PrivateAttr(default=None)
-
-    def keep(self, judged: Judged) -> None:
-        """Remember what was found until the run ends."""
-        self._judged = judged
-
-    def findings(self, connection: Connection, sessions: Sequence[date]) -> list[Finding] | None:
-        """What was found of `sessions` as they are stored; None: they have to be read."""
-        return self._judged.findings(connection, sessions) if self._judged else None

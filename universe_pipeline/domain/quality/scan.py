@@ -4,7 +4,6 @@ Between two windows there stay what is remembered of every symbol, the figures o
 loaded sessions, and what only the end can tell.
 """
 
-from bisect import insort
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -56,10 +55,9 @@ class Scan:
     def __init__(self, reference: Reference, thresholds: Thresholds) -> None:
         self._reference, self._thresholds = reference, thresholds
         self._exchanges = reference.exchanges
-        self._stored, self._rejected = dict(reference.stored), [reference.rejected]
-        self._loaded = sorted(day for day, each in self._stored.items() if each.loaded)
+        self._loaded = sorted(day for day, each in reference.stored.items() if each.loaded)
         self._findings: dict[Rule, Finding] = {}
-        self._histories = Histories(reference.splits)
+        self._histories = Histories(self._loaded, reference.splits)
         self._figures: dict[date, Figures] = {}
         self._striking: list[pl.DataFrame] = []
         self._rows = 0
@@ -69,23 +67,11 @@ class Scan:
         self._judged: list[date] = []
         self._since_forgotten = 0
 
-    def include(self, stored: Stored, rejected: pl.DataFrame) -> None:
-        """Know a session that has been stored since, later than all that were judged.
-
-        Args:
-            stored: what its load says.
-            rejected: `date` and `symbol` of the rows that were not stored.
-        """
-        self._stored[stored.session] = stored
-        self._rejected.append(rejected)
-        if stored.loaded:
-            insort(self._loaded, stored.session)
-
     def remember(self, bars: pl.DataFrame) -> None:
         """Compare later bars with these, as `judge` takes them: what came before the first."""
         self._histories.reset()
         self._since_forgotten = 0
-        self._figures = self._known(self._histories.line_up(bars, self._loaded).bars)
+        self._figures = self._known(self._histories.line_up(bars).bars)
 
     def judge(self, bars: pl.DataFrame, sessions: Sequence[date]) -> None:
         """Judge the bars (`DATED_BAR_SCHEMA`, in the order of their dates) of some days.
@@ -94,12 +80,12 @@ class Scan:
             bars: all bars from one day to another.
             sessions: the stored sessions of that time, also one that has lost its bars.
         """
-        lines = self._histories.line_up(bars, self._loaded)
+        lines = self._histories.line_up(bars)
         self._figures |= self._known(lines.bars)
-        thresholds = self._thresholds
+        thresholds, reference = self._thresholds, self._reference
         self._add(listed(ON_SESSIONS, _on_closed_days(bars)))
         self._add(*judge_rows(lines.bars, thresholds))
-        self._add(*judge_sessions(self._figures, self._stored, sessions, thresholds))
+        self._add(*judge_sessions(self._figures, reference.stored, sessions, thresholds))
         self._striking.append(lines.striking.with_columns(pl.col("row") + self._rows))
         self._rows += bars.height
         if sum(each.height for each in self._striking) >= _MANY:
@@ -115,9 +101,9 @@ class Scan:
         """Judge what has come together: to judge few rows takes nearly as long."""
         lines = pl.concat(self._striking)
         self._striking.clear()
-        moves = judge_moves(lines, self._reference.splits, self._thresholds)
-        rejected = pl.concat(self._rejected)
-        self._add(*judge_series(lines, self._loaded, rejected, self._thresholds))
+        reference, thresholds = self._reference, self._thresholds
+        moves = judge_moves(lines, reference.splits, thresholds)
+        self._add(*judge_series(lines, self._loaded, reference.rejected, thresholds))
         self._add(*moves.findings)
         self._unshown.append(moves.unshown)
         self._unexplained.append(moves.unexplained)
@@ -143,7 +129,7 @@ class Scan:
         """What every rule found."""
         if self._striking:
             self._judge_striking()
-        loaded = [day for day in self._judged if self._stored[day].loaded]
+        loaded = [day for day in self._judged if self._reference.stored[day].loaded]
         newest = bool(loaded and loaded[-1] == self._loaded[-1])
         spans, symbols = self._spans.frame(), self._reference.symbols
         at_the_end = judge_spans(spans, symbols, loaded, newest=newest)
