@@ -199,7 +199,10 @@ def sample_checks(
         context.log.warning("no symbol is compared with the vendor: %s", NO_KEY)
         return
     database, today = postgres.database, wiring.now().astimezone(wiring.new_york()).date()
-    with database.connect() as connection, polygon.client(database, context.run) as client:
+    with (
+        database.connect() as connection,
+        polygon.client(database, context.run, connection) as client,
+    ):
         sessions = _sessions(context, connection)
         if not sessions:
             context.log.warning("no symbol is compared with the vendor: no session is loaded")

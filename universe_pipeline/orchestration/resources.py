@@ -4,7 +4,7 @@ They hold no configuration of their own, so that no secret can get into Dagster'
 """
 
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Self
 
@@ -48,20 +48,21 @@ class PolygonResource(dg.ConfigurableResource["PolygonResource"]):
 
     @contextmanager
     def client(
-        self, database: Database, run: dg.DagsterRun, connection: Connection | None = None
+        self, database: Database, run: dg.DagsterRun, connection: Connection
     ) -> Generator[PolygonClient]:
         """A new client for the block; a daily update goes before a long backfill.
 
         Args:
             database: whose pace it keeps.
             run: what it works for.
-            connection: the one that stores its answers; none where they are only looked at.
+            connection: the one that stores its answers, if any does.
 
         Raises:
             WrongVendorError: another vendor filled the database.
         """
-        with ExitStack() as stack:
-            claiming = connection or stack.enter_context(database.connect())
-            stack.enter_context(wiring.claimed(settings(), claiming))
-            urgent = run.job_name == DAILY_UPDATE
-            yield stack.enter_context(wiring.open_client(settings(), database, urgent=urgent))
+        urgent = run.job_name == DAILY_UPDATE
+        with (
+            wiring.claimed(settings(), connection),
+            wiring.open_client(settings(), database, urgent=urgent) as client,
+        ):
+            yield client
