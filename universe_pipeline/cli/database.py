@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from universe_pipeline import wiring
-from universe_pipeline.adapters.postgres.connection import without_password
+from universe_pipeline.adapters.postgres.connection import for_program
 from universe_pipeline.adapters.postgres.embedded import psql_binary
 from universe_pipeline.cli.exits import DONE
 from universe_pipeline.cli.terminal import result
@@ -21,8 +21,6 @@ def print_url() -> int:
 
 def open_psql(arguments: Sequence[str]) -> NoReturn:
     """Become psql: the machine's own where there is one, otherwise the embedded server's."""
-    address, password = without_password(wiring.open_database(settings()).url)
-    # Everybody on the machine may read a process's arguments; its environment only its owner.
-    environment = {**os.environ, **({} if password is None else {"PGPASSWORD": password})}
+    address, environment = for_program(wiring.open_database(settings()).url)
     program = shutil.which("psql") or str(psql_binary())
     os.execve(program, ["psql", address, *arguments], environment)  # noqa: S606  # no shell between

@@ -5,7 +5,6 @@ the server, a newer one will do. A newer pg_restore begins with settings that an
 not know, such as transaction_timeout before 17, and an older one may not read the file.
 """
 
-import os
 import re
 import shutil
 import subprocess
@@ -13,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from universe_pipeline.adapters.postgres import schema
-from universe_pipeline.adapters.postgres.connection import Database, without_password
+from universe_pipeline.adapters.postgres.connection import Database, for_program
 from universe_pipeline.adapters.postgres.embedded_binaries import wheel_binaries
 from universe_pipeline.domain.errors import DatabaseError, EmbeddedServerError, UsageError
 
@@ -62,13 +61,13 @@ def restore(database: Database, file: Path) -> None:
 def _run(name: str, database: Database, *arguments: str) -> None:
     with database.connect() as connection:
         program = _program(name, connection.info.server_version // 10000)
-    address, password = without_password(database.url)
+    address, environment = for_program(database.url)
     ended = subprocess.run(  # noqa: S603 - our own command, no shell
         [program, *arguments, "--dbname", address],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        env={**os.environ, **({} if password is None else {"PGPASSWORD": password})},
+        env=environment,
         text=True,
         check=False,
     )

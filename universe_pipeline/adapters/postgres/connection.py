@@ -35,6 +35,15 @@ def without_password(url: str) -> tuple[str, str | None]:
     return make_conninfo("", **parts), None if password is None else str(password)
 
 
+def for_program(url: str) -> tuple[str, dict[str, str]]:
+    """`url` as an argument of libpq's programs, and the environment that has its password.
+
+    Everybody on the machine may read a process's arguments; its environment only its owner.
+    """
+    address, password = without_password(url)
+    return address, {**os.environ, **({} if password is None else {"PGPASSWORD": password})}
+
+
 def with_search_path(url: str, schema: str) -> str:
     """`url` with `schema` as the only one that unqualified names are looked up in."""
     parts = urlsplit(url)
