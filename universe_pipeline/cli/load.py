@@ -122,11 +122,17 @@ def sessions_asked(start: date, end: date | None) -> list[date]:
     Raises:
         RangeError: there is none.
     """
-    first = settings().universe_start_date
-    found = [day for day in closed_range(start, end, wiring.now()) if day >= first]
+    found = _partitions(closed_range(start, end, wiring.now()))
     if not found:
+        first = settings().universe_start_date
         raise RangeError(f"the range ends before UNIVERSE_START_DATE, {first}: set that earlier")
     return found
+
+
+def _partitions(sessions: Sequence[date]) -> list[date]:
+    """Those that are partitions: from UNIVERSE_START_DATE on."""
+    first = settings().universe_start_date
+    return [day for day in sessions if day >= first]
 
 
 def last_day(end: date | None) -> date:
@@ -186,8 +192,7 @@ def daily_update(day: date | None) -> int:
     sessions_asked(session, session)
     settings().require_api_key()
     database = open_for_loading()
-    before = sessions_before(session, settings().universe_revisit_sessions)
-    trailing = [day for day in before if day >= settings().universe_start_date]
+    trailing = _partitions(sessions_before(session, settings().universe_revisit_sessions))
     plan = Plan("daily", f"daily_update_{session}", [session])
     with database.connect() as connection:
         since = jobs.fresh_since(connection, plan.name)
@@ -225,9 +230,9 @@ def carry_out(
         jobs.begin_job(connection, plan.name, plan.kind, span, sessions=chosen)
         status = "interrupted"
         try:
-            first = settings().universe_start_date
-            code = _carry_out(database, connection, plan, [day for day in wanted if day >= first])
-            code = max(code, _tell_early([day for day in wanted if day < first]))
+            partitions = _partitions(wanted)
+            code = _carry_out(database, connection, plan, partitions)
+            code = max(code, _tell_early(sorted(set(wanted).difference(partitions))))
             code = max(code, tell_lost(lost, plan.sessions))
             status = _status(connection, plan, code)
             code = FAILED if status == "failed" else code
