@@ -44,13 +44,22 @@ def detach(settings: Settings) -> None:
     _attached.cache_clear()
 
 
+def database_as_it_is(settings: Settings) -> Database:
+    """The database at whatever schema, not even connected to.
+
+    Raises:
+        DatabaseError: the embedded server cannot run here.
+    """
+    return Database(database_url(settings))
+
+
 def open_database(settings: Settings) -> Database:
     """The database, at this release's schema.
 
     Raises:
         DatabaseError: it cannot be reached, is too old or too new, or refuses the migration.
     """
-    database = Database(database_url(settings))
+    database = database_as_it_is(settings)
     schema.bring_up_to_date(database)
     return database
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres import backups
-from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.adapters.postgres.figures import figures
 from universe_pipeline.adapters.postgres.loads import COMMITTED
 from universe_pipeline.cli.exits import DONE
@@ -14,22 +13,17 @@ from universe_pipeline.settings import settings
 
 def back_up(file: Path) -> int:
     """Write the database as it is, at whatever schema, into `file`."""
-    backups.back_up(_as_it_is(), file)
+    backups.back_up(wiring.database_as_it_is(settings()), file)
     result(f"{file}: {file.stat().st_size / 1e6:,.0f} MB")
     return DONE
 
 
 def restore(file: Path) -> int:
     """Fill a database without tables from `file`, and say what is in it."""
-    database = _as_it_is()
+    database = wiring.database_as_it_is(settings())
     backups.restore(database, file)
     with database.connect() as connection:
         found = figures(connection)
     sessions = sum(found.sessions.get(status, 0) for status in COMMITTED)
     result(f"{database.address}: {sessions:,} sessions, {found.bars:,} bars")
     return DONE
-
-
-def _as_it_is() -> Database:
-    """The database, which is not brought to this release's schema."""
-    return Database(wiring.database_url(settings()))

@@ -7,7 +7,6 @@ import dagster as dg
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres import schema
-from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.settings import Settings
 
 DAGSTER_HEAD = "29b539ebc72a"  # pragma: allowlist secret
@@ -64,7 +63,7 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     """
     prepare_home(settings)
     instance = dg.DagsterInstance.get()
-    database = Database(wiring.database_url(settings))
+    database = wiring.database_as_it_is(settings)
     with schema.dagsters_migration(database, DAGSTER_HEAD) as outdated:
         if outdated:
             instance.upgrade()
