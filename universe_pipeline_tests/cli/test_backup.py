@@ -20,6 +20,7 @@ from universe_pipeline.adapters.postgres.settling import settle
 from universe_pipeline.orchestration.instance import open_instance
 from universe_pipeline.settings import settings
 from universe_pipeline.simulator.server import SimulatedVendor
+from universe_pipeline_tests.adapters.postgres.older_releases import made_at
 from universe_pipeline_tests.adapters.postgres.session_answers import JULY_1, stored
 from universe_pipeline_tests.cli.in_process import Command
 from universe_pipeline_tests.cli.vendor_answers import asked_sessions
@@ -140,11 +141,9 @@ def test_all_that_reads_and_loads_goes_on_with_a_restored_database(
 
 
 def test_a_backup_of_an_older_release_is_brought_to_this_ones_schema(
-    command: Command, empty_database: Database, database: Database, monkeypatch: pytest.MonkeyPatch
+    command: Command, empty_database: Database, database: Database
 ) -> None:
-    with monkeypatch.context() as first_release, empty_database.connect() as connection:
-        first_release.setattr(schema, "HEAD", "0001")
-        schema.bring_up_to_date(empty_database)
+    with made_at("0001", empty_database) as connection:
         make_quarters(connection, [JULY_1])
         connection.execute(
             "INSERT INTO daily_bars"

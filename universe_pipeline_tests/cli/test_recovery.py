@@ -249,15 +249,23 @@ def test_after_a_cleared_checkpoint_the_next_daily_update_fetches_its_session_ag
     assert "nothing to fetch" in command(*daily).out
 
 
+LOAD_OF_SYMBOLS = (*LOAD, "--symbols", "AAPL")
+
+
+def load_symbols_and_clear(command: Command, connection: psycopg.Connection) -> str:
+    """The name of a job of symbols that is done, and has no checkpoint any more."""
+    command(*LOAD_OF_SYMBOLS)
+    ((name,),) = connection.execute("SELECT name FROM load_jobs").fetchall()
+    command("clear-checkpoint", name)
+    return name
+
+
 def test_after_a_cleared_checkpoint_a_load_of_symbols_asks_for_them_again(
     command: Command, connection: psycopg.Connection, vendor: SimulatedVendor
 ) -> None:
-    load = ("historical", "--start", "2024-03-11", "--end", "2024-03-15", "--symbols", "AAPL")
-    command(*load)
-    ((name,),) = connection.execute("SELECT name FROM load_jobs").fetchall()
-    command("clear-checkpoint", name)
+    load_symbols_and_clear(command, connection)
 
-    ended = command(*load)
+    ended = command(*LOAD_OF_SYMBOLS)
 
     assert ended.code == 0
     assert vendor.count("range") == 2
@@ -266,14 +274,11 @@ def test_after_a_cleared_checkpoint_a_load_of_symbols_asks_for_them_again(
 def test_a_load_of_other_sessions_does_not_stand_in_for_a_cleared_checkpoint(
     command: Command, connection: psycopg.Connection, vendor: SimulatedVendor
 ) -> None:
-    load = ("historical", "--start", "2024-03-11", "--end", "2024-03-15", "--symbols", "AAPL")
-    command(*load)
-    ((name,),) = connection.execute("SELECT name FROM load_jobs").fetchall()
-    command("clear-checkpoint", name)
+    name = load_symbols_and_clear(command, connection)
 
     command("historical", "--start", "2024-03-18", "--end", "2024-03-22", "--symbols", "AAPL")
     meanwhile = json.loads(command("status", "--json").out)["jobs"][name]
-    ended = command(*load)
+    ended = command(*LOAD_OF_SYMBOLS)
 
     assert meanwhile["processed_dates"] == []
     assert ended.code == 0

@@ -11,6 +11,7 @@ from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.loads import sessions_unasked
 from universe_pipeline.domain.errors import SchemaTooNewError
 from universe_pipeline.domain.tables import COLUMNS
+from universe_pipeline_tests.adapters.postgres.older_releases import made_at
 from universe_pipeline_tests.adapters.postgres.session_answers import (
     JULY_1,
     JULY_3,
@@ -77,11 +78,9 @@ def test_two_that_start_at_once_migrate_once(empty_database: Database) -> None:
 
 
 def test_a_loaded_database_of_the_first_release_keeps_all_but_its_fingerprints(
-    empty_database: Database, monkeypatch: pytest.MonkeyPatch
+    empty_database: Database,
 ) -> None:
-    with monkeypatch.context() as first_release, empty_database.connect() as connection:
-        first_release.setattr(schema, "HEAD", "0001")
-        schema.bring_up_to_date(empty_database)
+    with made_at("0001", empty_database) as connection:
         make_quarters(connection, [JULY_1])
         connection.execute(_LOADED_BY_THE_FIRST_RELEASE)
 
@@ -94,11 +93,9 @@ def test_a_loaded_database_of_the_first_release_keeps_all_but_its_fingerprints(
 
 
 def test_what_symbols_were_asked_for_is_kept_with_the_newest_moment_known(
-    empty_database: Database, monkeypatch: pytest.MonkeyPatch
+    empty_database: Database,
 ) -> None:
-    with monkeypatch.context() as release_before, empty_database.connect() as connection:
-        release_before.setattr(schema, "HEAD", "0004")
-        schema.bring_up_to_date(empty_database)
+    with made_at("0004", empty_database) as connection:
         connection.execute(_SYMBOLS_ASKED_FOR)
         before = connection.execute("SELECT * FROM symbol_loads ORDER BY symbol").fetchall()
 
