@@ -90,7 +90,8 @@ def wrong_values(draw: st.DrawFn, document: dict[str, Any]) -> bytes:
                 pass
         holder[key] = token
         raw[f'"{token}"'] = replaced
-    text = json.dumps(changed, ensure_ascii=draw(st.booleans()))
+    separators = draw(st.sampled_from([(",", ":"), (", ", ": ")]))
+    text = json.dumps(changed, ensure_ascii=draw(st.booleans()), separators=separators)
     for token, value in raw.items():
         text = text.replace(token, value)
     return text.encode("utf-8", "surrogatepass")

@@ -17,7 +17,7 @@ from universe_pipeline.adapters.polygon.exchange import Reply
 from universe_pipeline.adapters.polygon.reference import ticker_page, ticker_types
 from universe_pipeline.domain.bars import Nothing, RejectedRow
 from universe_pipeline.domain.errors import FailureKind, VendorError
-from universe_pipeline_tests.adapters.polygon.answers import grouped, listed, ranged, row
+from universe_pipeline_tests.adapters.polygon.answers import as_sent, grouped, listed, ranged, row
 from universe_pipeline_tests.properties.mutations import broken_bytes, wrong_values
 from universe_pipeline_tests.properties.profile import examples
 
@@ -74,7 +74,7 @@ class Shape:
     @property
     def body(self) -> bytes:
         """The good one."""
-        return json.dumps(self.document).encode()
+        return as_sent(self.document)
 
 
 SHAPES = {

@@ -1,6 +1,5 @@
 """Whatever can be decoded can be stored: no text or number of the vendor's stops a load."""
 
-import json
 from datetime import UTC, datetime
 from typing import Any, LiteralString
 
@@ -20,7 +19,7 @@ from universe_pipeline.domain.bars import Bars
 from universe_pipeline.domain.errors import VendorError
 from universe_pipeline.domain.symbols import resolve
 from universe_pipeline.loading.sessions import Encoding, encode_session
-from universe_pipeline_tests.adapters.polygon.answers import grouped, listed, row
+from universe_pipeline_tests.adapters.polygon.answers import as_sent, grouped, listed, row
 from universe_pipeline_tests.adapters.postgres.session_answers import JULY_1, write_session
 from universe_pipeline_tests.properties.mutations import broken_bytes, wrong_values
 from universe_pipeline_tests.properties.profile import examples
@@ -67,7 +66,7 @@ TICKER = st.fixed_dictionaries(
     },
 )
 LISTS = st.lists(TICKER, min_size=1, max_size=6).flatmap(
-    lambda rows: st.just(json.dumps(listed(*rows)).encode()) | wrong_values(listed(*rows))
+    lambda rows: st.just(as_sent(listed(*rows))) | wrong_values(listed(*rows))
 )
 
 

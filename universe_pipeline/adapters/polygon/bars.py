@@ -1,18 +1,21 @@
 """Grouped and range answers -> frames of bars, of the session or days that were asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+import msgspec
 import polars as pl
 
+from universe_pipeline.adapters.polygon.columns import read_columns
 from universe_pipeline.adapters.polygon.envelope import Header, unusable
 from universe_pipeline.adapters.polygon.exchange import Reply
-from universe_pipeline.adapters.polygon.rows import GroupedRow, RangeRow, read_rows
+from universe_pipeline.adapters.polygon.rows import Count, Symbol, read_rows
 from universe_pipeline.adapters.polygon.wording import visible
 from universe_pipeline.domain.bars import (
-    DATED_BAR_SCHEMA,
+    BAR_SCHEMA,
+    VENDOR_NAMES,
     Bars,
     Nothing,
     RejectedRow,
@@ -21,6 +24,42 @@ from universe_pipeline.domain.errors import FailureKind
 from universe_pipeline.domain.sessions import NEW_YORK
 
 _MOST_NAMED_DAYS = 3
+
+
+class _RangeRow(msgspec.Struct, gc=False):
+    """A row of a range answer. Numbers come as 65000, 13825995.0 and 1.6698648e+07 alike."""
+
+    v: float | None = None
+    vw: float | None = None
+    o: float | None = None
+    c: float | None = None
+    h: float | None = None
+    l: float | None = None  # noqa: E741 - the vendor's key
+    t: float | None = None
+    n: Count | None = None
+
+
+class _GroupedRow(_RangeRow, kw_only=True, gc=False):
+    """A row of a grouped answer."""
+
+    T: Symbol
+
+
+_GROUPED = {"t": pl.Float64(), **{key: BAR_SCHEMA[name] for key, name in VENDOR_NAMES.items()}}
+_RANGE = {key: kind for key, kind in _GROUPED.items() if key != "T"}
+"""The types of the rows' columns; `t` is in milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    header: Header
+    frame: pl.DataFrame
+    """The rows that decode, by the vendor's keys."""
+    undecodable: tuple[RejectedRow, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        return self.frame.height + len(self.undecodable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +90,12 @@ def grouped_bars(reply: Reply, session: date, *, adjusted: bool = False) -> Bars
     Raises:
         VendorError: the answer is none, or not what was asked for.
     """
-    header, rows = read_rows(reply, GroupedRow)
-    if not len(rows):
+    answer = _read(reply, _GroupedRow, _GROUPED)
+    if not answer.rows:
         return Nothing()
-    _require_adjustment(reply, header, adjusted=adjusted)
-    _require_days(reply, _times(rows.good), session, session)
-    symbols = pl.Series("symbol", [row.T for row in rows.good], pl.String)
-    return Bars(pl.DataFrame([symbols, *_values(rows.good)]), rows.undecodable)
+    _require_adjustment(reply, answer.header, adjusted=adjusted)
+    _require_days(reply, answer.frame["t"], session, session)
+    return Bars(answer.frame.select(_named(_GROUPED)), answer.undecodable)
 
 
 def range_bars(
@@ -75,35 +113,35 @@ def range_bars(
     Raises:
         VendorError: the answer is none, or not what was asked for.
     """
-    header, rows = read_rows(reply, RangeRow, symbol)
+    answer = _read(reply, _RangeRow, _RANGE, symbol)
+    header = answer.header
     if header.ticker is not None and header.ticker != symbol:
         message = f"bars of {visible(header.ticker)} where {visible(symbol)} was asked for"
         raise unusable(reply, FailureKind.UNEXPECTED_SHAPE, message)
-    if len(rows):
+    if answer.rows:
         _require_adjustment(reply, header, adjusted=adjusted)
-    times = _times(rows.good)
-    _require_days(reply, times, start, end)
-    values = pl.DataFrame([times, *_values(rows.good)])
-    frame = values.with_columns(symbol=pl.lit(symbol), date=_new_york_date("t"))
-    return RangePage(frame.select(DATED_BAR_SCHEMA.names()), rows.undecodable, header.next_url)
+    _require_days(reply, answer.frame["t"], start, end)
+    date_and_symbol = (_new_york_date("t").alias("date"), pl.lit(symbol).alias("symbol"))
+    frame = answer.frame.select(*date_and_symbol, *_named(_RANGE))
+    return RangePage(frame, answer.undecodable, header.next_url)
 
 
-def _times(rows: Sequence[RangeRow]) -> pl.Series:
-    """`t`, in milliseconds."""
-    return pl.Series("t", [row.t for row in rows], pl.Float64)
+def _read(
+    reply: Reply,
+    kind: type[_RangeRow],
+    types: Mapping[str, pl.DataType],
+    symbol: str | None = None,
+) -> _Answer:
+    whole = read_columns(reply, types)
+    if whole is not None:
+        return _Answer(*whole)
+    header, rows = read_rows(reply, kind, symbol)
+    columns = {key: [getattr(row, key) for row in rows.good] for key in types}
+    return _Answer(header, pl.DataFrame(columns, types, strict=False), rows.undecodable)
 
 
-def _values(rows: Sequence[RangeRow]) -> list[pl.Series]:
-    """The columns of `BAR_SCHEMA`, in its order, without the symbol."""
-    return [
-        pl.Series("open", [row.o for row in rows], pl.Float64),
-        pl.Series("high", [row.h for row in rows], pl.Float64),
-        pl.Series("low", [row.l for row in rows], pl.Float64),
-        pl.Series("close", [row.c for row in rows], pl.Float64),
-        pl.Series("volume", [row.v for row in rows], pl.Float64),
-        pl.Series("vwap", [row.vw for row in rows], pl.Float64),
-        pl.Series("transactions", [row.n for row in rows], pl.Float64).cast(pl.Int64),
-    ]
+def _named(types: Mapping[str, pl.DataType]) -> list[pl.Expr]:
+    return [pl.col(key).alias(name) for key, name in VENDOR_NAMES.items() if key in types]
 
 
 def _new_york_date(column: str) -> pl.Expr:

@@ -1,8 +1,6 @@
 """What every answer has around its rows: told apart from rubbish, and checked, before its rows."""
 
-from functools import cache
 from http import HTTPStatus
-from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -14,7 +12,7 @@ MOST_VALUES = 1_000_000
 """Commas in an answer: 50,000 rows of a range, the longest, have 400,000. More of the smallest
 values than that would take a hundred times their bytes to decode."""
 
-_GOOD = ("OK", "DELAYED")
+GOOD = ("OK", "DELAYED")
 """DELAYED is what 15-minute plans get; the data is good."""
 
 REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -39,40 +37,8 @@ class Envelope(Header, gc=False):
     """Empty where the answer has none."""
 
 
-Row = TypeVar("Row", bound=msgspec.Struct)
-
-
-class Unpacked(Header, Generic[Row], kw_only=True, gc=False):
-    """An answer and its rows, all of them as documented."""
-
-    results: list[Row]
-
-
 _ENVELOPE = msgspec.json.Decoder(Envelope)
 _ABSENT, _NULL = msgspec.Raw(), msgspec.Raw(b"null")
-
-
-def open_whole(reply: Reply, kind: type[Row]) -> Unpacked[Row] | None:
-    """Decode an answer with its rows in one pass: a third quicker than one after the other.
-
-    None where anything is amiss with it: `open_envelope` and the rows one by one tell what.
-
-    Raises:
-        PermanentError: it holds more values than any answer (too_large).
-    """
-    if reply.status != HTTPStatus.OK:
-        return None
-    _require_decodable(reply)
-    try:
-        whole: Unpacked[Row] = _unpacking(kind).decode(reply.body)
-    except REFUSED:
-        return None
-    return whole if whole.status in _GOOD else None
-
-
-@cache
-def _unpacking(kind: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(Unpacked[kind])
 
 
 def open_envelope(reply: Reply) -> Envelope:
@@ -85,7 +51,7 @@ def open_envelope(reply: Reply) -> Envelope:
     """
     if reply.status != HTTPStatus.OK:
         raise refusal(reply)
-    _require_decodable(reply)
+    require_decodable(reply)
     try:
         envelope = _ENVELOPE.decode(reply.body)
     except msgspec.ValidationError as error:
@@ -96,13 +62,18 @@ def open_envelope(reply: Reply) -> Envelope:
         raise _no_json(reply, error) from error
     if envelope.status is None:
         raise unusable(reply, FailureKind.UNEXPECTED_SHAPE, "the answer has no status")
-    if envelope.status not in _GOOD:
+    if envelope.status not in GOOD:
         said = explanation(reply.body) or "no reason given"
         raise unusable(reply, FailureKind.ERROR_STATUS, f"status {envelope.status[:40]!r}: {said}")
     return envelope
 
 
-def _require_decodable(reply: Reply) -> None:
+def require_decodable(reply: Reply) -> None:
+    """Check that decoding takes bounded memory.
+
+    Raises:
+        PermanentError: there are more values than in any answer (too_large).
+    """
     # A value and its comma take two bytes at least; counting takes half a millisecond.
     if len(reply.body) > 2 * MOST_VALUES and reply.body.count(b",") > MOST_VALUES:
         raise too_large(reply, f"more than {MOST_VALUES:,} values, as no answer has")

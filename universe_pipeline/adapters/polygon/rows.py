@@ -1,14 +1,13 @@
-"""The rows of an answer, decoded strictly.
+"""The rows of an answer, decoded strictly, one by one.
 
-All at once, which is quick. Only when that fails are they taken one by one, so that the rows that
-are not as documented, and no others, are set aside as they came.
+So those that are not as documented, and no others, are set aside as they came.
 """
 
 import json
 from dataclasses import dataclass
 from functools import cache
 from math import isfinite
-from typing import Annotated, Any, Generic, TypeAlias, cast
+from typing import Annotated, Any, Generic, TypeAlias, TypeVar, cast
 
 import msgspec
 
@@ -16,10 +15,8 @@ from universe_pipeline.adapters.polygon.envelope import (
     REFUSED,
     Envelope,
     Header,
-    Row,
     has_rows,
     open_envelope,
-    open_whole,
     require_count,
     too_large,
     unusable,
@@ -29,40 +26,20 @@ from universe_pipeline.domain.bars import RejectedRow
 from universe_pipeline.domain.errors import FailureKind
 from universe_pipeline.domain.quality import UNDECODABLE
 
-_MOST_COUNTABLE = 2.0**53
+MOST_COUNTABLE = 2.0**53
 """Beyond this a float no longer counts by ones."""
 
 Count: TypeAlias = Annotated[
-    float, msgspec.Meta(multiple_of=1.0, ge=-_MOST_COUNTABLE, le=_MOST_COUNTABLE)
+    float, msgspec.Meta(multiple_of=1.0, ge=-MOST_COUNTABLE, le=MOST_COUNTABLE)
 ]
 """A whole number, which may come as 203.0."""
 
+LONGEST_TEXT = 1_000
 
-Symbol: TypeAlias = Annotated[str, msgspec.Meta(max_length=1_000)]
+Symbol: TypeAlias = Annotated[str, msgspec.Meta(max_length=LONGEST_TEXT)]
 """What is a symbol at all; validation has its own limit, of 32."""
 
-
-class RangeRow(msgspec.Struct, gc=False):
-    """A row of a range answer. Numbers come as 65000, 13825995.0 and 1.6698648e+07 alike.
-
-    In the vendor's order: a key that comes where it is expected is found at once.
-    """
-
-    v: float | None = None
-    vw: float | None = None
-    o: float | None = None
-    c: float | None = None
-    h: float | None = None
-    l: float | None = None  # noqa: E741 - the vendor's key
-    t: float | None = None
-    n: Count | None = None
-
-
-class GroupedRow(RangeRow, kw_only=True, gc=False):
-    """A row of a grouped answer."""
-
-    T: Symbol
-
+Row = TypeVar("Row", bound=msgspec.Struct)
 
 _LONGEST_SYMBOL = 32
 _LONGEST_PAYLOAD = 2_000
@@ -82,7 +59,7 @@ class Rows(Generic[Row]):
         return len(self.good) + len(self.undecodable)
 
 
-_MOST_ROWS = 100_000
+MOST_ROWS = 100_000
 """Twice what the longest range answer has."""
 
 
@@ -98,17 +75,13 @@ def read_rows(reply: Reply, kind: type[Row], symbol: str | None = None) -> tuple
         VendorError: the answer is none, or has not the rows that it states.
         PermanentError: it has more rows than any answer (too_large).
     """
-    whole = open_whole(reply, kind)
-    if whole is not None:
-        header, rows = whole, Rows(whole.results)
-        _require_possible(reply, len(rows))
-    else:
-        header = open_envelope(reply)
-        rows: Rows[Row] = Rows([])
-        if has_rows(reply, header):
-            packed = _packed(reply, header)
-            _require_possible(reply, len(packed))
-            rows = _one_by_one(packed, kind, symbol)
+    header = open_envelope(reply)
+    rows: Rows[Row] = Rows([])
+    if has_rows(reply, header):
+        packed = _packed(reply, header)
+        if len(packed) > MOST_ROWS:
+            raise too_large(reply, f"{len(packed):,} rows, as no answer has")
+        rows = _one_by_one(packed, kind, symbol)
     require_count(reply, header, len(rows))
     return header, rows
 
@@ -118,11 +91,6 @@ def _packed(reply: Reply, envelope: Envelope) -> list[msgspec.Raw]:
         return _decoder(list[msgspec.Raw]).decode(envelope.results)
     except REFUSED as error:
         raise unusable(reply, FailureKind.UNEXPECTED_SHAPE, "`results` is no list") from error
-
-
-def _require_possible(reply: Reply, rows: int) -> None:
-    if rows > _MOST_ROWS:
-        raise too_large(reply, f"{rows:,} rows, as no answer has")
 
 
 def _one_by_one(packed: list[msgspec.Raw], kind: type[Row], symbol: str | None) -> Rows[Row]:

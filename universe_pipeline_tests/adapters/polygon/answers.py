@@ -1,9 +1,15 @@
 """Answers in the vendor's documented shapes, written by hand."""
 
+import json
 from typing import Any
 
 T_2024_01_16 = 1705438800000
 """2024-01-16 16:00 in New York, 21:00 UTC: the `t` of a grouped row."""
+
+
+def as_sent(answer: Any) -> bytes:
+    """An answer as the vendor's server writes it: without a space, and what is text as it is."""
+    return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def row(symbol: str = "AAPL", **changes: Any) -> dict[str, Any]:

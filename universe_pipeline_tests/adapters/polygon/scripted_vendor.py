@@ -2,7 +2,6 @@
 
 import contextlib
 import gzip
-import json
 import socket
 import socketserver
 import struct
@@ -11,6 +10,8 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
+
+from universe_pipeline_tests.adapters.polygon.answers import as_sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def answer(body: Any, status: int = 200, *, length: int | None = None, **headers
         length: a Content-Length that is not the true one.
         headers: more of them, `_` standing for `-`.
     """
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    content = body if isinstance(body, bytes) else as_sent(body)
     announced = len(content) if length is None else length
     given = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
     head = f"HTTP/1.1 {status} Said\r\nContent-Length: {announced}\r\n{given}"
@@ -116,7 +117,7 @@ def kept_alive(reply: bytes) -> bytes:
 
 def zipped(body: Any) -> bytes:
     """A body's JSON as a gzip stream."""
-    return gzip.compress(json.dumps(body).encode())
+    return gzip.compress(as_sent(body))
 
 
 def reset(connection: socket.socket) -> None:

@@ -12,7 +12,7 @@ from universe_pipeline.adapters.polygon.bars import RangePage, grouped_bars, ran
 from universe_pipeline.adapters.polygon.exchange import Reply
 from universe_pipeline.domain.bars import BAR_SCHEMA, DATED_BAR_SCHEMA, Bars, Nothing, RejectedRow
 from universe_pipeline.domain.errors import FailureKind, PermanentError, RetryableError, VendorError
-from universe_pipeline_tests.adapters.polygon.answers import EMPTY, grouped, ranged, row
+from universe_pipeline_tests.adapters.polygon.answers import EMPTY, as_sent, grouped, ranged, row
 
 SESSION = date(2024, 1, 16)
 
@@ -38,9 +38,9 @@ def test_a_row_keeps_its_values():
     ],
 )
 def test_a_volume_may_be_written_in_any_form(sent: str, volume: float):
-    body = json.dumps(grouped(row(v="VOLUME"))).replace('"VOLUME"', sent)
+    body = as_sent(grouped(row(v="VOLUME"))).replace(b'"VOLUME"', sent.encode())
 
-    bars = grouped_bars(_reply(body.encode()), SESSION)
+    bars = grouped_bars(_reply(body), SESSION)
 
     assert isinstance(bars, Bars)
     assert bars.frame["volume"].to_list() == [volume]
@@ -114,9 +114,9 @@ def test_keys_that_nobody_knows_do_not_matter():
 def test_a_row_that_is_no_bar_is_set_aside_alone(
     bad: str, symbol: str | None, payload: dict[str, Any]
 ):
-    body = json.dumps(grouped(row("A"), "BAD", row("C"))).replace('"BAD"', bad)
+    body = as_sent(grouped(row("A"), "BAD", row("C"))).replace(b'"BAD"', bad.encode())
 
-    bars = grouped_bars(_reply(body.encode()), SESSION)
+    bars = grouped_bars(_reply(body), SESSION)
 
     assert isinstance(bars, Bars)
     assert bars.frame["symbol"].to_list() == ["A", "C"]
@@ -124,7 +124,7 @@ def test_a_row_that_is_no_bar_is_set_aside_alone(
 
 
 def test_bytes_that_are_no_text_spoil_their_row_only():
-    body = json.dumps(grouped(row("A"), row("JUNK"))).encode().replace(b"JUNK", b"B\xfe\xff")
+    body = as_sent(grouped(row("A"), row("JUNK"))).replace(b"JUNK", b"B\xfe\xff")
 
     bars = grouped_bars(_reply(body), SESSION)
 
@@ -140,7 +140,7 @@ def test_what_is_set_aside_of_a_huge_or_deep_row_is_bounded():
 
     bars = _grouped(grouped(row(), {"T": "B", "o": "y" * 100_000}, deep))
 
-    assert [len(each.payload["value"]) for each in bars.undecodable] == [2_000, 226]
+    assert [len(each.payload["value"]) for each in bars.undecodable] == [2_000, 221]
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ def test_swarms_of_tiny_values_are_refused(rows: str):
 def test_no_mutation_of_an_answer_ends_in_anything_but_bars_or_a_vendor_error():
     chance = random.Random(20240116)  # noqa: S311 - repeatable on purpose
     splices = [b"1e400", b"\\ud800", b"\xff", b"\x00", b"null", b"[", b"}", b'"', b"9" * 5000]
-    sound = json.dumps(grouped(row("A"), row("B", n=...), row("NA"))).encode()
+    sound = as_sent(grouped(row("A"), row("B", n=...), row("NA")))
     outcomes = {"usable": 0, "refused": 0}
     for _ in range(3_000):
         body = bytearray(sound)
@@ -289,7 +289,7 @@ def test_no_mutation_of_an_answer_ends_in_anything_but_bars_or_a_vendor_error():
 
 
 def _reply(answer: dict[str, Any] | bytes) -> Reply:
-    body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+    body = answer if isinstance(answer, bytes) else as_sent(answer)
     return Reply(httpx.URL("https://api.massive.com/v2/aggs?adjusted=false"), 200, body)
 
 

@@ -28,6 +28,7 @@ from universe_pipeline.domain.errors import (
 )
 from universe_pipeline.domain.quality import validate
 from universe_pipeline.domain.symbols import resolve
+from universe_pipeline_tests.adapters.polygon.answers import as_sent
 
 URL = httpx.URL("https://api.massive.com/")
 
@@ -176,7 +177,7 @@ def test_a_day_pulled_twice_has_two_volumes(recorded: Path, pull: str, volumes: 
     rows = [row | row[pull] for row in printed["rows"]]
     answer = {"status": "OK", "resultsCount": 4, "adjusted": False, "results": rows}
 
-    bars = grouped_bars(Reply(URL, 200, json.dumps(answer).encode()), date(2021, 5, 18))
+    bars = grouped_bars(Reply(URL, 200, as_sent(answer)), date(2021, 5, 18))
 
     assert isinstance(bars, Bars)
     assert bars.frame["symbol"].to_list() == ["AGYS", "AHAC", "AHACW", "AHCO"]
@@ -228,7 +229,7 @@ def test_a_range_that_is_delayed(recorded: Path):
 
 def test_a_range_that_joins_two_companies(recorded: Path):
     printed = _json(recorded / "trimmed/v2_range_META_ticker_reuse.rows.json")
-    reply = Reply(URL, 200, json.dumps(printed | {"status": "OK"}).encode())
+    reply = Reply(URL, 200, as_sent(printed | {"status": "OK"}))
 
     page = range_bars(reply, "META", date(2022, 1, 1), date(2022, 12, 31), adjusted=True)
 

@@ -1,6 +1,5 @@
 """Decoding of the reference lists."""
 
-import json
 import logging
 from datetime import UTC, date, datetime
 from typing import Any
@@ -12,7 +11,7 @@ from universe_pipeline.adapters.polygon.exchange import Reply
 from universe_pipeline.adapters.polygon.reference import TickerPage, ticker_page, ticker_types
 from universe_pipeline.domain.errors import FailureKind, PermanentError, RetryableError
 from universe_pipeline.domain.symbols import SYMBOL_SCHEMA
-from universe_pipeline_tests.adapters.polygon.answers import listed
+from universe_pipeline_tests.adapters.polygon.answers import as_sent, listed
 
 
 def test_a_whole_row_keeps_its_values():
@@ -187,4 +186,4 @@ def _page(*rows: Any, active: bool = True) -> TickerPage:
 
 def _reply(answer: dict[str, Any]) -> Reply:
     url = httpx.URL("https://api.massive.com/v3/reference/tickers")
-    return Reply(url, 200, json.dumps(answer).encode())
+    return Reply(url, 200, as_sent(answer))

@@ -1,6 +1,5 @@
 """The list of splits: decoded row by row, to its last page."""
 
-import json
 from datetime import date
 from typing import Any
 
@@ -12,6 +11,7 @@ from universe_pipeline.adapters.polygon.exchange import Reply
 from universe_pipeline.adapters.polygon.splits import SplitPage, split_page
 from universe_pipeline.domain.errors import FailureKind, RetryableError
 from universe_pipeline.domain.splits import SPLIT_SCHEMA
+from universe_pipeline_tests.adapters.polygon.answers import as_sent
 from universe_pipeline_tests.adapters.polygon.conftest import KEY
 from universe_pipeline_tests.adapters.polygon.scripted_vendor import ScriptedVendor, answer
 
@@ -40,7 +40,7 @@ def listed(*rows: Any, **changes: Any) -> dict[str, Any]:
 
 def page(*rows: Any, **changes: Any) -> SplitPage:
     url = httpx.URL("https://api.massive.com/stocks/v1/splits")
-    return split_page(Reply(url, 200, json.dumps(listed(*rows, **changes)).encode()))
+    return split_page(Reply(url, 200, as_sent(listed(*rows, **changes))))
 
 
 def test_rows_of_both_endpoints_keep_their_values():
