@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 
 import dagster as dg
+from dagster._core.instance import DynamicPartitionsStore
 from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
@@ -23,7 +25,28 @@ from universe_pipeline.settings import settings
 WEEKENDS = "0 0 * * 0,6"
 
 
-def session_partitions(start: date) -> dg.DailyPartitionsDefinition:
+class SessionPartitions(dg.DailyPartitionsDefinition):
+    """Daily partitions whose keys are listed once until there is another one.
+
+    Dagster lists those of twenty years for each step of checks, a tenth of a second every time.
+    """
+
+    def get_partition_keys(
+        self,
+        current_time: datetime | None = None,
+        dynamic_partitions_store: DynamicPartitionsStore | None = None,
+    ) -> Sequence[str]:
+        """As Dagster does."""
+        with dg.partition_loading_context(current_time, dynamic_partitions_store):
+            return list(_keys_up_to(self.get_last_partition_key(), self))
+
+
+@lru_cache(maxsize=2)
+def _keys_up_to(_last: str | None, partitions: SessionPartitions) -> Sequence[str]:
+    return super(SessionPartitions, partitions).get_partition_keys()
+
+
+def session_partitions(start: date) -> SessionPartitions:
     """A partition for every session from `start` on; today's is there from midnight in New York.
 
     Weekends are excluded as a cron string (a list of dates makes look-ups ten times slower),
@@ -34,7 +57,7 @@ def session_partitions(start: date) -> dg.DailyPartitionsDefinition:
         datetime.combine(day, datetime.min.time())
         for day in closed_days(start, last_known_session())
     ]
-    return dg.DailyPartitionsDefinition(
+    return SessionPartitions(
         start_date=start.isoformat(),
         timezone=NEW_YORK,
         end_offset=1,
