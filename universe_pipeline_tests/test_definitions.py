@@ -92,7 +92,7 @@ def test_jobs_and_schedules_have_the_names_that_people_use() -> None:
 
 
 def test_resources_have_the_names_that_assets_of_others_ask_for() -> None:
-    assert set(defs.resources or {}) == {"polygon", "postgres", "postgres_io"}
+    assert set(defs.resources or {}) == {"judged", "polygon", "postgres", "postgres_io"}
 
 
 def test_checks_are_named_as_the_sentence_that_is_true_when_they_pass() -> None:

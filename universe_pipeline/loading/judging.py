@@ -4,7 +4,7 @@ Bars are read once for all rules, a little ahead of the judging, so that memory 
 the range.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -42,7 +42,7 @@ _A_DAY, _TWO_WEEKS = timedelta(days=1), timedelta(days=14)
 
 
 @dataclass(frozen=True, slots=True)
-class _Stretch:
+class Stretch:
     """Days that are read at once."""
 
     start: date
@@ -53,7 +53,7 @@ class _Stretch:
 class _Received:
     """The bars of a stretch."""
 
-    stretch: _Stretch
+    stretch: Stretch
     bars: Received
     grouped: dict[date, Received]
     """Those of the grouped endpoint alone, of sessions that have others, too."""
@@ -63,7 +63,7 @@ class _Received:
 class _Read:
     """What was read of a stretch, and the fingerprints of its sessions where they are wanted."""
 
-    stretch: _Stretch
+    stretch: Stretch
     packed: Packed
     hashes: dict[date, str]
 
@@ -112,10 +112,10 @@ def judge_bars(
     if fingerprints:
         findings.append(listed(CONTENTS_KEPT, _unwritten(connection, known, changed)))
         findings.append(_large_revisions(connection, first, last))
-    return _unapproved(findings, known)
+    return unapproved(findings, known)
 
 
-def _stretches(sessions: Sequence[date]) -> Iterator[_Stretch]:
+def _stretches(sessions: Sequence[date]) -> Iterator[Stretch]:
     """Some sessions each with the closed days after them, cut where over twenty are left out."""
     near: list[list[date]] = []
     for day in sessions:
@@ -126,7 +126,7 @@ def _stretches(sessions: Sequence[date]) -> Iterator[_Stretch]:
     for group in near:
         judged = sessions_between(group[0], group[-1])
         for days in (judged[n : n + _AT_ONCE] for n in range(0, len(judged), _AT_ONCE)):
-            yield _Stretch(days[0], _until(days[-1]))
+            yield Stretch(days[0], _until(days[-1]))
 
 
 def _near(day: date, later: date) -> bool:
@@ -140,21 +140,26 @@ def _until(session: date) -> date:
 
 
 def _with_context(
-    stretches: Sequence[_Stretch], known: dict[date, StoredLoad]
-) -> Iterator[_Stretch]:
+    stretches: Sequence[Stretch], known: Mapping[date, StoredLoad]
+) -> Iterator[Stretch]:
     """The stretches, and before each that does not go on with the last one what it follows on."""
     end: date | None = None
     for stretch in stretches:
         if end is None or stretch.start - _A_DAY != end:
-            loaded = [day for day, each in known.items() if each.status == "loaded"]
-            earlier = [day for day in loaded if day < stretch.start][-TRAILING:]
-            if earlier:
-                yield _Stretch(earlier[0], stretch.start - _A_DAY)
+            context = context_of(stretch.start, known)
+            if context:
+                yield context
         yield stretch
         end = stretch.end
 
 
-def _receive(connection: Connection, hashed: Collection[date], stretch: _Stretch) -> _Received:
+def context_of(session: date, known: Mapping[date, StoredLoad]) -> Stretch | None:
+    """The days of the loaded sessions that bars from `session` on are judged beside."""
+    loaded = [day for day, each in known.items() if each.status == "loaded" and day < session]
+    return Stretch(loaded[-TRAILING:][0], session - _A_DAY) if loaded else None
+
+
+def _receive(connection: Connection, hashed: Collection[date], stretch: Stretch) -> _Received:
     bars = packed.receive(connection, stretch.start, stretch.end)
     grouped = {
         day: packed.receive(connection, day, day, "grouped")
@@ -211,7 +216,7 @@ def _large_revisions(connection: Connection, start: date, end: date) -> Finding:
     )
 
 
-def _unapproved(findings: Sequence[Finding], known: dict[date, StoredLoad]) -> list[Finding]:
+def unapproved(findings: Sequence[Finding], known: Mapping[date, StoredLoad]) -> list[Finding]:
     """Without the sessions that a person approved, where a rule would quarantine them."""
     approved = {day for day, each in known.items() if each.approved}
     return [

@@ -49,6 +49,8 @@ class Fetched:
     """By which the bars are judged before they are stored."""
     before: Traits | None = None
     """Those of the answer before."""
+    bars: pl.DataFrame | None = None
+    """What is accepted of them (`BAR_SCHEMA`)."""
 
     @property
     def is_refused(self) -> bool:
@@ -77,6 +79,8 @@ class Outcome:
     write: Write | None = None
     error: VendorError | None = None
     sample: pl.DataFrame | None = None
+    is_whole: bool = False
+    """Whether the session has no other bars than the answer gave."""
 
     @property
     def committed(self) -> bool:
@@ -158,7 +162,7 @@ def _fetch(client: PolygonClient, session: date, encoding: Encoding) -> Fetched:
         encoded, accepted = encode_session(answer, session, requested_at, encoding)
         sample = _largest(accepted)
         judged = traits(accepted, session, encoding.thresholds)
-        return Fetched(session, requested_at, encoded, sample, judged)
+        return Fetched(session, requested_at, encoded, sample, judged, bars=accepted)
 
     return client.decode(prepared)
 
@@ -202,7 +206,8 @@ def store(connection: Connection, fetched: Fetched, run_id: str | None) -> Outco
         recorded = write and write.status
         state = recorded or loads.states(connection, [session])[session].status
     seconds = (datetime.now(UTC) - fetched.requested_at).total_seconds()
-    return Outcome(session, state, seconds, write, error, fetched.sample)
+    is_whole = recorded is not None and not standing.holds_bars
+    return Outcome(session, state, seconds, write, error, fetched.sample, is_whole)
 
 
 def _store(

@@ -12,7 +12,11 @@ from universe_pipeline.orchestration.assets.symbols import symbols
 from universe_pipeline.orchestration.checks import CHECKS
 from universe_pipeline.orchestration.io_manager import PostgresIOManager
 from universe_pipeline.orchestration.jobs import JOBS
-from universe_pipeline.orchestration.resources import PolygonResource, PostgresResource
+from universe_pipeline.orchestration.resources import (
+    JudgedResource,
+    PolygonResource,
+    PostgresResource,
+)
 from universe_pipeline.orchestration.schedules import SCHEDULES
 from universe_pipeline.orchestration.sensors import SENSORS
 from universe_pipeline.orchestration.settling import settling_sensor
@@ -29,6 +33,7 @@ def definitions() -> dg.Definitions:
         schedules=SCHEDULES,
         sensors=[*SENSORS, settling_sensor],
         resources={
+            "judged": JudgedResource(),
             "polygon": PolygonResource(),
             "postgres": postgres,
             "postgres_io": PostgresIOManager(postgres=postgres),

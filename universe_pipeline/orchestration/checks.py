@@ -34,7 +34,11 @@ from universe_pipeline.orchestration.assets.splits import splits
 from universe_pipeline.orchestration.assets.symbols import symbols
 from universe_pipeline.orchestration.failures import stop
 from universe_pipeline.orchestration.partitions import asked_for, sessions_of, span
-from universe_pipeline.orchestration.resources import PolygonResource, PostgresResource
+from universe_pipeline.orchestration.resources import (
+    JudgedResource,
+    PolygonResource,
+    PostgresResource,
+)
 from universe_pipeline.orchestration.tags import VERIFICATION
 from universe_pipeline.orchestration.verdicts import (
     AGREES_WITH_VENDOR,
@@ -54,7 +58,7 @@ from universe_pipeline.settings import NO_KEY
     can_subset=True,  # the UI executes them one by one, too
 )
 def daily_bars_checks(
-    context: dg.AssetCheckExecutionContext, postgres: PostgresResource
+    context: dg.AssetCheckExecutionContext, postgres: PostgresResource, judged: JudgedResource
 ) -> Iterator[dg.AssetCheckResult]:
     """Judge the sessions of the run; sessions that failed make the run itself fail at the end."""
     chosen = {key.name for key in context.selected_asset_check_keys}
@@ -64,7 +68,9 @@ def daily_bars_checks(
         if any(check.name in chosen for check in OF_BARS):
             thresholds, began = postgres.settings.thresholds, wiring.now()
             fingerprints = _occasion(context) == VERIFICATION
-            findings = judge_bars(connection, sessions, thresholds, fingerprints=fingerprints)
+            findings = judged.findings(connection, sessions) or judge_bars(
+                connection, sessions, thresholds, fingerprints=fingerprints
+            )
             _quarantine(context, connection, sessions, findings, began)
         findings += judge_loads(connection, sessions, wiring.now())
         _record(context, connection, findings, sessions)

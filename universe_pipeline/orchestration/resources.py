@@ -3,17 +3,23 @@
 They hold no configuration of their own, so that no secret can get into Dagster's.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import date
 from functools import cached_property
 from typing import Self
 
 import dagster as dg
+from pydantic import PrivateAttr
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.postgres import liveness
 from universe_pipeline.adapters.postgres.connection import Connection, Database
+from universe_pipeline.adapters.postgres.coverage import Version
+from universe_pipeline.adapters.postgres.runs import Bars
+from universe_pipeline.domain.quality.findings import Finding
+from universe_pipeline.loading.streaming import Judged
 from universe_pipeline.orchestration.tags import DAILY_UPDATE, lock_of
 from universe_pipeline.settings import Settings, settings
 
@@ -66,3 +72,25 @@ class PolygonResource(dg.ConfigurableResource["PolygonResource"]):
             wiring.open_client(settings(), database, urgent=urgent) as client,
         ):
             yield client
+
+
+class JudgedResource(dg.ConfigurableResource["JudgedResource"]):
+    """What a run knows of its bars from loading them, for the coverage and checks of the same run.
+
+    Every run has one of its own. Nothing where steps have processes of their own: the bars are then
+    read.
+    """
+
+    _judged: Judged | None = PrivateAttr(default=None)
+
+    def keep(self, judged: Judged) -> None:
+        """Remember what was found until the run ends."""
+        self._judged = judged
+
+    def findings(self, connection: Connection, sessions: Sequence[date]) -> list[Finding] | None:
+        """What was found of `sessions` as they are stored; None: they have to be read."""
+        return self._judged.findings(connection, sessions) if self._judged else None
+
+    def bars(self, versions: Mapping[date, Version]) -> Bars | None:
+        """Which symbols have bars in sessions that are stored so; None: they have to be read."""
+        return self._judged.bars(versions) if self._judged else None

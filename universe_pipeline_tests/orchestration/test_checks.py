@@ -1,9 +1,12 @@
 """Checks: named as the sentence that is true when they pass, and fail naming the offenders."""
 
+from datetime import date
 from typing import Any
 
 import dagster as dg
+import pytest
 
+from universe_pipeline.adapters.postgres import packed
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.domain.quality.rules import RULES
 from universe_pipeline.orchestration.runs import Runs
@@ -84,6 +87,31 @@ def test_a_good_load_breaks_no_check_and_leaves_one_record_of_each_whatever_the_
         " FROM dagster.asset_check_executions GROUP BY 1, 2 HAVING count(*) = 1 ORDER BY 1"
     ).fetchall()
     assert records == [(name, False, 1) for name in sorted(NAMES)]
+
+
+def test_a_load_of_new_sessions_is_judged_without_reading_it_back(
+    runs: Runs,
+    instance: dg.DagsterInstance,
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    receive, read = packed.receive, list[date]()
+
+    def noted(of: Connection, start: date, end: date, *source: str) -> packed.Received:
+        read.append(start)
+        return receive(of, start, end, *source)
+
+    monkeypatch.setattr(packed, "receive", noted)
+    found = evaluations(instance, load(runs))
+    assert read == []
+    connection.execute("UPDATE session_loads SET status = 'failed' WHERE date = '2024-06-25'")
+
+    again = evaluations(instance, load(runs))
+
+    assert read == [date(2024, 6, 24)]
+    assert {name: offenders(one) for name, one in again.items()} == {
+        name: offenders(one) for name, one in found.items()
+    }
 
 
 def test_a_failed_session_is_an_error_that_names_it(

@@ -1,7 +1,7 @@
 """What can be asked of the vendor: at its pace, with retries, to the last page."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
 from functools import partial
 from itertools import chain
@@ -112,7 +112,11 @@ class PolygonClient:
         Several at once would share the interpreter, and all be late; and what each took of memory
         would stay with its thread. Who goes on with answers in threads of their own does it here.
         """
-        return self._decoder.submit(work).result()
+        return self.later(work).result()
+
+    def later(self, work: Callable[[], _Result]) -> Future[_Result]:
+        """Do `work` there, too, after what has been given before."""
+        return self._decoder.submit(work)
 
     def grouped_daily(self, session: date) -> Answer:
         """Ask for the raw bars of every ticker in one session (`BAR_SCHEMA`, as sent).

@@ -58,7 +58,7 @@ def read_columns(
     require_decodable(reply)
     # Were these not the brackets of the rows, then one part or the other would be no JSON.
     first, after = reply.body.find(_RESULTS) + len(_RESULTS) - 1, reply.body.rfind(b"]") + 1
-    packed = bytes(reply.body[first:after])
+    packed = bytes(memoryview(reply.body)[first:after])
     if not packed or _has_what_may_be_mistaken(packed):
         return None
     read_as = {key: pl.Float64() if kind == pl.Int64 else kind for key, kind in types.items()}

@@ -7,7 +7,9 @@ The work is done on runs in calendar time: a session reaches until the next one 
 weekend breaks no run. What is stored ends on the day after its last session instead.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
+from typing import TypeAlias
 
 import polars as pl
 import psycopg
@@ -88,27 +90,45 @@ WHERE (c.bar_count, c.missing_count, c.loaded)
 """
 
 
-def cover(connection: psycopg.Connection) -> int:
-    """Bring `data_coverage` up to the committed loads; how many loads it had not known."""
+Version: TypeAlias = tuple[str | None, int]
+"""Of a session's bars: the `content_hash` of the answer and how many of it are `stored`."""
+
+Known: TypeAlias = Callable[[Mapping[date, Version]], runs.Bars | None]
+"""The bars of some sessions, where they are known from storing them, and none has others by now."""
+
+
+def cover(connection: psycopg.Connection, known: Known | None = None) -> int:
+    """Bring `data_coverage` up to the committed loads; how many loads it had not known.
+
+    Args:
+        connection: to read and write.
+        known: spares reading the bars that it knows.
+    """
     with connection.transaction():
         connection.execute("SET LOCAL jit = off")  # it compiles for seconds what runs for 0.1
         connection.execute("SET LOCAL work_mem = '64MB'")  # a year's dates, without temporary files
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (COVERAGE_LOCK,))
         dates = connection.execute(
-            "SELECT date, status = 'loaded' FROM session_loads WHERE NOT covered FOR UPDATE"
+            "SELECT date, status = 'loaded', content_hash, stored FROM session_loads"
+            " WHERE NOT covered FOR UPDATE"
         ).fetchall()
         symbols = connection.execute(
             "SELECT symbol FROM symbol_loads WHERE NOT covered FOR UPDATE"
         ).fetchall()
         if not dates and not symbols:
             return 0
+        versions = {day: (content, stored) for day, loaded, content, stored in dates if loaded}
         given = {
-            "dates": [date for date, _ in dates],
-            "loaded": [date for date, loaded in dates if loaded],
-            "unloaded": [date for date, loaded in dates if not loaded],
+            "dates": [day for day, *_ in dates],
+            "unloaded": [day for day, loaded, *_ in dates if not loaded],
             "symbols": [row[0] for row in symbols],
         }
-        _stage(connection, runs.in_quarters(connection, given["loaded"]))
+
+        def bars_of(sessions: Sequence[date]) -> runs.Bars:
+            found = known({day: versions[day] for day in sessions}) if known else None
+            return found or runs.stored_bars(connection, sessions)
+
+        _stage(connection, runs.in_quarters(connection, list(versions), bars_of))
         connection.execute(_COVER, given)
         connection.execute("DROP TABLE traded")
         connection.execute(

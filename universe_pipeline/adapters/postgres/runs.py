@@ -4,12 +4,13 @@ The server sets a bit for every bar of a quarter, in parallel, which is all that
 bar; where the runs begin and end is found here, for all symbols of the quarter at once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from itertools import groupby
 from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import psycopg
 
@@ -34,20 +35,32 @@ FROM (
 _Session: TypeAlias = tuple[date, date]
 """A session and the next one."""
 
+Bars: TypeAlias = tuple[pl.Series, npt.NDArray[np.bool_]]
+"""Symbols, and for each on which of some sessions it has a bar."""
 
-def in_quarters(connection: psycopg.Connection, sessions: Sequence[date]) -> Iterator[pl.DataFrame]:
+
+def in_quarters(
+    connection: psycopg.Connection,
+    sessions: Sequence[date],
+    bars_of: Callable[[Sequence[date]], Bars],
+) -> Iterator[pl.DataFrame]:
     """Quarter by quarter, the runs among `sessions`: `symbol`, `days` (the text of a daterange).
 
     A run reaches until the session after its last, so that those of two quarters join. The text of
     all quarters at once would take most of the memory of a load.
+
+    Args:
+        connection: for the calendar.
+        sessions: in any order.
+        bars_of: the bars of sessions of one quarter, in order.
     """
     known = set(sessions)
     for _, quarter in groupby(_calendar(connection, sessions), lambda day: quarter_of(day[0])):
-        runs = _of_quarter(connection, list(quarter), known)
-        yield runs.select("symbol", days=pl.format("[{},{})", "first", "until"))
-
-
-_NONE = pl.Schema({"symbol": pl.String, "first": pl.Date, "until": pl.Date})
+        calendar = list(quarter)
+        wanted = [day for day, _ in calendar if day in known]
+        if wanted:  # sessions that are years apart leave many quarters out
+            runs = _runs(calendar, wanted, bars_of(wanted))
+            yield runs.select("symbol", days=pl.format("[{},{})", "first", "until"))
 
 
 def _calendar(connection: psycopg.Connection, sessions: Sequence[date]) -> list[_Session]:
@@ -59,29 +72,32 @@ def _calendar(connection: psycopg.Connection, sessions: Sequence[date]) -> list[
     ).fetchall()
 
 
-def _of_quarter(
-    connection: psycopg.Connection, calendar: Sequence[_Session], sessions: set[date]
-) -> pl.DataFrame:
-    start = calendar[0][0]
-    wanted = [day for day, _ in calendar if day in sessions]
-    if not wanted:
-        return _NONE.to_frame()  # sessions that are years apart leave many quarters out
+def stored_bars(connection: psycopg.Connection, sessions: Sequence[date]) -> Bars:
+    """The bars that are stored of some sessions of one quarter."""
+    start = sessions[0]
     with connection.cursor(binary=True) as cursor:
         # A prepared plan, for any dates, would know neither the partition nor that workers pay.
-        cursor.execute(_READ, {"start": start, "sessions": wanted}, prepare=False)
+        cursor.execute(_READ, {"start": start, "sessions": list(sessions)}, prepare=False)
         symbols, bits = cursor.fetchall()[0]
     if symbols is None:
-        return _NONE.to_frame()
+        return pl.Series(dtype=pl.String), np.zeros((0, len(sessions)), np.bool_)
     days = np.unpackbits(np.frombuffer(bits, "u1").reshape(-1, 16), axis=1)[:, ::-1]
-    bars = days[:, [(day - start).days for day, _ in calendar]]
+    return texts(symbols), days[:, [(day - start).days for day in sessions]].astype(np.bool_)
+
+
+def _runs(calendar: Sequence[_Session], sessions: Sequence[date], bars: Bars) -> pl.DataFrame:
+    symbols, there = bars
+    days, until = map(list, zip(*calendar, strict=True))
     # One session without a bar before and after all: what changes there begins or ends a run.
-    changes = np.diff(np.pad(bars, ((0, 0), (1, 1))).astype("i1"), axis=1)
+    on_days = np.zeros((len(symbols), len(days) + 2), "i1")
+    on_days[:, [1 + days.index(day) for day in sessions]] = there
+    changes = np.diff(on_days, axis=1)
     symbol, first = np.nonzero(changes == 1)
     _, after = np.nonzero(changes == -1)
     return pl.DataFrame(
         {
-            "symbol": texts(symbols).gather(symbol),
-            "first": pl.Series([day for day, _ in calendar]).gather(first),
-            "until": pl.Series([until for _, until in calendar]).gather(after - 1),
+            "symbol": symbols.gather(symbol),
+            "first": pl.Series(days).gather(first),
+            "until": pl.Series(until).gather(after - 1),
         }
     )

@@ -4,6 +4,7 @@ What is remembered is a record a symbol, however many bars have been: its last b
 came about, and of its last twenty what says what is usual. A day's bars are looked up all at once.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -93,14 +94,8 @@ class Lines:
 class Histories:
     """What is remembered of every symbol; bars are given in the order of their dates."""
 
-    def __init__(self, loaded: Sequence[date], splits: pl.DataFrame) -> None:
-        """What bars are lined up with.
-
-        Args:
-            loaded: sessions, in order; a symbol without a bar in one misses it.
-            splits: `symbol`, `execution_date`; bars around them are looked at.
-        """
-        self._loaded = np.array(loaded, "M8[D]").astype(np.int32)
+    def __init__(self, splits: pl.DataFrame) -> None:
+        """Line up with `splits` (`symbol`, `execution_date`): bars around them are looked at."""
         # While this lives, a symbol keeps its code.
         self._symbols = pl.Series(dtype=pl.Categorical(pl.Categories.random()))
         by_date = splits.sort("execution_date")
@@ -115,8 +110,13 @@ class Histories:
         self._moves, self._sizes = np.zeros((2, USUAL, 0))
         self._make_room(int(self._split_codes.max(initial=0)) + 1)
 
-    def line_up(self, bars: pl.DataFrame) -> Lines:
-        """Line up bars (`DATED_BAR_SCHEMA`) with what is remembered, and remember them."""
+    def line_up(self, bars: pl.DataFrame, loaded: Sequence[date]) -> Lines:
+        """Line up bars with what is remembered, and remember them.
+
+        Args:
+            bars: `DATED_BAR_SCHEMA`, later than those before.
+            loaded: sessions, in order; a symbol without a bar in one misses it.
+        """
         symbols = bars["symbol"].cast(self._symbols.dtype)
         coded = codes(symbols)
         self._make_room(int(coded.max(initial=0)) + 1)
@@ -126,7 +126,7 @@ class Histories:
         for day, rows in days_of(bars):
             of_day = {name: column[rows] for name, column in values.items()}
             to_fill = {name: column[rows] for name, column in moves.items()}
-            striking = self._line_up(_number(day), coded[rows], of_day, to_fill)
+            striking = self._line_up(day, loaded, coded[rows], of_day, to_fill)
             striking["row"] += rows.start
             found.append(striking)
         lined = bars.hstack([pl.Series(*column) for column in moves.items()])
@@ -141,12 +141,17 @@ class Histories:
             self._moves, self._sizes = np.pad(self._moves, wider), np.pad(self._sizes, wider)
 
     def _line_up(
-        self, day: int, codes: Codes, values: dict[str, Numbers], moves: dict[str, Any]
+        self,
+        session: date,
+        loaded: Sequence[date],
+        codes: Codes,
+        values: dict[str, Numbers],
+        moves: dict[str, Any],
     ) -> _Records:
         """Fill in the `moves` of a day's bars, and remember these; what is striking of them."""
         then = self._records.take(codes)
-        at = int(np.searchsorted(self._loaded, day, side="right"))
-        is_loaded = at > 0 and self._loaded[at - 1] == day
+        day, at = _number(session), bisect_right(loaded, session)
+        is_loaded = at > 0 and loaded[at - 1] == session
         yesterday = self._days[-1][0] if self._days else None
         close, volume, is_known = values["close"], values["volume"], then["bars"] > 0
         with np.errstate(all="ignore"):  # stored values may be anything

@@ -4,6 +4,7 @@ Between two windows there stay what is remembered of every symbol, the figures o
 loaded sessions, and what only the end can tell.
 """
 
+from bisect import insort
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -14,11 +15,11 @@ from universe_pipeline.domain.quality.figures import Figures, figures
 from universe_pipeline.domain.quality.findings import Finding, Offender, joined, listed
 from universe_pipeline.domain.quality.lines import Histories, days_of
 from universe_pipeline.domain.quality.moves import judge_moves, judge_splits
+from universe_pipeline.domain.quality.presence import Presence
 from universe_pipeline.domain.quality.rows import judge_rows
 from universe_pipeline.domain.quality.rules import ON_SESSIONS, Rule
 from universe_pipeline.domain.quality.series import judge_series
 from universe_pipeline.domain.quality.sessions import Stored, judge_sessions
-from universe_pipeline.domain.quality.spans import Spans
 from universe_pipeline.domain.quality.universe import judge_spans
 from universe_pipeline.domain.sessions import is_session
 from universe_pipeline.domain.thresholds import TRAILING, Thresholds
@@ -54,24 +55,39 @@ class Scan:
 
     def __init__(self, reference: Reference, thresholds: Thresholds) -> None:
         self._reference, self._thresholds = reference, thresholds
+        self.presence = Presence()
+        """Of all bars that were judged."""
         self._exchanges = reference.exchanges
-        self._loaded = sorted(day for day, each in reference.stored.items() if each.loaded)
+        self._stored, self._rejected = dict(reference.stored), [reference.rejected]
+        self._loaded = sorted(day for day, each in self._stored.items() if each.loaded)
         self._findings: dict[Rule, Finding] = {}
-        self._histories = Histories(self._loaded, reference.splits)
+        self._histories = Histories(reference.splits)
         self._figures: dict[date, Figures] = {}
         self._striking: list[pl.DataFrame] = []
         self._rows = 0
-        self._spans = Spans()
         self._unshown: list[pl.DataFrame] = []
         self._unexplained: list[pl.DataFrame] = []
         self._judged: list[date] = []
         self._since_forgotten = 0
 
+    def include(self, stored: Stored, rejected: pl.DataFrame) -> None:
+        """Know a session that has been stored since, later than all that were judged.
+
+        Args:
+            stored: what its load says.
+            rejected: `date` and `symbol` of the rows that were not stored.
+        """
+        self._stored[stored.session] = stored
+        if rejected.height:
+            self._rejected.append(rejected)
+        if stored.loaded:
+            insort(self._loaded, stored.session)
+
     def remember(self, bars: pl.DataFrame) -> None:
         """Compare later bars with these, as `judge` takes them: what came before the first."""
         self._histories.reset()
         self._since_forgotten = 0
-        self._figures = self._known(self._histories.line_up(bars).bars)
+        self._figures = self._known(self._histories.line_up(bars, self._loaded).bars)
 
     def judge(self, bars: pl.DataFrame, sessions: Sequence[date]) -> None:
         """Judge the bars (`DATED_BAR_SCHEMA`, in the order of their dates) of some days.
@@ -80,18 +96,18 @@ class Scan:
             bars: all bars from one day to another.
             sessions: the stored sessions of that time, also one that has lost its bars.
         """
-        lines = self._histories.line_up(bars)
+        lines = self._histories.line_up(bars, self._loaded)
         self._figures |= self._known(lines.bars)
-        thresholds, reference = self._thresholds, self._reference
+        thresholds = self._thresholds
         self._add(listed(ON_SESSIONS, _on_closed_days(bars)))
         self._add(*judge_rows(lines.bars, thresholds))
-        self._add(*judge_sessions(self._figures, reference.stored, sessions, thresholds))
+        self._add(*judge_sessions(self._figures, self._stored, sessions, thresholds))
         self._striking.append(lines.striking.with_columns(pl.col("row") + self._rows))
         self._rows += bars.height
         if sum(each.height for each in self._striking) >= _MANY:
             self._judge_striking()
         self._judged += sessions
-        self._spans.add(lines.bars)
+        self.presence.add(lines.bars)
         self._since_forgotten += len(sessions)
         if self._since_forgotten >= _FORGET_EVERY:
             self._since_forgotten = 0
@@ -101,9 +117,9 @@ class Scan:
         """Judge what has come together: to judge few rows takes nearly as long."""
         lines = pl.concat(self._striking)
         self._striking.clear()
-        reference, thresholds = self._reference, self._thresholds
-        moves = judge_moves(lines, reference.splits, thresholds)
-        self._add(*judge_series(lines, self._loaded, reference.rejected, thresholds))
+        moves = judge_moves(lines, self._reference.splits, self._thresholds)
+        rejected = pl.concat(self._rejected)
+        self._add(*judge_series(lines, self._loaded, rejected, self._thresholds))
         self._add(*moves.findings)
         self._unshown.append(moves.unshown)
         self._unexplained.append(moves.unexplained)
@@ -129,9 +145,9 @@ class Scan:
         """What every rule found."""
         if self._striking:
             self._judge_striking()
-        loaded = [day for day in self._judged if self._reference.stored[day].loaded]
+        loaded = [day for day in self._judged if self._stored[day].loaded]
         newest = bool(loaded and loaded[-1] == self._loaded[-1])
-        spans, symbols = self._spans.frame(), self._reference.symbols
+        spans, symbols = self.presence.spans(), self._reference.symbols
         at_the_end = judge_spans(spans, symbols, loaded, newest=newest)
         if self._unshown:
             at_the_end.append(judge_splits(pl.concat(self._unshown), pl.concat(self._unexplained)))

@@ -1,6 +1,6 @@
 """`daily_bars`: one grouped answer per session, every ticker, as traded."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -10,14 +10,16 @@ import polars as pl
 from pydantic import Field
 
 from universe_pipeline import wiring
+from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.postgres import calendar, loads
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.jobs import Heartbeat
 from universe_pipeline.adapters.postgres.loads import SessionState
 from universe_pipeline.adapters.postgres.reading import sample
-from universe_pipeline.domain.sessions import newest_closed, sessions_before
+from universe_pipeline.domain.sessions import newest_closed, sessions_before, sessions_between
 from universe_pipeline.loading.progress import Step, report
 from universe_pipeline.loading.sessions import SAMPLE_ROWS, Outcome, fetch_sessions, store
+from universe_pipeline.loading.streaming import StreamingJudge
 from universe_pipeline.orchestration.assets.symbols import symbols
 from universe_pipeline.orchestration.discovery import discover_if_stale
 from universe_pipeline.orchestration.interrupts import in_hand, interrupted
@@ -31,7 +33,11 @@ from universe_pipeline.orchestration.metadata import (
 )
 from universe_pipeline.orchestration.partitions import RANGES, SESSIONS, as_sessions, span
 from universe_pipeline.orchestration.plot import PLOTTED, bars_per_session
-from universe_pipeline.orchestration.resources import PolygonResource, PostgresResource
+from universe_pipeline.orchestration.resources import (
+    JudgedResource,
+    PolygonResource,
+    PostgresResource,
+)
 from universe_pipeline.orchestration.tags import JOB_TAG
 
 DESCRIPTION = """\
@@ -67,6 +73,7 @@ class SessionLoads:
     reload: bool
     polygon: PolygonResource
     postgres: PostgresResource
+    judged: JudgedResource
 
     def write(self, connection: Connection) -> Iterator[Committed]:
         """Commit session by session; what failed or is not out yet is left out, and told."""
@@ -81,7 +88,7 @@ class SessionLoads:
         for session in skipped if self.fetch is None else ():
             yield self._present(connection, known[session])
         calendar.make_quarters(connection, wanted)
-        yield from self._fetch(connection, wanted)
+        yield from self._fetch(connection, wanted, known)
         if closed:
             self._plot(connection, closed[-1])
 
@@ -92,12 +99,14 @@ class SessionLoads:
                 self.context.log.warning("session %s has not closed yet: not asked for", session)
         return [session for session in self.sessions if session <= newest]
 
-    def _is_wanted(self, session: date, known: dict[date, SessionState]) -> bool:
+    def _is_wanted(self, session: date, known: Mapping[date, SessionState]) -> bool:
         if self.fetch is not None:
             return session.isoformat() in self.fetch
         return self.reload or not _is_committed(session, known)
 
-    def _fetch(self, connection: Connection, wanted: Sequence[date]) -> Iterator[Committed]:
+    def _fetch(
+        self, connection: Connection, wanted: Sequence[date], known: Mapping[date, SessionState]
+    ) -> Iterator[Committed]:
         if not wanted:
             return
         settings, run_id = self.postgres.settings, self.context.run.run_id
@@ -107,6 +116,7 @@ class SessionLoads:
                 discover_if_stale(self.context, client, connection)
             fetched = fetch_sessions(client, wanted, wiring.encoding(settings))
             heartbeat = Heartbeat(connection, self.context.run.tags.get(JOB_TAG))
+            judge = self._judge(connection, client, wanted, known)
             for done, answer in enumerate(fetched, start=1):
                 heartbeat.beat()
                 outcome, stopping = in_hand(partial(store, connection, answer, run_id))
@@ -116,6 +126,26 @@ class SessionLoads:
                     yield Committed(outcome.session.isoformat(), _metadata(outcome, run_id))
                 if stopping:
                     raise interrupted()
+                if judge:
+                    judge.take(connection, answer, outcome)
+            if judge:
+                self.judged.keep(judge.judged())
+
+    def _judge(
+        self,
+        connection: Connection,
+        client: PolygonClient,
+        wanted: Sequence[date],
+        known: Mapping[date, SessionState],
+    ) -> StreamingJudge | None:
+        """For new sessions in a row, if checks follow; others are read by the checks."""
+        checks, asset = self.context.run.asset_check_selection, self.context.asset_key
+        is_checked = checks is None or any(one.asset_key == asset for one in checks)  # None: all
+        are_new = not any(state.stored for state in known.values())
+        in_a_row = len(sessions_between(wanted[0], wanted[-1])) == len(wanted)
+        if not (is_checked and are_new and in_a_row):
+            return None
+        return StreamingJudge(connection, client, wanted, self.postgres.settings.thresholds)
 
     def _selects_symbols(self) -> bool:
         selected = self.context.run.asset_selection  # None: all of the job, symbols among them
@@ -152,7 +182,7 @@ class SessionLoads:
         )
 
 
-def _is_committed(session: date, known: dict[date, SessionState]) -> bool:
+def _is_committed(session: date, known: Mapping[date, SessionState]) -> bool:
     return session in known and known[session].status in loads.COMMITTED
 
 
@@ -186,7 +216,8 @@ def daily_bars(
     config: Load,
     polygon: PolygonResource,
     postgres: PostgresResource,
+    judged: JudgedResource,
 ) -> PartitionWriter:
     """Load the sessions of the run; the work is done by `postgres_io`."""
     sessions = as_sessions(context.partition_keys)
-    return SessionLoads(context, sessions, config.fetch, config.reload, polygon, postgres)
+    return SessionLoads(context, sessions, config.fetch, config.reload, polygon, postgres, judged)

@@ -13,6 +13,7 @@ from universe_pipeline.orchestration.assets.daily_bars import daily_bars
 from universe_pipeline.orchestration.io_manager import Committed, PartitionWriter
 from universe_pipeline.orchestration.metadata import OWNERS, table
 from universe_pipeline.orchestration.partitions import RANGES, SESSIONS, as_sessions, asked_for
+from universe_pipeline.orchestration.resources import JudgedResource
 
 DESCRIPTION = """\
 For every symbol its first and last session, how many bars it has, and the unbroken runs of
@@ -34,9 +35,9 @@ at once, so it is exact however an earlier run ended.
     description=DESCRIPTION,
     metadata=table("data_coverage"),
 )
-def data_coverage(context: dg.AssetExecutionContext) -> PartitionWriter:
+def data_coverage(context: dg.AssetExecutionContext, judged: JudgedResource) -> PartitionWriter:
     """Bring the coverage up to the committed sessions; the work is done by `postgres_io`."""
-    return Coverage(asked_for(context.run, as_sessions(context.partition_keys)))
+    return Coverage(asked_for(context.run, as_sessions(context.partition_keys)), judged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,11 @@ class Coverage:
     """The sessions of one run, on their way into `data_coverage`."""
 
     sessions: Sequence[date]
+    judged: JudgedResource
 
     def write(self, connection: Connection) -> Iterator[Committed]:
         """Cover everything that is committed, then tell which of the sessions that includes."""
-        cover(connection)
+        cover(connection, self.judged.bars)
         symbols = symbol_count(connection)
         known = loads.states(connection, self.sessions)
         for session, state in sorted(known.items()):

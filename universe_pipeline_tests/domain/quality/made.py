@@ -52,7 +52,7 @@ def series(
 def lined_up(*frames: pl.DataFrame, since: int = 0, loaded: Sequence[date] = DAYS) -> Lines:
     """The bars of `frames` from session `since` on; what came before them is remembered."""
     bars = pl.concat(frames).sort("date", "symbol")
-    lines = Histories(loaded, split_daily(bars)).line_up(bars)
+    lines = Histories(split_daily(bars)).line_up(bars, loaded)
     is_judged = pl.col("date") >= DAYS[since]
     return Lines(lines.bars.filter(is_judged), lines.striking.filter(is_judged))
 

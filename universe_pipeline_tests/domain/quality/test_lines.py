@@ -17,12 +17,12 @@ def remembered(since: int) -> pl.DataFrame:
     daily = series("DAILY", calm(31))
     ended = series("ENDED", [9.0, 9.1, *[None] * 28, 9.2])
     bars = pl.concat([daily, ended, series("NEW", [5.0], start=30)]).sort("date")
-    histories = Histories(DAYS, split_daily(bars))
-    histories.line_up(bars.filter(pl.col("date") < DAYS[30]))
+    histories = Histories(split_daily(bars))
+    histories.line_up(bars.filter(pl.col("date") < DAYS[30]), DAYS)
 
     histories.forget(DAYS[since])
 
-    return histories.line_up(bars.filter(pl.col("date") == DAYS[30])).striking.sort("symbol")
+    return histories.line_up(bars.filter(pl.col("date") == DAYS[30]), DAYS).striking.sort("symbol")
 
 
 def test_of_every_symbol_the_last_bar_is_remembered_and_others_while_they_are_young():
@@ -57,7 +57,7 @@ def test_only_bars_that_a_rule_may_be_about_are_striking():
     ).sort("date")
     splits = pl.DataFrame([("SPLIT", DAYS[24], 1.0, 2.0)], schema=NO_SPLITS.schema, orient="row")
 
-    found = Histories(DAYS, splits).line_up(bars).striking
+    found = Histories(splits).line_up(bars, DAYS).striking
 
     assert found["date"].unique().to_list() == [DAYS[24]]
     assert found["symbol"].sort().to_list() == ["IDLE", "LATE", "MOVED", "SPLIT", "STANDS", "WILD"]
@@ -65,10 +65,11 @@ def test_only_bars_that_a_rule_may_be_about_are_striking():
 
 def test_any_number_of_symbols_is_remembered():
     many = pl.concat([series(f"S{n}", [10.0 + n, 11.0 + n]) for n in range(2_500)]).sort("date")
-    histories = Histories(DAYS, split_daily(many))
+    histories = Histories(split_daily(many))
 
     found = [
-        histories.line_up(many[start : start + 1_250]).striking for start in range(0, 5_000, 1_250)
+        histories.line_up(many[start : start + 1_250], DAYS).striking
+        for start in range(0, 5_000, 1_250)
     ]
 
     lines = pl.concat(found)

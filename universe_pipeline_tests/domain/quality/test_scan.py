@@ -73,6 +73,17 @@ def test_however_the_bars_are_cut_the_findings_are_the_same(cuts: list[int]):
     ]
 
 
+def test_sessions_may_become_known_as_their_bars_come():
+    scan = Scan(Reference({}, SYMBOLS, SPLITS, NO_ROWS), Thresholds())
+
+    for days in (DAYS[n : n + 10] for n in range(0, 100, 10)):
+        for day in days:
+            scan.include(Stored(day, True, 7, 0), NO_ROWS)
+        scan.judge(BARS.filter(pl.col("date").is_in(list(days))), days)
+
+    assert scan.findings() == scanned([]).findings()
+
+
 def test_every_rule_is_judged_that_needs_the_bars():
     found = {each.rule.name for each in scanned([50]).findings()}
 
