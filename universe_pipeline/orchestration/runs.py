@@ -184,5 +184,9 @@ def _verdicts(result: Any) -> tuple[Verdict, ...]:
 
 
 def quieten_dagster() -> None:
-    """Keep Dagster's own loggers off the terminal; what matters is said by the commands."""
-    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    """Keep Dagster's own loggers off the terminal; what matters is said by the commands.
+
+    Also that of its connections: when the database goes away, each is told of with a traceback.
+    """
+    for name in ("dagster", "sqlalchemy.pool"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
