@@ -55,6 +55,8 @@ class Judged:
 
     def findings(self, connection: Connection, sessions: Sequence[date]) -> list[Finding] | None:
         """What all rules for bars found in `sessions`; None where others are stored by now."""
+        if not self._versions:
+            return None
         known = judging.stored_loads(connection)
         stored = {day: known[day] for day in sessions if day in known}
         if {day: (one.content_hash, one.stored) for day, one in stored.items()} != self._versions:
@@ -130,6 +132,9 @@ class StreamingJudge:
         """Judge what waits, after what is being judged: more than that would take memory."""
         if self._judging is not None:
             wait([self._judging])
+            if self._judging.exception() is not None:
+                self._waiting = []  # kept by the error, each batch would stay in memory
+                return
         self._judging = self._client.later(partial(self._judge, self._judging, self._waiting))
         self._waiting = []
 

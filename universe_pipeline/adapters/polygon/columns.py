@@ -56,10 +56,12 @@ def read_columns(
     if reply.status != HTTPStatus.OK or len(reply.body) > _MOST_BYTES:
         return None
     require_decodable(reply)
-    # Were these not the brackets of the rows, then one part or the other would be no JSON.
+    # Were these not the brackets of the rows, then one part or the other would be no JSON, or the
+    # rows be those of another object, beside ours.
     first, after = reply.body.find(_RESULTS) + len(_RESULTS) - 1, reply.body.rfind(b"]") + 1
     packed = bytes(memoryview(reply.body)[first:after])
-    if not packed or _has_what_may_be_mistaken(packed):
+    is_only_one = reply.body.count(b'results"') == 1
+    if not packed or not is_only_one or _has_what_may_be_mistaken(packed):
         return None
     read_as = {key: pl.Float64() if kind == pl.Int64 else kind for key, kind in types.items()}
     try:

@@ -99,6 +99,17 @@ def test_half_a_surrogate_is_left_as_well():
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        b'{"status":"OK","results": [],"x":{"results":[{"T":"A"}]}}',
+        b'{"status":"OK","results": [],"x\\"results":[{"T":"A"}]}',
+    ],
+)
+def test_rows_of_another_object_are_left_as_well(body: bytes):
+    assert _read(body) is None
+
+
+@pytest.mark.parametrize(
     "body", [b"", b'"results":[', b'{"results":[]', as_sent(grouped(sent()))[:-1], b"\xff" * 100]
 )
 def test_what_is_no_json_is_left_as_well(body: bytes):
