@@ -5,7 +5,7 @@ none before. To let the server pack them again takes it a third of the time of s
 """
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -101,7 +101,9 @@ class StreamingJudge:
         self._client = client
         self._versions: dict[date, Version] = {}
         self._waiting: list[_Seen] = []
-        self._judging: Future[int] | None = None
+        self._judging: Future[None] | None = None
+        """The newest batch; after one that failed there is no other."""
+        self._batches = 0
 
     def take(self, connection: Connection, given: Fetched, outcome: Outcome) -> None:
         """Judge a session that has just been stored, if it was, some time from now.
@@ -130,24 +132,18 @@ class StreamingJudge:
 
     def _judge_waiting(self) -> None:
         """Judge what waits, after what is being judged: more than that would take memory."""
-        if self._judging is not None:
-            wait([self._judging])
-            if self._judging.exception() is not None:
-                self._waiting = []  # kept by the error, each batch would stay in memory
-                return
-        self._judging = self._client.later(partial(self._judge, self._judging, self._waiting))
+        if self._judging is None or self._judging.exception() is None:
+            self._judging = self._client.later(partial(self._judge, self._waiting))
         self._waiting = []
 
-    def _judge(self, before: Future[int] | None, batch: list[_Seen]) -> int:
-        """Judge a batch after the ones `before`; how many that makes."""
-        judged = before.result() if before else 0
+    def _judge(self, batch: list[_Seen]) -> None:
         for one in batch:
             self._scan.include(one.stored, one.rejected)
         bars = pl.concat([one.bars for one in batch])
         self._scan.judge(bars, [one.stored.session for one in batch])
-        if judged % _GIVE_BACK_EVERY == 0:
+        if self._batches % _GIVE_BACK_EVERY == 0:
             give_back()
-        return judged + 1
+        self._batches += 1
 
     def judged(self) -> Judged:
         """What is found of all that was given, when the rest of it has been judged."""
@@ -156,7 +152,7 @@ class StreamingJudge:
         findings = self._client.later(partial(self._findings, self._judging))
         return Judged(self._versions, findings, self._scan.presence)
 
-    def _findings(self, judging: Future[int] | None) -> list[Finding]:
+    def _findings(self, judging: Future[None] | None) -> list[Finding]:
         if judging:
             judging.result()
         return self._scan.findings()

@@ -7,14 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from universe_pipeline.domain.quality.lines import days_of
+from universe_pipeline.domain.quality.lines import Flags, days_of
 
 _ROOM = 252
 """Days."""
 
 _SPAN = np.dtype([("first", "i4"), ("last", "i4"), ("bars", "u4")])
-
-Flags = npt.NDArray[np.bool_]
 
 
 class Presence:
