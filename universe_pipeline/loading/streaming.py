@@ -18,13 +18,13 @@ from universe_pipeline.adapters.postgres.bars import EncodedSession
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.coverage import Version
 from universe_pipeline.adapters.postgres.runs import Bars
-from universe_pipeline.domain.quality.findings import Finding
+from universe_pipeline.domain.quality.findings import Finding, listed
 from universe_pipeline.domain.quality.presence import Presence
 from universe_pipeline.domain.quality.rules import COUNTS_KEPT
 from universe_pipeline.domain.quality.scan import Scan
 from universe_pipeline.domain.quality.sessions import Stored
 from universe_pipeline.domain.thresholds import Thresholds
-from universe_pipeline.loading.judging import context_of, unapproved
+from universe_pipeline.loading.judging import context_of, counted_otherwise, unapproved
 from universe_pipeline.loading.memory import give_back
 from universe_pipeline.loading.sessions import Fetched, Outcome
 
@@ -61,8 +61,9 @@ class Judged:
         stored = {day: known[day] for day in sessions if day in known}
         if {day: (one.content_hash, one.stored) for day, one in stored.items()} != self._versions:
             return None
-        # A session counts the rows that were stored in the same transaction.
-        return unapproved([*self._findings.result(), Finding(COUNTS_KEPT)], known)
+        counts = judging.stored_counts(connection, list(stored))
+        miscounted = listed(COUNTS_KEPT, counted_otherwise(known, list(stored), counts))
+        return unapproved([*self._findings.result(), miscounted], known)
 
     def bars(self, versions: Mapping[date, Version]) -> Bars | None:
         """The symbols that have a bar on these days; None where other bars are stored by now."""
