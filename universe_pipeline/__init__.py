@@ -10,13 +10,15 @@ The house, from the outside in (imports point inward only, held by import-linter
     settings        the only reader of the environment
     loading         the way of one session: fetch -> decode -> validate -> write
     reporting       a page of what is stored, to look at
-    adapters        the outside world: polygon (the vendor), postgres (the store, the server)
+    adapters        the outside world: polygon (the vendor), postgres (the store, the server),
+                    the machine
     domain          pure: sessions, bars, symbols, rules, errors
 """
 
-import ctypes
 import os
 import sys
+
+from universe_pipeline.adapters import machine
 
 # A frame here has a session's 10,500 rows: what Polars' threads cost to wake, and to wait in, is
 # more than they do. Read when Polars first works; whoever has set it keeps it.
@@ -26,20 +28,4 @@ os.environ.setdefault("POLARS_MAX_THREADS", "1")
 # the interpreter for 5 ms more: a load takes a twentieth less time.
 sys.setswitchinterval(0.001)
 
-_ARENA_MAX = -8  # M_ARENA_MAX of glibc's malloc.h
-
-
-def _share_memory() -> None:
-    """Let threads share what they allocate from, as MALLOC_ARENA_MAX=1 does.
-
-    Answers are fetched, decoded and written by one thread after the other; with an arena each, what
-    one has freed would be lost to the next, 20 to 30 MB in a load. With musl or macOS they share
-    it, or cannot.
-    """
-    if sys.platform == "linux" and "MALLOC_ARENA_MAX" not in os.environ:
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-        if mallopt is not None:
-            mallopt(_ARENA_MAX, 1)
-
-
-_share_memory()
+machine.share_memory()

@@ -5,6 +5,8 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from universe_pipeline.adapters.machine import give_way
+
 Given = TypeVar("Given")
 Result = TypeVar("Result")
 
@@ -17,7 +19,8 @@ def ahead(
 ) -> Generator[Result]:
     """Do `work` for each of `given` in threads, at most `in_flight` ahead; results in order.
 
-    Whoever stops taking results stops the work: what has not begun is never begun.
+    Whoever stops taking results stops the work: what has not begun is never begun. The threads give
+    way to whoever takes the results.
 
     Args:
         work: what is done.
@@ -27,7 +30,7 @@ def ahead(
             is waited for at the end: whoever shares something with it may then put it away.
     """
     waiting: deque[Future[Result]] = deque()
-    pool = ThreadPoolExecutor(threads or in_flight, thread_name_prefix="fetch")
+    pool = ThreadPoolExecutor(threads or in_flight, "fetch", initializer=give_way)
     try:
         for one in given:
             if len(waiting) == in_flight:

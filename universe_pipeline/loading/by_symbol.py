@@ -233,7 +233,7 @@ def _answered(asked: _Asked, answer: Bars, revisit: int) -> list[date]:
 
 
 def _encode(asked: _Asked, answer: Bars) -> EncodedSymbol:
-    validated = quality.validate(answer.frame, keys=("date",))
+    validated = quality.validate(answer.frame, key="date")
     within = sessions_between(asked.sessions[0], asked.sessions[-1])
     timely = quality.on_sessions(validated.accepted, within)
     wanted = timely.accepted.filter(pl.col("date").is_in(list(asked.sessions)))

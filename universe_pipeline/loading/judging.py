@@ -1,7 +1,7 @@
 """The rules over what is stored: bars streamed some sessions at a time, loads, the reference list.
 
-Bars are read once for all rules, a little ahead of the judging, so that memory does not grow with
-the range.
+Bars are read once for all rules, a little ahead of the judging; of a session that has been judged
+there stays a bit for every symbol.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence

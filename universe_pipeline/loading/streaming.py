@@ -12,6 +12,7 @@ from functools import partial
 
 import polars as pl
 
+from universe_pipeline.adapters.machine import give_back
 from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.postgres import judging, packed
 from universe_pipeline.adapters.postgres.bars import EncodedSession
@@ -25,7 +26,6 @@ from universe_pipeline.domain.quality.scan import Scan
 from universe_pipeline.domain.quality.sessions import Stored
 from universe_pipeline.domain.thresholds import Thresholds
 from universe_pipeline.loading.judging import context_of, counted_otherwise, unapproved
-from universe_pipeline.loading.memory import give_back
 from universe_pipeline.loading.sessions import Fetched, Outcome
 
 _AT_ONCE = 6

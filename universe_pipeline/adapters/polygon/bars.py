@@ -95,7 +95,8 @@ def grouped_bars(reply: Reply, session: date, *, adjusted: bool = False) -> Bars
         return Nothing()
     _require_adjustment(reply, answer.header, adjusted=adjusted)
     _require_days(reply, answer.frame["t"], session, session)
-    return Bars(answer.frame.select(_named(_GROUPED)), answer.undecodable)
+    # In this thread: what Polars does with columns in parallel waits for one of its own.
+    return Bars(answer.frame.select_seq(_named(_GROUPED)), answer.undecodable)
 
 
 def range_bars(

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import httpx
 import polars as pl
 
+from universe_pipeline.adapters.machine import give_way
 from universe_pipeline.adapters.polygon.bars import RangePage, grouped_bars, range_bars
 from universe_pipeline.adapters.polygon.exchange import Exchange, Reply, endpoint_of
 from universe_pipeline.adapters.polygon.key import ApiKey
@@ -91,7 +92,7 @@ class PolygonClient:
         self._pace: Pace = pace or Unpaced()
         self._patience = patience
         self._exchange = Exchange(self._base_url, self._key, patience, connections)
-        self._decoder = ThreadPoolExecutor(1, thread_name_prefix="decode")
+        self._decoder = ThreadPoolExecutor(1, "decode", initializer=give_way)
 
     def __repr__(self) -> str:
         return f"PolygonClient({str(self._base_url)!r})"

@@ -4,7 +4,7 @@ That leaves the interpreter, which all threads of a load share, to the others. P
 values for what they are not; so what it could mistake is not read here, but one by one (`rows`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from io import BytesIO
 from typing import Annotated, Any
@@ -25,7 +25,10 @@ from universe_pipeline.adapters.polygon.rows import LONGEST_TEXT, MOST_COUNTABLE
 
 _RESULTS = b'"results":['
 _MOST_BYTES = 8 * 1024 * 1024
-"""Polars takes ten times the bytes of an answer; the longest, 50,000 rows of a range, have 6 MB."""
+"""The longest answers, 50,000 rows of a range, have 6 MB."""
+
+_PIECE_BYTES = 128 * 1024
+"""Rows are read so many bytes at a time: Polars takes ten times the bytes of what it reads."""
 
 
 class _Around(Header, kw_only=True, gc=False):
@@ -60,13 +63,15 @@ def read_columns(
     # rows be those of another object, beside ours.
     first, after = reply.body.find(_RESULTS) + len(_RESULTS) - 1, reply.body.rfind(b"]") + 1
     packed = bytes(memoryview(reply.body)[first:after])
-    is_only_one = reply.body.count(b'results"') == 1
+    around = reply.body[:first] + b"[]" + reply.body[after:]
+    is_only_one = around.count(b'results"') == 1 and b"\\" not in around
     if not packed or not is_only_one or _has_what_may_be_mistaken(packed):
         return None
     read_as = {key: pl.Float64() if kind == pl.Int64 else kind for key, kind in types.items()}
     try:
-        header = _AROUND.decode(reply.body[:first] + b"[]" + reply.body[after:])
-        rows = pl.read_json(BytesIO(packed), schema=read_as)
+        header = _AROUND.decode(around)
+        read = (pl.read_json(BytesIO(piece), schema=read_as) for piece in _pieces(packed))
+        rows = pl.concat(read, rechunk=True)
     except (*REFUSED, pl.exceptions.ComputeError):
         return None
     if header.status not in GOOD or rows.height > MOST_ROWS or _keys(packed) != _values(rows):
@@ -75,6 +80,15 @@ def read_columns(
         return None
     require_count(reply, header, rows.height)
     return header, rows.cast({key: kind for key, kind in types.items() if kind == pl.Int64})
+
+
+def _pieces(packed: bytes) -> Iterator[bytes]:
+    """A list of rows as several. Cut within a row, where it has such a text, none would be JSON."""
+    start = 0  # at the bracket, or at a comma
+    while (end := packed.find(b"},{", start + _PIECE_BYTES) + 1) > 0:
+        yield b"[" + packed[start + 1 : end] + b"]"
+        start = end
+    yield b"[" + packed[start + 1 :]
 
 
 def _has_what_may_be_mistaken(packed: bytes) -> bool:

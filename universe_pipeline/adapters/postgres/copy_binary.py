@@ -4,10 +4,13 @@ Format: postgresql.org/docs/current/sql-copy.html, "Binary Format": a header, th
 the number of fields and for each field its length (-1 for NULL) and its bytes, big-endian.
 
 All rows are laid out alike first, with room for the longest symbol and for every value; the bytes
-that a row does not have are then left out.
+that a row does not have are then left out. Fingerprints, which databases keep, are of that layout.
+
+By numpy alone: Polars would hand the rows to a thread of its own, which on two cores has to wait
+for its turn.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -36,8 +39,12 @@ HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 
 _EPOCH = date(2000, 1, 1)
+_WORD = 8
 _PRESENT = ("open", "high", "low", "close", "volume")
 _OPTIONAL: tuple[LiteralString, ...] = ("vwap", "transactions")
+_VARYING = ("symbol", *_OPTIONAL)
+"""The columns whose values are not of one length, in their order."""
+
 _FINGERPRINT = 32
 """Hexadecimal digits."""
 
@@ -96,31 +103,41 @@ def _digest(rows: npt.NDArray[np.void]) -> str:
 def _laid_out(
     bars: pl.DataFrame, source: str, *, dated: bool
 ) -> "tuple[_Layout, npt.NDArray[np.void]]":
-    """All rows, laid out alike; without a date unless they are `dated`."""
-    given = _without_nulls(bars, dated=dated).sort(["date", "symbol"] if dated else "symbol")
-    layout = _Layout(int(given["symbol#"].to_numpy().max(initial=1)), source.encode())
-    rows = layout.rows(len(given))
-    rows["symbol"] = given["symbol"].to_list()  # to a fixed length: numpy is quicker by a list
-    for name in given.columns:
-        if name != "symbol":
-            rows[name] = given[name].to_numpy()
+    """All rows, laid out alike, in order; without a date unless they are `dated`."""
+    lengths, symbols = _in_words(bars["symbol"])
+    layout = _Layout(int(lengths.max(initial=1)), source.encode())
+    rows = layout.rows(bars.height)
+    days = [(bars["date"] - _EPOCH).dt.total_days().to_numpy()] if dated else []
+    order = _order([*days, *symbols.view(">u8").astype(np.uint64).T])
+    if days:
+        rows["date"] = days[0][order]
+    rows["symbol#"] = lengths[order]
+    rows["symbol"] = symbols.view(f"S{symbols.shape[1]}")[order, 0]
+    for name in (*_PRESENT, *_OPTIONAL):
+        column = bars[name]
+        if column.null_count():
+            rows[f"{name}#"][column.is_null().to_numpy()[order]] = -1
+            column = column.fill_null(0)
+        rows[name] = column.to_numpy()[order]
     return layout, rows
 
 
-def _without_nulls(bars: pl.DataFrame, *, dated: bool) -> pl.DataFrame:
-    """The fields of `_Layout` that differ from row to row, in one pass over the frame."""
-    days = [(pl.col("date") - _EPOCH).dt.total_days()] if dated else []
-    return bars.select(
-        *days,
-        pl.col("symbol").cast(pl.Binary),
-        pl.col("symbol").str.len_bytes().cast(pl.Int32).alias("symbol#"),
-        *_PRESENT,
-        *(pl.col(name).fill_null(0) for name in _OPTIONAL),
-        *(
-            pl.when(pl.col(name).is_null()).then(-1).otherwise(8).alias(f"{name}#")
-            for name in _OPTIONAL
-        ),
-    )
+def _in_words(texts: pl.Series) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+    """The lengths of texts, and their bytes, a text a row, filled with zeros to whole words."""
+    lengths = texts.str.len_bytes().to_numpy().astype(np.int64)
+    words = -(-int(lengths.max(initial=1)) // _WORD)
+    padded = np.zeros((len(texts), words * _WORD), dtype=np.uint8)
+    characters = texts.str.join("").item().encode()
+    padded[np.arange(padded.shape[1]) < lengths[:, None]] = np.frombuffer(characters, np.uint8)
+    return lengths, padded
+
+
+def _order(keys: Sequence[npt.NDArray[np.int64 | np.uint64]]) -> npt.NDArray[np.intp]:
+    """Where the rows in the order of `keys` are, the first of which decides first.
+
+    One key, as most sessions' symbols have, takes a fifth of the time of several.
+    """
+    return np.argsort(keys[0]) if len(keys) == 1 else np.lexsort(keys[::-1])
 
 
 @dataclass(frozen=True)
@@ -144,10 +161,6 @@ class _Layout:
             fields += [(f"{name}#", ">i4"), (name, types[name])]
         return np.dtype(fields)
 
-    @property
-    def width(self) -> int:
-        return self._type.itemsize
-
     def rows(self, count: int) -> npt.NDArray[np.void]:
         """Rows without values, but for what is the same in all of them."""
         row = np.zeros(1, dtype=self._type)
@@ -158,21 +171,38 @@ class _Layout:
         return np.repeat(row, count)
 
     def packed(self, rows: npt.NDArray[np.void], digest: str) -> EncodedBars:
-        """The rows without the bytes that they do not have."""
-        kept = np.ones((len(rows), self.width), dtype=np.bool_)
-        lengths = rows["symbol#"]
-        kept[:, self._bytes_of("symbol")] = np.arange(self.longest_symbol) < lengths[:, None]
-        sizes = self.width - self.longest_symbol + lengths.astype(np.int64)
-        for name in _OPTIONAL:
-            absent = np.flatnonzero(rows[f"{name}#"] < 0)
-            kept[absent, self._bytes_of(name)] = False
-            sizes[absent] -= self._type[name].itemsize
-        content = rows.view(np.uint8).reshape(kept.shape)[kept]
-        return EncodedBars(content, np.cumsum(sizes), digest)
+        """The rows without the bytes that they do not have.
 
-    def _bytes_of(self, name: LiteralString) -> slice:
-        """Where in a row the field's value lies."""
+        Rows alike, which have all lengths in common, are copied together, a few pieces each.
+        """
+        sizes = np.full(len(rows), self._type.itemsize)
+        shapes = np.zeros(len(rows), dtype=np.int64)
+        for name in _VARYING:
+            lengths = rows[f"{name}#"].astype(np.int64)
+            sizes += np.maximum(lengths, 0) - self._type[name].itemsize
+            shapes = shapes * (self._type[name].itemsize + 2) + lengths + 1
+        ends = np.cumsum(sizes)
+        content = np.empty(int(sizes.sum()), dtype=np.uint8)
+        for shape in np.unique(shapes):
+            (alike,) = np.nonzero(shapes == shape)
+            places = ends[alike] - sizes[alike]
+            for begin, end in self._pieces(rows[alike[:1]]):
+                piece = f"V{end - begin}"
+                given = np.ndarray(len(rows), piece, rows, begin, rows.strides)
+                at_any_byte = np.ndarray(len(content) - (end - begin) + 1, piece, content, 0, (1,))
+                at_any_byte[places] = given[alike]
+                places += end - begin
+        return EncodedBars(content, ends, digest)
+
+    def _pieces(self, row: npt.NDArray[np.void]) -> Iterator[tuple[int, int]]:
+        """The bytes that one row has, from where to where."""
         fields = self._type.fields
         assert fields is not None  # noqa: S101  # a structured type has them
-        kind, offset, *_ = fields[name]
-        return slice(offset, offset + kind.itemsize)
+        begin = 0
+        for name in _VARYING:
+            kind, offset, *_ = fields[name]
+            has = max(0, row[f"{name}#"].item())
+            if has < kind.itemsize:
+                yield begin, offset + has
+                begin = offset + kind.itemsize
+        yield begin, self._type.itemsize

@@ -1,7 +1,8 @@
-"""All rules for bars, over windows of them in date order, in bounded memory.
+"""All rules for bars, over windows of them in date order.
 
 Between two windows there stay what is remembered of every symbol, the figures of the last twenty
-loaded sessions, and what only the end can tell.
+loaded sessions, a bit for every symbol and session (2 KB a session), and what only the end can
+tell.
 """
 
 from bisect import insort

@@ -39,6 +39,21 @@ def test_an_answer_without_rows_is_read():
     assert read[1].is_empty()
 
 
+def test_an_answer_is_read_whole_however_long_it_is():
+    rows = [sent(f"S{number}", n=number) for number in range(20_000)]
+
+    read = _read(as_sent(grouped(*rows)))
+
+    assert read is not None
+    assert read[1].rows() == [(row["T"], row["c"], row["n"]) for row in rows]
+
+
+def test_texts_that_look_like_the_end_of_a_row_are_left_to_be_read_row_by_row():
+    rows = [sent("A" * 900 + "},{" * 30) for _ in range(300)]
+
+    assert _read(as_sent(grouped(*rows))) is None
+
+
 @pytest.mark.parametrize(
     "odd",
     [
@@ -103,6 +118,7 @@ def test_half_a_surrogate_is_left_as_well():
     [
         b'{"status":"OK","results": [],"x":{"results":[{"T":"A"}]}}',
         b'{"status":"OK","results": [],"x\\"results":[{"T":"A"}]}',
+        b'{"status":"OK","result\\u0073":[],"x":{"results":[{"T":"A","c":1}]}}',
     ],
 )
 def test_rows_of_another_object_are_left_as_well(body: bytes):

@@ -129,12 +129,39 @@ def test_the_fingerprint_is_another_for_another_bar(change: dict[str, float | No
     assert other.fingerprint != same.fingerprint
 
 
-def test_rows_are_encoded_in_the_order_of_the_primary_key(store: Connection):
-    frame = session_frame(bar("b"), bar("A.B", vwap=None), bar("Ä"), bar("AAA"), bar("A"))
+def test_the_fingerprint_is_the_one_that_databases_hold():
+    """Another one would have every stored session fetched and written again."""
+    rows = [bar("B"), bar("A.B", vwap=None, transactions=None), bar("Ä" * 9, transactions=None)]
+
+    held = "442e83db19606f52cec757e885042510"  # pragma: allowlist secret
+    assert copy_binary.fingerprint(session_frame(*rows)) == held
+
+
+LONG = "X" * 23
+
+
+@pytest.mark.parametrize(
+    "symbols",
+    [
+        ["b", "A.B", "Ä", "AAA", "A", "ABCDEFGH"],
+        ["Z", f"{LONG}B", f"{LONG}A", LONG, f"{LONG}AA", "X" * 8, "A", "日本"],
+    ],
+)
+def test_rows_are_encoded_in_the_order_of_the_primary_key(store: Connection, symbols: list[str]):
+    frame = session_frame(*(bar(symbol, vwap=None) for symbol in symbols))
 
     found = returned(store, frame, JULY_1)
 
-    assert [row[1] for row in found] == ["A", "A.B", "AAA", "b", "Ä"]
+    assert [row[1] for row in found] == sorted(symbols)  # by code points, as bytes of UTF-8 are
+
+
+def test_dated_rows_are_encoded_in_the_order_of_the_primary_key(store: Connection):
+    keys = [(JULY_2, "A"), (JULY_1, "BB"), (JULY_2, LONG), (JULY_1, "B"), (JULY_1, LONG)]
+    rows: list[Row] = [(day, *bar(symbol)) for day, symbol in keys]
+
+    found = returned(store, pl.DataFrame(rows, schema=DATED_BAR_SCHEMA, orient="row"), None)
+
+    assert [row[:2] for row in found] == sorted(keys)
 
 
 @pytest.mark.parametrize(("most", "expected"), [(1, [1, 1, 1, 1, 1]), (2, [2, 2, 1]), (9, [5])])

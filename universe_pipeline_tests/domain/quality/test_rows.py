@@ -178,7 +178,7 @@ def test_one_symbols_bars_repeat_by_date():
     days = [date(2024, 7, 1), date(2024, 7, 2), date(2024, 7, 2)]
     bars = pl.DataFrame([(day, *CLEAN) for day in days], schema=DATED_BAR_SCHEMA, orient="row")
 
-    found = validate(bars, keys=("date",))
+    found = validate(bars, key="date")
 
     assert found.accepted.rows() == [(days[0], *CLEAN), (days[1], *CLEAN)]
     assert [each.rule for each in found.rejected] == ["duplicate"]

@@ -1,13 +1,52 @@
-"""Threads share what they allocate from, unless somebody chose otherwise."""
+"""What a load asks of its machine: free memory given back, an arena for all, others first."""
 
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import get_native_id
 
 import pytest
 
-_ROOT = Path(__file__).parents[1]
+from universe_pipeline.adapters.machine import give_back, give_way
+
+PIECE = 64 * 1024
+"""Small enough to come out of the heap of the C library."""
+
+
+def resident() -> int:
+    """Bytes of memory that this process has."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+def test_free_memory_between_what_is_held_is_given_back():
+    pieces = [bytearray(PIECE) for _ in range(1_000)]
+    held = pieces[::10]
+    del pieces
+    before = resident()
+
+    give_back()
+
+    assert len(held) == 100
+    assert before - resident() > 500 * PIECE
+
+
+def niceness() -> int:
+    """Of this thread."""
+    return os.getpriority(os.PRIO_PROCESS, get_native_id())
+
+
+def test_a_thread_that_gives_way_is_the_only_one_that_does():
+    before = niceness()
+    with ThreadPoolExecutor(1, initializer=give_way) as pool:
+        given = pool.submit(niceness).result()
+
+    assert given == min(before + 10, 19)
+    assert niceness() == before
+
+
+_ROOT = Path(__file__).parents[2]
 _ARENAS = """
 import ctypes, threading
 import universe_pipeline

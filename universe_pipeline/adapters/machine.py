@@ -1,0 +1,49 @@
+"""The machine: how a load shares its memory and its processors.
+
+Nothing of this is asked for where the C library or the system has no such call: with musl or macOS
+a load takes more of either.
+"""
+
+import ctypes
+import os
+import sys
+from functools import cache
+from typing import Any
+
+_ARENA_MAX = -8  # M_ARENA_MAX of glibc's malloc.h
+_GIVEN_WAY = 10
+"""Steps of nice: a tenth of the time of a thread that has not given way, if both want to run."""
+
+
+def share_memory() -> None:
+    """Let threads share what they allocate from, as MALLOC_ARENA_MAX=1 does; that is heeded first.
+
+    Answers are fetched, decoded and written by one thread after the other; with an arena each, what
+    one has freed would be lost to the next, 20 to 30 MB in a load.
+    """
+    if "MALLOC_ARENA_MAX" not in os.environ and (mallopt := _of_glibc("mallopt")):
+        mallopt(_ARENA_MAX, 1)
+
+
+def give_back() -> None:
+    """Give what is free back to the system, as glibc by itself does at the end of its heap only.
+
+    What one batch of sessions leaves does not fit the next: over five years that adds up to 20 MB.
+    """
+    if malloc_trim := _of_glibc("malloc_trim"):
+        malloc_trim(0)
+
+
+def give_way() -> None:
+    """Let others have the processors before this thread, for as long as it lives.
+
+    Who works ahead has time. A server that stores, and the thread that it answers to, have none:
+    with two processors a load takes a tenth less time, and whatever else runs there runs better.
+    """
+    if sys.platform == "linux":  # elsewhere it would be the whole process
+        os.nice(_GIVEN_WAY)
+
+
+@cache
+def _of_glibc(name: str) -> Any:
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
