@@ -105,7 +105,7 @@ def judge_bars(
                 continue
             there = [day for day in known if part.stretch.start <= day <= part.stretch.end]
             scan.judge(part.packed.bars, there)
-            miscounted += counted_otherwise(known, there, part.packed.counts)
+            miscounted += _miscounted(known, there, part.packed.counts)
             changed += _changed(known, part.hashes)
             report(Step("verified", done, None, str(part.stretch.end)))
     findings = [*scan.findings(), listed(COUNTS_KEPT, _unwritten(connection, known, miscounted))]
@@ -182,10 +182,9 @@ def _unpack(hashed: Collection[date], received: _Received) -> _Read:
     return _Read(received.stretch, read, hashes)
 
 
-def counted_otherwise(
+def _miscounted(
     known: dict[date, StoredLoad], sessions: Sequence[date], counts: dict[date, tuple[int, int]]
 ) -> Iterator[Offender]:
-    """The sessions of which other bars are there than their loads stored."""
     for day in sessions:
         _, found = counts.get(day, (0, 0))
         if found != known[day].stored:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 
+import numpy as np
 import polars as pl
 
 from universe_pipeline.adapters.machine import give_back
@@ -19,13 +20,13 @@ from universe_pipeline.adapters.postgres.bars import EncodedSession
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.coverage import Version
 from universe_pipeline.adapters.postgres.runs import Bars
-from universe_pipeline.domain.quality.findings import Finding, listed
+from universe_pipeline.domain.quality.findings import Finding
 from universe_pipeline.domain.quality.presence import Presence
 from universe_pipeline.domain.quality.rules import COUNTS_KEPT
 from universe_pipeline.domain.quality.scan import Scan
 from universe_pipeline.domain.quality.sessions import Stored
 from universe_pipeline.domain.thresholds import Thresholds
-from universe_pipeline.loading.judging import context_of, counted_otherwise, unapproved
+from universe_pipeline.loading.judging import context_of, unapproved
 from universe_pipeline.loading.sessions import Fetched, Outcome
 
 _AT_ONCE = 6
@@ -41,7 +42,7 @@ class _Seen:
 
     stored: Stored
     bars: pl.DataFrame
-    """`DATED_BAR_SCHEMA`."""
+    """`BAR_SCHEMA`."""
     rejected: pl.DataFrame
 
 
@@ -61,9 +62,8 @@ class Judged:
         stored = {day: known[day] for day in sessions if day in known}
         if {day: (one.content_hash, one.stored) for day, one in stored.items()} != self._versions:
             return None
-        counts = judging.stored_counts(connection, list(stored))
-        miscounted = listed(COUNTS_KEPT, counted_otherwise(known, list(stored), counts))
-        return unapproved([*self._findings.result(), miscounted], known)
+        # What their loads stored is the server's own count.
+        return unapproved([*self._findings.result(), Finding(COUNTS_KEPT)], known)
 
     def bars(self, versions: Mapping[date, Version]) -> Bars | None:
         """The symbols that have a bar on these days; None where other bars are stored by now."""
@@ -122,9 +122,9 @@ class StreamingJudge:
             session, outcome.state == "loaded", write.stored + write.rejected, write.rejected
         )
         if outcome.is_whole and given.bars is not None:
-            bars = given.bars.select(pl.lit(session).alias("date"), pl.all())
+            bars = given.bars
         else:
-            bars = packed.read(connection, session, session).bars
+            bars = packed.read(connection, session, session).bars.drop("date")
         symbols = [row.symbol for row in answer.rejected if row.symbol is not None]
         rejected = pl.DataFrame({"date": [session] * len(symbols), "symbol": symbols}, _REJECTED)
         self._waiting.append(_Seen(stored, bars, rejected))
@@ -141,6 +141,9 @@ class StreamingJudge:
         for one in batch:
             self._scan.include(one.stored, one.rejected)
         bars = pl.concat([one.bars for one in batch])
+        days = np.array([one.stored.session for one in batch], dtype="M8[D]")
+        dated = pl.Series("date", np.repeat(days, [one.bars.height for one in batch]))
+        bars = pl.DataFrame([dated, *bars])
         self._scan.judge(bars, [one.stored.session for one in batch])
         if self._batches % _GIVE_BACK_EVERY == 0:
             give_back()

@@ -132,16 +132,6 @@ def test_bars_are_not_known_of_other_sessions_or_versions(client: PolygonClient,
     assert found.bars(known | {DAYS[2]: (None, known[DAYS[2]][1])}) is None
 
 
-def test_bars_that_are_gone_since_are_missed(client: PolygonClient, store: Connection):
-    found = judged(client, store, DAYS[:4])
-    store.execute("DELETE FROM daily_bars WHERE date = %s AND symbol < 'B'", (DAYS[2],))
-
-    counted = told(found.findings(store, DAYS[:4]))["sessions_hold_what_they_stored"]
-
-    assert counted == read_back(store, DAYS[:4])["sessions_hold_what_they_stored"]
-    assert counted[0] == 1
-
-
 def test_findings_end_with_what_they_are_about(client: PolygonClient, store: Connection):
     found = judged(client, store, DAYS[:3])
     assert found.findings(store, DAYS[:3]) is not None

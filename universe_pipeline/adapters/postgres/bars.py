@@ -169,13 +169,13 @@ def _write_session_bars(
 ) -> Write:
     refused = len(answer.rejected)
     if not merged:
-        copy_in(connection, quarter_of(answer.session)[0], answer.buffers)
-        return Write(answer.rows, refused, added=answer.rows)
-    _stage(connection, answer.buffers)
+        stored = copy_in(connection, quarter_of(answer.session)[0], answer.buffers)
+        return Write(stored, refused, added=stored)
+    staged = _stage(connection, answer.buffers)
     overtaken = connection.execute(_DROP_OVERTAKEN, (answer.requested_at,)).rowcount
     scope = _Scope(sql.SQL("b.date = %(day)s"), {"day": answer.session})
     revised, added = _merge(connection, scope, "grouped", run_id)
-    return Write(answer.rows - overtaken, refused, revised, added)
+    return Write(staged - overtaken, refused, revised, added)
 
 
 def write_symbol(
@@ -226,22 +226,25 @@ def _not_overtaken(connection: psycopg.Connection, answer: EncodedSymbol) -> lis
     return [day for day in days if day not in overtaken]
 
 
-def copy_in(connection: psycopg.Connection, table: str, buffers: Iterable[Buffer]) -> None:
-    """COPY encoded rows into a table with the columns of `daily_bars`."""
+def copy_in(connection: psycopg.Connection, table: str, buffers: Iterable[Buffer]) -> int:
+    """COPY encoded rows into a table with the columns of `daily_bars`; how many the server took."""
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
         sql.Identifier(table), COLUMNS
     )
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.write(copy_binary.HEADER)
-        for buffer in buffers:
-            copy.write(buffer)
-        copy.write(copy_binary.TRAILER)
+    with connection.cursor() as cursor:
+        with cursor.copy(statement) as copy:
+            copy.write(copy_binary.HEADER)
+            for buffer in buffers:
+                copy.write(buffer)
+            copy.write(copy_binary.TRAILER)
+        return cursor.rowcount
 
 
-def _stage(connection: psycopg.Connection, buffers: Iterable[Buffer]) -> None:
+def _stage(connection: psycopg.Connection, buffers: Iterable[Buffer]) -> int:
     connection.execute("CREATE TEMPORARY TABLE incoming (LIKE daily_bars) ON COMMIT DROP")
-    copy_in(connection, "incoming", buffers)
+    staged = copy_in(connection, "incoming", buffers)
     connection.execute("ANALYZE incoming")
+    return staged
 
 
 _REVISE = sql.SQL(

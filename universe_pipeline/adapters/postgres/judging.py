@@ -1,6 +1,5 @@
 """What bars are judged beside: loads, reference list, rejected rows, revisions, snapshots."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -46,18 +45,6 @@ def stored_loads(connection: psycopg.Connection) -> dict[date, StoredLoad]:
         """
     )
     return {row[0]: StoredLoad(*row) for row in rows}
-
-
-def stored_counts(
-    connection: psycopg.Connection, sessions: Sequence[date]
-) -> dict[date, tuple[int, int]]:
-    """How many bars each session with bars has, and how many by the grouped endpoint."""
-    rows = connection.execute(
-        "SELECT date, count(*), count(*) FILTER (WHERE source = 'grouped') FROM daily_bars"
-        " WHERE date = ANY (%s) GROUP BY date",
-        (list(sessions),),
-    )
-    return {day: (bars, grouped) for day, bars, grouped in rows}
 
 
 def reference(
