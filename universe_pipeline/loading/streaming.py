@@ -4,6 +4,7 @@ What is judged is what was stored: the accepted rows of an answer are all bars o
 none before. To let the server pack them again takes it a third of the time of storing them.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from universe_pipeline.domain.quality.sessions import Stored
 from universe_pipeline.domain.thresholds import Thresholds
 from universe_pipeline.loading.judging import context_of, unapproved
 from universe_pipeline.loading.sessions import Fetched, Outcome
+
+logger = logging.getLogger("universe_pipeline.judging")
 
 _AT_ONCE = 6
 """Sessions that are judged at once: of fewer each takes longer, and more take memory."""
@@ -55,8 +58,14 @@ class Judged:
     _presence: Presence
 
     def findings(self, connection: Connection, sessions: Sequence[date]) -> list[Finding] | None:
-        """What all rules for bars found in `sessions`; None where others are stored by now."""
+        """What all rules for bars found in `sessions`; None where they have to be read.
+
+        Because others are stored by now, or because judging them failed.
+        """
         if not self._versions:
+            return None
+        if failed := self._findings.exception():
+            logger.warning("judging while loading failed, the bars are read instead: %r", failed)
             return None
         known = judging.stored_loads(connection)
         stored = {day: known[day] for day in sessions if day in known}
@@ -66,7 +75,7 @@ class Judged:
         return unapproved([*self._findings.result(), Finding(COUNTS_KEPT)], known)
 
     def bars(self, versions: Mapping[date, Version]) -> Bars | None:
-        """The symbols that have a bar on these days; None where other bars are stored by now."""
+        """The symbols that have a bar on these days; None where they have to be read."""
         if self._findings.exception() or not versions.items() <= self._versions.items():
             return None
         return self._presence.of(list(versions))
@@ -101,6 +110,7 @@ class StreamingJudge:
             self._scan.remember(packed.read(connection, before.start, before.end).bars)
         self._client = client
         self._versions: dict[date, Version] = {}
+        self._is_in_order = True
         self._waiting: list[_Seen] = []
         self._judging: Future[None] | None = None
         """The newest batch; after one that failed there is no other."""
@@ -109,13 +119,15 @@ class StreamingJudge:
     def take(self, connection: Connection, given: Fetched, outcome: Outcome) -> None:
         """Judge a session that has just been stored, if it was, some time from now.
 
-        Out of order it is not judged, and neither are then the sessions as a whole.
+        After one that is out of order none is judged: all have to be read.
         """
         answer, write = given.answer, outcome.write
         if not isinstance(answer, EncodedSession) or write is None or write.status is None:
             return
         session = outcome.session
-        if session < next(reversed(self._versions), session):
+        self._is_in_order &= session >= next(reversed(self._versions), session)
+        if not self._is_in_order:
+            self._versions, self._waiting = {}, []
             return
         self._versions[session] = answer.content_hash, write.stored
         stored = Stored(
