@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from threading import Thread
+from threading import Thread, Timer, get_ident
 from typing import TypeVar
 
 from dagster import DagsterExecutionInterruptedError
@@ -25,6 +25,9 @@ ENDED_AT_ONCE = 130
 
 ONE_SIGNAL = 0.3
 """Seconds within which several signals are one: `timeout` sends it to a process and its group."""
+
+TOLD_AGAIN = ONE_SIGNAL / 6
+"""Seconds after which an interrupt that was ignored comes again; still the same one."""
 
 
 def in_hand(work: Callable[[], Result]) -> tuple[Result, bool]:
@@ -60,6 +63,28 @@ def at_once_when_told_twice() -> Generator[None]:
         signals.close()
         watch.join()
         told.close()
+
+
+@contextmanager
+def told_again_when_ignored() -> Generator[None]:
+    """Tell the main thread again of an interrupt in the block that Python has to ignore.
+
+    Dagster raises it wherever the main thread is. In a finalizer that only shows a traceback, and
+    the load would go on to its end. For the main thread.
+    """
+    before, main = sys.unraisablehook, get_ident()
+
+    def ignored(error: "sys.UnraisableHookArgs") -> None:
+        if issubclass(error.exc_type, (KeyboardInterrupt, DagsterExecutionInterruptedError)):
+            Timer(TOLD_AGAIN, signal.pthread_kill, (main, signal.SIGINT)).start()
+        else:
+            before(error)
+
+    sys.unraisablehook = ignored
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 def _end_at_second(told: socket.socket) -> None:

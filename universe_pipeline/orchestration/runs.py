@@ -23,7 +23,11 @@ from universe_pipeline.adapters.postgres import liveness, losses
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.orchestration.catalogue import definitions
 from universe_pipeline.orchestration.instance import open_instance
-from universe_pipeline.orchestration.interrupts import INTERRUPTED, at_once_when_told_twice
+from universe_pipeline.orchestration.interrupts import (
+    INTERRUPTED,
+    at_once_when_told_twice,
+    told_again_when_ignored,
+)
 from universe_pipeline.orchestration.partitions import tags_of
 from universe_pipeline.orchestration.reconciliation import reconcile
 from universe_pipeline.orchestration.tags import COMMAND_TAG, JOB_TAG, lock_of
@@ -101,7 +105,7 @@ class Runs:
             success=result.success,
             messages=_messages(result),
             verdicts=_verdicts(result),
-            interrupted=any(INTERRUPTED in said for said in _errors(result)),
+            interrupted=any(_root(error).cls_name == INTERRUPTED for error in _errors(result)),
         )
 
 
@@ -111,6 +115,7 @@ def open_runs(settings: Settings, database: Database) -> Generator[Runs]:
     quieten_dagster()
     with (
         at_once_when_told_twice(),
+        told_again_when_ignored(),
         losses.told(database),
         open_instance(settings) as instance,
     ):
@@ -154,12 +159,17 @@ def _messages(result: Any) -> tuple[str, ...]:
 
 
 def _before_steps(result: Any) -> tuple[str, ...]:
-    failures = [event.job_failure_data.error for event in result.all_events if event.is_job_failure]
-    return tuple(_root(error).message.strip() for error in failures if error is not None)
+    return tuple(_root(error).message.strip() for error in _errors_of_the_run(result))
 
 
-def _errors(result: Any) -> list[str]:
-    return [_root(failure.error).cls_name for failure in _failures(result)]
+def _errors(result: Any) -> list[Any]:
+    """Those of its steps, and what ended the run before, between or after them."""
+    return [*(failure.error for failure in _failures(result)), *_errors_of_the_run(result)]
+
+
+def _errors_of_the_run(result: Any) -> list[Any]:
+    errors = [event.job_failure_data.error for event in result.all_events if event.is_job_failure]
+    return [error for error in errors if error is not None]
 
 
 def _failures(result: Any) -> list[Any]:

@@ -59,14 +59,16 @@ class User:
             said = process.communicate(timeout=300)[1]
             return process.returncode, said
 
-    def disturbed(self, number: signal.Signals, moment: "Moment", *arguments: str) -> int | None:
-        """Send a signal at a moment; the exit code, None where it was done before."""
+    def disturbed(
+        self, number: signal.Signals, moment: "Moment", *arguments: str
+    ) -> tuple[int, str] | None:
+        """Send a signal at a moment; as `run`, None where it was done before."""
         with self.started(*arguments) as process:
             if not moment.comes(process):
                 return None
             process.send_signal(number)
-            process.communicate(timeout=120)
-            return process.returncode
+            said = process.communicate(timeout=120)[1]
+            return process.returncode, said
 
 
 @dataclass(frozen=True, slots=True)

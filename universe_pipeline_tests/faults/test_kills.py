@@ -67,16 +67,16 @@ def test_a_load_that_is_ended_at_random_moments_loses_nothing_and_asks_for_nothi
     since = 0
     while line.times < times:
         there, asked = loaded(connection), vendor.count("grouped")
-        code = user.disturbed(number, at_random(moments, vendor), *command)
+        ended = user.disturbed(number, at_random(moments, vendor), *command)
         assert not there & set(asked_sessions(vendor, asked)), "asked for what was loaded"
         # Ended before it had begun its job, there is nothing to resume.
         command = ("resume",) if job_statuses(connection) else LOAD
-        if code is None:
+        if ended is None:
             since = finish(line, user, connection, vendor, since)
             command = LOAD
             continue
         line.times += 1
-        assert code in {-signal.SIGKILL, 130, -number}
+        assert ended[0] in {-signal.SIGKILL, 130, -number}, ended
     finish(line, user, connection, vendor, since)
 
     assert line.lost_or_doubled == (0, 0, 0, 0)

@@ -1,7 +1,11 @@
 """Runs from the command line look to the UI like its own."""
 
-import dagster as dg
+import signal
 
+import dagster as dg
+import pytest
+
+from universe_pipeline.orchestration.resources import JudgedResource
 from universe_pipeline.orchestration.runs import Runs
 from universe_pipeline_tests.orchestration.records import sessions
 
@@ -26,3 +30,17 @@ def test_a_run_names_its_job_its_sessions_and_the_code_location(
     assert origin is not None
     assert origin.job_name == "universe_discovery"
     assert origin.repository_origin.code_location_origin.location_name == "universe_pipeline"
+
+
+def test_a_run_that_is_interrupted_before_its_steps_is_known_as_interrupted(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(JudgedResource, "setup_for_execution", interrupt)
+
+    ended = runs.run("historical_load", sessions("2024-06-24"), name="a name")
+
+    assert not ended.success
+    assert ended.interrupted

@@ -16,7 +16,8 @@ LOADED_FIRST = 3
 
 
 def assert_agreed(webserver: Webserver, site: Site) -> None:
-    """Tables, partitions and `universe status` say the same, and nothing is still at work."""
+    """Tables, partitions and `universe status` say the same, and nothing goes on being at work."""
+    until(lambda: set(site.run_statuses()) <= {"SUCCESS", "FAILURE", "CANCELED"})
     loaded = site.loaded()
     assert site.covered() == loaded
     for asset in ("daily_bars", "data_coverage"):
@@ -26,7 +27,6 @@ def assert_agreed(webserver: Webserver, site: Site) -> None:
     seen = json.loads(site.universe("status", "--json").stdout)
     assert seen["sessions"].get("loaded", 0) == len(loaded)
     assert site.differing(loaded) == []
-    assert set(site.run_statuses()) <= {"SUCCESS", "FAILURE", "CANCELED"}
 
 
 def is_made_good(webserver: Webserver, site: Site) -> bool:
