@@ -16,16 +16,11 @@ The house, from the outside in (imports point inward only, held by import-linter
 """
 
 import os
-import sys
 
 from universe_pipeline.adapters import machine
 
 # A frame here has a session's 10,500 rows: what Polars' threads cost to wake, and to wait in, is
 # more than they do. Read when Polars first works; whoever has set it keeps it.
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
-
-# A writer that has waited for the server wants to go on at once, not when another thread has had
-# the interpreter for 5 ms more: a load takes a twentieth less time.
-sys.setswitchinterval(0.001)
 
 machine.share_memory()

@@ -25,7 +25,7 @@ from universe_pipeline.domain.quality.universe import judge_spans
 from universe_pipeline.domain.sessions import is_session
 from universe_pipeline.domain.thresholds import TRAILING, Thresholds
 
-_MANY = 10_000
+_MANY = 20_000
 """So many striking bars are judged at once."""
 
 _FORGET_EVERY = 12
