@@ -71,7 +71,7 @@ class Judged:
         stored = {day: known[day] for day in sessions if day in known}
         if {day: (one.content_hash, one.stored) for day, one in stored.items()} != self._versions:
             return None
-        # What their loads stored is the server's own count.
+        # How many bars of new sessions were stored is the server's own count.
         return unapproved([*self._findings.result(), Finding(COUNTS_KEPT)], known)
 
     def bars(self, versions: Mapping[date, Version]) -> Bars | None:

@@ -26,8 +26,11 @@ ENDED_AT_ONCE = 130
 ONE_SIGNAL = 0.3
 """Seconds within which several signals are one: `timeout` sends it to a process and its group."""
 
-TOLD_AGAIN = ONE_SIGNAL / 6
-"""Seconds after which an interrupt that was ignored comes again; still the same one."""
+_SOON = 0.05
+"""Seconds after which an interrupt that was ignored comes again: the finalizer is done by then."""
+
+_THE_SAME = b"\0"
+"""No signal's number: the next one is no second one."""
 
 
 def in_hand(work: Callable[[], Result]) -> tuple[Result, bool]:
@@ -57,7 +60,8 @@ def at_once_when_told_twice() -> Generator[None]:
     watch = Thread(target=_end_at_second, args=(told,), daemon=True)
     watch.start()
     try:
-        yield
+        with _told_again_when_ignored(signals):
+            yield
     finally:
         signal.set_wakeup_fd(before)
         signals.close()
@@ -66,30 +70,38 @@ def at_once_when_told_twice() -> Generator[None]:
 
 
 @contextmanager
-def told_again_when_ignored() -> Generator[None]:
+def _told_again_when_ignored(signals: socket.socket) -> Generator[None]:
     """Tell the main thread again of an interrupt in the block that Python has to ignore.
 
     Dagster raises it wherever the main thread is. In a finalizer that only shows a traceback, and
-    the load would go on to its end. For the main thread.
+    the load would go on to its end.
     """
     before, main = sys.unraisablehook, get_ident()
+    again: list[Timer] = []
 
     def ignored(error: "sys.UnraisableHookArgs") -> None:
-        if issubclass(error.exc_type, (KeyboardInterrupt, DagsterExecutionInterruptedError)):
-            Timer(TOLD_AGAIN, signal.pthread_kill, (main, signal.SIGINT)).start()
-        else:
+        if not issubclass(error.exc_type, (KeyboardInterrupt, DagsterExecutionInterruptedError)):
             before(error)
+            return
+        signals.send(_THE_SAME)
+        again.append(Timer(_SOON, signal.pthread_kill, (main, signal.SIGINT)))
+        again[-1].start()
 
     sys.unraisablehook = ignored
     try:
         yield
     finally:
+        for each in again:
+            each.join()  # what comes at the very end still belongs to the block
         sys.unraisablehook = before
 
 
 def _end_at_second(told: socket.socket) -> None:
     first: float | None = None
     while numbers := told.recv(64):
+        if _THE_SAME[0] in numbers:
+            first = None
+            continue
         if not {signal.SIGINT, signal.SIGTERM} & set(numbers):
             continue
         now = time.monotonic()

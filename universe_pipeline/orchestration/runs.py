@@ -23,11 +23,7 @@ from universe_pipeline.adapters.postgres import liveness, losses
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.orchestration.catalogue import definitions
 from universe_pipeline.orchestration.instance import open_instance
-from universe_pipeline.orchestration.interrupts import (
-    INTERRUPTED,
-    at_once_when_told_twice,
-    told_again_when_ignored,
-)
+from universe_pipeline.orchestration.interrupts import INTERRUPTED, at_once_when_told_twice
 from universe_pipeline.orchestration.partitions import tags_of
 from universe_pipeline.orchestration.reconciliation import reconcile
 from universe_pipeline.orchestration.tags import COMMAND_TAG, JOB_TAG, lock_of
@@ -115,7 +111,6 @@ def open_runs(settings: Settings, database: Database) -> Generator[Runs]:
     quieten_dagster()
     with (
         at_once_when_told_twice(),
-        told_again_when_ignored(),
         losses.told(database),
         open_instance(settings) as instance,
     ):
@@ -147,7 +142,7 @@ def _origin(job: str) -> RemoteJobOrigin:
 def _messages(result: Any) -> tuple[str, ...]:
     """What the failed steps said, without repetition: our own words, or the root of an error.
 
-    Where no step failed, what kept the run from coming to its steps.
+    Where no step failed, what ended the run outside of them.
     """
     said = dict.fromkeys(
         failure.user_failure_data.description or ""
@@ -155,20 +150,22 @@ def _messages(result: Any) -> tuple[str, ...]:
         else _root(failure.error).message.strip()
         for failure in _failures(result)
     )
-    return tuple(said) or _before_steps(result)
-
-
-def _before_steps(result: Any) -> tuple[str, ...]:
-    return tuple(_root(error).message.strip() for error in _errors_of_the_run(result))
+    outside = (_root(error).message.strip() for error in _errors_outside_of_steps(result))
+    return tuple(said) or tuple(outside)
 
 
 def _errors(result: Any) -> list[Any]:
     """Those of its steps, and what ended the run before, between or after them."""
-    return [*(failure.error for failure in _failures(result)), *_errors_of_the_run(result)]
+    of_steps = [failure.error for failure in _failures(result)]
+    return [*of_steps, *_errors_outside_of_steps(result)]
 
 
-def _errors_of_the_run(result: Any) -> list[Any]:
-    errors = [event.job_failure_data.error for event in result.all_events if event.is_job_failure]
+def _errors_outside_of_steps(result: Any) -> list[Any]:
+    errors = [
+        event.job_failure_data.error if event.is_job_failure else event.job_canceled_data.error
+        for event in result.all_events
+        if event.is_job_failure or event.event_type is dg.DagsterEventType.RUN_CANCELED
+    ]
     return [error for error in errors if error is not None]
 
 

@@ -46,6 +46,17 @@ def test_a_thread_that_gives_way_is_the_only_one_that_does():
     assert niceness() == before
 
 
+def test_a_thread_that_is_begun_by_one_that_gives_way_gives_way_as_much():
+    def begin_another() -> int:
+        with ThreadPoolExecutor(1, initializer=give_way) as pool:
+            return pool.submit(niceness).result()
+
+    with ThreadPoolExecutor(1, initializer=give_way) as pool:
+        given = pool.submit(begin_another).result()
+
+    assert given == min(niceness() + 10, 19)
+
+
 _ROOT = Path(__file__).parents[2]
 _ARENAS = """
 import ctypes, threading

@@ -1,12 +1,13 @@
 """Interrupts that come where nobody can take them."""
 
+import subprocess
 import sys
 import time
 
 import pytest
 from dagster import DagsterExecutionInterruptedError
 
-from universe_pipeline.orchestration.interrupts import told_again_when_ignored
+from universe_pipeline.orchestration.interrupts import at_once_when_told_twice
 
 
 class Finalizer:
@@ -23,12 +24,36 @@ class Finalizer:
 def test_an_interrupt_that_is_ignored_comes_again(
     error: type[BaseException], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with told_again_when_ignored():
+    with at_once_when_told_twice():
         Finalizer(error)
         with pytest.raises(KeyboardInterrupt):
             time.sleep(30)
 
     assert capsys.readouterr().err == ""
+
+
+def test_an_interrupt_that_is_ignored_at_the_end_still_comes() -> None:
+    with pytest.raises(KeyboardInterrupt), at_once_when_told_twice():
+        Finalizer(KeyboardInterrupt)
+
+
+_LATE = """
+import signal, time
+from universe_pipeline.orchestration.interrupts import ONE_SIGNAL, at_once_when_told_twice
+from universe_pipeline_tests.orchestration.test_interrupts import Finalizer
+with at_once_when_told_twice():
+    signal.signal(signal.SIGINT, lambda *_: time.sleep(2 * ONE_SIGNAL))
+    signal.raise_signal(signal.SIGINT)
+    Finalizer(KeyboardInterrupt)
+    time.sleep(ONE_SIGNAL)
+"""
+
+
+def test_an_interrupt_that_is_ignored_late_is_no_second_one() -> None:
+    """A second one would end the process at once."""
+    ended = subprocess.run([sys.executable, "-c", _LATE], capture_output=True, check=False)
+
+    assert (ended.returncode, ended.stderr) == (0, b"")
 
 
 def test_other_errors_that_are_ignored_are_told_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,7 +64,7 @@ def test_other_errors_that_are_ignored_are_told_as_ever(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(sys, "unraisablehook", hook)
 
-    with told_again_when_ignored():
+    with at_once_when_told_twice():
         Finalizer(ArithmeticError)
 
     assert told == [ArithmeticError]

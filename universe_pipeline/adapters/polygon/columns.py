@@ -43,7 +43,7 @@ _AROUND = msgspec.json.Decoder(_Around)
 def read_columns(
     reply: Reply, types: Mapping[str, pl.DataType]
 ) -> tuple[Header, pl.DataFrame] | None:
-    """Decode an answer and its rows, all at once.
+    """Decode an answer and its rows.
 
     None where anything about it is unusual: `read_rows` tells what.
 

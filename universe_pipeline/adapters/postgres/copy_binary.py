@@ -6,8 +6,8 @@ the number of fields and for each field its length (-1 for NULL) and its bytes, 
 All rows are laid out alike first, with room for the longest symbol and for every value; the bytes
 that a row does not have are then left out. Fingerprints, which databases keep, are of that layout.
 
-By numpy alone: Polars would hand the rows to a thread of its own, which on two cores has to wait
-for its turn.
+By numpy: Polars would hand the rows to a thread of its own, which on two cores has to wait for its
+turn.
 """
 
 from collections.abc import Iterator, Sequence
@@ -113,7 +113,9 @@ def _laid_out(
         rows["date"] = days[0][order]
     rows["symbol#"] = lengths[order]
     rows["symbol"] = symbols.view(f"S{symbols.shape[1]}")[order, 0]
-    for name in (*_PRESENT, *_OPTIONAL):
+    for name in _PRESENT:
+        rows[name] = bars[name].to_numpy()[order]
+    for name in _OPTIONAL:
         column = bars[name]
         if column.null_count():
             rows[f"{name}#"][column.is_null().to_numpy()[order]] = -1
