@@ -24,6 +24,8 @@ class Scale:
     """How often each read and each command is repeated."""
     reserve: int
     """Gigabytes of memory that are taken beforehand."""
+    log: int
+    """Files of the server's log that are made beforehand, of 16 MB each."""
 
 
 FULL = Scale(
@@ -36,6 +38,7 @@ FULL = Scale(
     archive=1_260,
     repeats=9,
     reserve=8,
+    log=64,
 )
 SMALL = Scale(
     symbols=300,
@@ -47,4 +50,5 @@ SMALL = Scale(
     archive=70,
     repeats=1,
     reserve=0,
+    log=0,
 )
