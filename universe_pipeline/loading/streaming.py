@@ -152,11 +152,10 @@ class StreamingJudge:
     def _judge(self, batch: list[_Seen]) -> None:
         for one in batch:
             self._scan.include(one.stored, one.rejected)
+        sessions = [one.stored.session for one in batch]
+        days = np.repeat(np.array(sessions, "M8[D]"), [one.bars.height for one in batch])
         bars = pl.concat([one.bars for one in batch])
-        days = np.array([one.stored.session for one in batch], dtype="M8[D]")
-        dated = pl.Series("date", np.repeat(days, [one.bars.height for one in batch]))
-        bars = pl.DataFrame([dated, *bars])
-        self._scan.judge(bars, [one.stored.session for one in batch])
+        self._scan.judge(pl.DataFrame([pl.Series("date", days), *bars]), sessions)
         if self._batches % _GIVE_BACK_EVERY == 0:
             give_back()
         self._batches += 1
