@@ -1,0 +1,81 @@
+"""Answers refused as too small, what discoveries changed and rejected, and severity INFO."""
+
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+
+SCHEMA = """
+CREATE TABLE refused_answers (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    dataset     text NOT NULL CHECK (dataset IN ('symbols', 'splits', 'session', 'symbol_bars')),
+    date        date,
+    symbol      text COLLATE "C",
+    answered_on date NOT NULL,
+    rows        integer NOT NULL,
+    expected    integer NOT NULL,
+    missing     text[] NOT NULL,
+    refused_at  timestamptz NOT NULL DEFAULT now(),
+    run_id      text,
+    reason      text,
+    approved_by text,
+    approved_at timestamptz,
+    stored_at   timestamptz,
+    CHECK ((dataset = 'session') = (date IS NOT NULL)),
+    CHECK ((dataset = 'symbol_bars') = (symbol IS NOT NULL)),
+    UNIQUE NULLS NOT DISTINCT (dataset, date, symbol, answered_on, stored_at)
+);
+COMMENT ON TABLE refused_answers IS
+    'Answers too small to replace what is stored: one row a day until an answer is stored.';
+COMMENT ON COLUMN refused_answers.missing IS
+    'keys of the stored rows that the answer lacks: symbols, or dates of a symbol''s bars';
+COMMENT ON COLUMN refused_answers.stored_at IS
+    'when the approved answer was stored, which uses the approval up; null: it still counts';
+
+CREATE TABLE symbol_revisions (
+    symbol           text COLLATE "C" NOT NULL,
+    name             text NOT NULL,
+    type             text,
+    primary_exchange text,
+    currency         text,
+    cik              text,
+    composite_figi   text,
+    share_class_figi text,
+    active           boolean NOT NULL,
+    delisted_date    date,
+    last_updated_utc timestamptz,
+    believed_from    timestamptz NOT NULL,
+    replaced_at      timestamptz NOT NULL,
+    run_id           text,
+    PRIMARY KEY (symbol, replaced_at)
+);
+COMMENT ON TABLE symbol_revisions IS
+    'The values of symbols that a later discovery changed, and from when to when they were there.';
+
+CREATE TABLE rejected_symbols (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    symbol     text COLLATE "C",
+    active     boolean NOT NULL,
+    rule       text NOT NULL,
+    payload    jsonb NOT NULL,
+    fetched_at timestamptz NOT NULL,
+    run_id     text
+);
+COMMENT ON TABLE rejected_symbols IS 'Rows of the newest reference lists that broke a rule.';
+COMMENT ON COLUMN rejected_symbols.active IS 'whether it stood in the list of active tickers';
+
+ALTER TABLE universe_snapshots
+    ADD COLUMN revised integer, ADD COLUMN rejected integer, ADD COLUMN absent_fields jsonb;
+COMMENT ON COLUMN universe_snapshots.absent_fields IS
+    'known values that the lists no longer hold and that are kept, by column: count and examples';
+
+ALTER TABLE rule_results DROP CONSTRAINT rule_results_severity_check,
+    ADD CONSTRAINT rule_results_severity_check CHECK (severity IN ('ERROR', 'WARN', 'INFO'));
+ALTER TABLE broken_rules DROP CONSTRAINT broken_rules_severity_check,
+    ADD CONSTRAINT broken_rules_severity_check CHECK (severity IN ('ERROR', 'WARN', 'INFO'));
+"""
+
+
+def upgrade() -> None:
+    """Create them."""
+    op.execute(SCHEMA)

@@ -1,0 +1,163 @@
+"""`refused_answers`: answers too small to replace what is stored, until they are believed.
+
+The policy is in `domain.completeness`; this module keeps what it needs from one day to the next.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import psycopg
+
+from universe_pipeline.adapters.postgres.text import storable
+from universe_pipeline.domain.completeness import Refused, ShortAnswer, is_believed
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What an answer is about: a whole list, one session, or one symbol's bars."""
+
+    dataset: str
+    session: date | None = None
+    symbol: str | None = None
+
+    def __str__(self) -> str:
+        """As `universe approve` takes it."""
+        return str(self.session or self.symbol or self.dataset)
+
+
+SYMBOLS = Subject("symbols")
+SPLITS = Subject("splits")
+
+
+def of_session(session: date) -> Subject:
+    """The grouped answer of a session."""
+    return Subject("session", session)
+
+
+def of_symbol(symbol: str) -> Subject:
+    """The per-symbol answers of a symbol, whatever range they are about."""
+    return Subject("symbol_bars", symbol=storable(symbol))
+
+
+_IS_OPEN = """
+    dataset = %(dataset)s AND date IS NOT DISTINCT FROM %(date)s
+    AND symbol IS NOT DISTINCT FROM %(symbol)s AND stored_at IS NULL
+    """
+
+
+def _given(subject: Subject) -> dict[str, Any]:
+    return {"dataset": subject.dataset, "date": subject.session, "symbol": subject.symbol}
+
+
+def believe_or_refuse(
+    connection: psycopg.Connection, subject: Subject, answer: ShortAnswer, run_id: str | None
+) -> bool:
+    """Whether a short answer may be stored; one that may not is recorded for the days to come.
+
+    The caller stores a believed answer and then calls `close`, in the same transaction.
+    """
+    if is_believed(answer, _refused(connection, subject)):
+        return True
+    connection.execute(
+        """
+        INSERT INTO refused_answers
+            (dataset, date, symbol, answered_on, rows, expected, missing, run_id)
+        VALUES (%(dataset)s, %(date)s, %(symbol)s, %(day)s, %(rows)s, %(expected)s, %(missing)s,
+                %(run_id)s)
+        ON CONFLICT (dataset, date, symbol, answered_on, stored_at) DO UPDATE SET
+            rows = excluded.rows, expected = excluded.expected, missing = excluded.missing,
+            refused_at = excluded.refused_at, run_id = excluded.run_id,
+            reason = NULL, approved_by = NULL, approved_at = NULL
+        """,
+        {
+            **_given(subject),
+            "day": answer.day,
+            "rows": answer.rows,
+            "expected": answer.expected,
+            "missing": sorted(storable(key) for key in answer.missing),
+            "run_id": run_id,
+        },
+    )
+    return False
+
+
+def _refused(connection: psycopg.Connection, subject: Subject) -> list[Refused]:
+    rows = connection.execute(
+        "SELECT rows, expected, missing, answered_on, approved_at IS NOT NULL"
+        f" FROM refused_answers WHERE {_IS_OPEN}",
+        _given(subject),
+    )
+    return [
+        Refused(ShortAnswer(count, expected, frozenset(missing), day), approved)
+        for count, expected, missing, day, approved in rows
+    ]
+
+
+def days_refused(connection: psycopg.Connection, subject: Subject) -> int:
+    """On how many different days answers about `subject` have been refused so far."""
+    row = connection.execute(
+        f"SELECT count(*) FROM refused_answers WHERE {_IS_OPEN}", _given(subject)
+    ).fetchone()
+    return row[0] if row else 0
+
+
+def close(connection: psycopg.Connection, subject: Subject) -> None:
+    """An answer has been stored: refused ones count no more, and an approval is used up."""
+    connection.execute(
+        f"DELETE FROM refused_answers WHERE {_IS_OPEN} AND approved_at IS NULL", _given(subject)
+    )
+    connection.execute(
+        f"UPDATE refused_answers SET stored_at = clock_timestamp() WHERE {_IS_OPEN}",
+        _given(subject),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRefusal:
+    """The newest refused answer about a subject, since an answer about it was stored."""
+
+    subject: Subject
+    rows: int
+    expected: int
+    refused_at: datetime
+    days: int
+    """Different days on which answers were refused."""
+    approved: bool
+
+
+_NEWEST = """
+    SELECT DISTINCT ON (dataset, date, symbol) dataset, date, symbol, rows, expected, refused_at,
+           count(*) OVER (PARTITION BY dataset, date, symbol), approved_at IS NOT NULL
+    FROM refused_answers WHERE stored_at IS NULL
+    ORDER BY dataset, date, symbol, answered_on DESC
+    """
+
+
+def open_refusals(connection: psycopg.Connection) -> Mapping[Subject, OpenRefusal]:
+    """The newest refused answer about each subject that still waits to be believed."""
+    found = [
+        OpenRefusal(Subject(*row[:3]), *row[3:]) for row in connection.execute(_NEWEST).fetchall()
+    ]
+    return {one.subject: one for one in found}
+
+
+def approve(
+    connection: psycopg.Connection, subject: Subject, reason: str, approved_by: str
+) -> OpenRefusal | None:
+    """Approve the newest refused answer about `subject`; None if none waits.
+
+    The approval holds for an answer that lacks the same rows, once.
+    """
+    with connection.transaction():
+        connection.execute(
+            f"""
+            UPDATE refused_answers SET
+                reason = %(reason)s, approved_by = %(by)s, approved_at = clock_timestamp()
+            WHERE id = (SELECT id FROM refused_answers WHERE {_IS_OPEN}
+                        ORDER BY answered_on DESC LIMIT 1)
+            """,
+            {**_given(subject), "reason": storable(reason), "by": storable(approved_by)},
+        )
+        return open_refusals(connection).get(subject)

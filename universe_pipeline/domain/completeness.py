@@ -1,0 +1,72 @@
+"""When an answer counts as whole, and when a smaller one is believed.
+
+One policy for every answer that replaces stored rows: the reference lists, the splits, a session's
+bars, a symbol's bars. Absence proves nothing by itself, because vendors lose pages, rows and whole
+markets for hours or days.
+
+- An answer is *short* when it holds less than `LEAST_SHARE` of the stored rows that it would
+  replace. A short answer replaces nothing; it is recorded as refused, and as a failure.
+- A short answer is believed when the same one arrives on `CONFIRMATIONS` different days, or when a
+  person approves it. A whole answer in between starts the count again.
+- Two short answers are the same when they lack the same rows. Three answers that each lose another
+  third of a list confirm nothing.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+LEAST_SHARE = 0.9
+"""An answer with less than this share of the stored rows is short."""
+
+CONFIRMATIONS = 3
+"""A short answer is believed when it arrives on this many different days."""
+
+_SAME_SHARE = 0.9
+"""Of the rows that one short answer lacks, the share that the same answer lacks again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShortAnswer:
+    """What a short answer holds and lacks, and the day on which it was requested."""
+
+    rows: int
+    """Usable rows of the answer."""
+    expected: int
+    """Rows that are stored, or that a whole answer would hold."""
+    missing: frozenset[str]
+    """Keys of the expected rows that the answer lacks: symbols, or ISO dates of a symbol's bars."""
+    day: date
+    """UTC day of the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A short answer that was refused, and whether a person approved it since."""
+
+    answer: ShortAnswer
+    approved: bool
+
+
+def is_short(rows: int, expected: int, least_share: float = LEAST_SHARE) -> bool:
+    """Whether an answer with `rows` usable rows is too small to replace `expected` ones."""
+    return rows < least_share * expected
+
+
+def is_believed(answer: ShortAnswer, earlier: Iterable[Refused]) -> bool:
+    """Whether a short answer may replace what is stored.
+
+    Args:
+        answer: the short answer.
+        earlier: the refused ones since the last answer that was stored, in any order.
+    """
+    same = [one for one in earlier if _is_same(one.answer, answer)]
+    days = {answer.day, *(one.answer.day for one in same)}
+    return len(days) >= CONFIRMATIONS or any(one.approved for one in same)
+
+
+def _is_same(earlier: ShortAnswer, later: ShortAnswer) -> bool:
+    """Whether `later` lacks what `earlier` lacked, and hardly anything else."""
+    still, newly = earlier.missing & later.missing, later.missing - earlier.missing
+    is_still_missing = len(still) >= _SAME_SHARE * len(earlier.missing)
+    return is_still_missing and len(newly) <= (1 - _SAME_SHARE) * later.expected

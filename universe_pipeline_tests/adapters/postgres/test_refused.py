@@ -1,0 +1,73 @@
+"""`refused_answers`: one row a day, until an answer is stored or a person approves one."""
+
+from datetime import date
+
+import psycopg
+
+from universe_pipeline.adapters.postgres import refused
+from universe_pipeline.adapters.postgres.connection import Database
+from universe_pipeline.domain.completeness import ShortAnswer
+
+A_THIRD = frozenset({"AAPL", "BCpC", "MSFT"})
+SESSION = refused.of_session(date(2024, 1, 2))
+
+
+def short(day: int, missing: frozenset[str] = A_THIRD) -> ShortAnswer:
+    return ShortAnswer(9 - len(missing), 9, missing, date(2026, 11, day))
+
+
+def answered(connection: psycopg.Connection, subject: refused.Subject, *days: int) -> list[bool]:
+    return [refused.believe_or_refuse(connection, subject, short(day), "run") for day in days]
+
+
+def test_the_third_day_is_believed_and_days_are_counted_once(database: Database) -> None:
+    with database.connect() as connection:
+        assert answered(connection, refused.SYMBOLS, 1, 1, 2, 2) == [False] * 4
+        assert refused.days_refused(connection, refused.SYMBOLS) == 2
+        assert answered(connection, refused.SYMBOLS, 3) == [True]
+
+
+def test_subjects_are_counted_apart(database: Database) -> None:
+    with database.connect() as connection:
+        answered(connection, SESSION, 1, 2)
+        assert answered(connection, refused.of_session(date(2024, 1, 3)), 3) == [False]
+        assert answered(connection, refused.of_symbol("AAPL"), 3) == [False]
+        assert answered(connection, refused.SPLITS, 3) == [False]
+        assert answered(connection, SESSION, 3) == [True]
+
+
+def test_an_answer_that_is_stored_starts_the_count_again(database: Database) -> None:
+    with database.connect() as connection:
+        answered(connection, refused.SPLITS, 1, 2)
+        refused.close(connection, refused.SPLITS)
+        assert refused.open_refusals(connection) == {}
+        assert answered(connection, refused.SPLITS, 3) == [False]
+
+
+def test_an_approval_counts_once(database: Database) -> None:
+    with database.connect() as connection:
+        answered(connection, SESSION, 1)
+        approved = refused.approve(connection, SESSION, "the vendor withdrew 3 rows", "ada")
+        assert approved is not None
+        assert (approved.rows, approved.expected, approved.approved) == (6, 9, True)
+        assert answered(connection, SESSION, 1) == [True]
+        refused.close(connection, SESSION)
+        assert answered(connection, SESSION, 1) == [False]
+        kept = connection.execute(
+            "SELECT reason, approved_by FROM refused_answers WHERE stored_at IS NOT NULL"
+        ).fetchall()
+        assert kept == [("the vendor withdrew 3 rows", "ada")]
+
+
+def test_an_approval_is_of_one_answer(database: Database) -> None:
+    with database.connect() as connection:
+        answered(connection, SESSION, 1)
+        refused.approve(connection, SESSION, "right", "ada")
+        other = short(1, frozenset({"IBM", "KO", "PG", "T"}))
+        assert not refused.believe_or_refuse(connection, SESSION, other, None)
+        assert not refused.open_refusals(connection)[SESSION].approved
+
+
+def test_nothing_refused_is_nothing_to_approve(database: Database) -> None:
+    with database.connect() as connection:
+        assert refused.approve(connection, refused.of_symbol("AAPL"), "why not", "ada") is None
