@@ -22,6 +22,7 @@ from universe_pipeline.domain.bars import RejectedRow
 from universe_pipeline.domain.errors import (
     CollapsedError,
     FailureKind,
+    PermanentError,
     RetryableError,
     VendorError,
 )
@@ -84,7 +85,7 @@ def refresh_splits(
 def _list(client: PolygonClient, on_page: Callable[[int], None]) -> SplitList:
     try:
         return _list_of(client, on_page, older=False)
-    except VendorError as refused:
+    except PermanentError as refused:  # a proxy's 403 or 404 is retryable, and says nothing
         if refused.http_status not in _NOT_THERE:
             raise
     return _list_of(client, on_page, older=True)

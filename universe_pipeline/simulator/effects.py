@@ -199,6 +199,7 @@ _EFFECTS: dict[Kind, _Effect] = {
     "403_not_entitled": _refused(403, answers.NOT_ENTITLED),
     "403_timeframe": _refused(403, answers.OUTSIDE_PLAN),
     "403_before_end_of_day": _refused(403, answers.BEFORE_END_OF_DAY),
+    "403_firewall": _plain(403, _PAGE % ((b"Request blocked",) * 2), "text/html"),
     "404": _refused(404, answers.NO_DATA),
     "429": _refused(429, answers.TOO_MANY_REQUESTS),
     "500": _refused(500, "An internal error occurred"),

@@ -40,6 +40,7 @@ Replacement: TypeAlias = Literal[
     "403_not_entitled",
     "403_timeframe",
     "403_before_end_of_day",
+    "403_firewall",  # an HTML page, as a firewall on the way sends it
     "404",
     "429",  # with Retry-After if `retry_after` is given
     "500",

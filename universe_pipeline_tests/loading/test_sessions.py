@@ -242,6 +242,18 @@ def test_what_the_key_forbids_stops_the_rest(
     assert vendor.count("grouped") <= 4  # the two, and what was in flight behind them
 
 
+def test_a_firewalls_page_stops_no_job(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor
+):
+    vendor.faults.add("403_firewall", session=JULY_2)
+
+    outcomes = load(client, store, DAYS)
+
+    states = [outcome.state for outcome in outcomes.values()]
+    assert states == ["failed" if day == JULY_2 else "loaded" for day in DAYS]
+    assert errors(store) == [(JULY_2, None, "not_the_vendor", 403, 2, True, "run", True)]
+
+
 @pytest.mark.parametrize(
     ("fault", "kind"),
     [

@@ -87,6 +87,18 @@ def test_where_the_newer_endpoint_is_not_there_the_older_one_is_asked(
     assert open_failures(store) == []
 
 
+def test_a_firewalls_page_is_no_reason_to_ask_the_older_endpoint(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor
+):
+    vendor.faults.add("403_firewall", endpoint="splits")
+
+    with pytest.raises(RetryableError) as caught:
+        refresh_splits(client, store)
+
+    assert caught.value.kind is FailureKind.NOT_THE_VENDOR
+    assert asked(vendor)[1] == 0
+
+
 def test_types_that_are_known_outlive_a_list_of_the_older_endpoint(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor
 ):

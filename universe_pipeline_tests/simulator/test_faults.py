@@ -90,6 +90,12 @@ def test_refusals_have_the_vendors_bodies(
 @pytest.mark.parametrize(
     ("kind", "status", "content_type", "start"),
     [
+        (
+            "403_firewall",
+            403,
+            "text/html",
+            b"<!doctype html><html><head><title>Request blocked<",
+        ),
         ("502", 502, "text/html", b"<!doctype html><html><head><title>502 Bad Gateway<"),
         ("503", 503, "text/plain", b"Service Unavailable"),
         ("504", 504, "text/plain", b"upstream request timeout"),

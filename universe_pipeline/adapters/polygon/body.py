@@ -30,34 +30,44 @@ class _TooLargeError(Exception):
     """Says what is too large, and how much of it there may be."""
 
 
-def read_answer(chunks: Iterable[bytes], encoding: str, endpoint: str) -> bytearray:
-    """A whole body of the Content-Encoding `encoding`, unpacked.
+def packing(header: str) -> str:
+    """How a Content-Encoding says that a body is packed: "gzip", "" for not at all, or another.
+
+    Names have no case, `x-gzip` is gzip, and `identity` changes nothing (RFC 9110, 8.4.1).
+    """
+    named = (name.strip().lower() for name in header.split(","))
+    applied = (name for name in named if name not in ("", "identity"))
+    return ", ".join("gzip" if name == "x-gzip" else name for name in applied)
+
+
+def read_answer(chunks: Iterable[bytes], packed_as: str, endpoint: str) -> bytearray:
+    """A whole body of that `packing`, unpacked.
 
     Raises:
         PermanentError: it has more than `MOST_BYTES`, or `MOST_PACKED` as it came (too_large).
         RetryableError: it is packed as was not asked for (unexpected_shape).
         Damaged: it is, or ends early.
     """
-    if encoding not in ("", "identity", "gzip"):
+    if packed_as not in ("", "gzip"):
         raise RetryableError(
             FailureKind.UNEXPECTED_SHAPE,
             endpoint,
-            f"the body is packed as {visible(encoding)}, not as gzip",
+            f"the body is packed as {visible(packed_as)}, not as gzip",
         )
     body = bytearray()
     try:
-        for part in _within(MOST_BYTES, "body", _unpacked(chunks, encoding)):
+        for part in _within(MOST_BYTES, "body", _unpacked(chunks, packed_as)):
             body += part
     except _TooLargeError as refused:
         raise PermanentError(FailureKind.TOO_LARGE, endpoint, str(refused)) from None
     return body
 
 
-def read_explanation(chunks: Iterable[bytes], encoding: str) -> bytearray:
+def read_explanation(chunks: Iterable[bytes], packed_as: str) -> bytearray:
     """The beginning of an error's body; its end explains nothing, and the status says the rest."""
     body = bytearray()
     try:
-        for part in _unpacked(chunks, encoding):
+        for part in _unpacked(chunks, packed_as):
             body += part
             if len(body) > _MOST_EXPLANATION:
                 break
@@ -75,8 +85,8 @@ def _within(most: int, what: str, parts: Iterable[bytes]) -> Iterator[bytes]:
         yield part
 
 
-def _unpacked(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    if encoding != "gzip":
+def _unpacked(chunks: Iterable[bytes], packed_as: str) -> Iterator[bytes]:
+    if packed_as != "gzip":
         return iter(chunks)
     return _gunzip(_within(MOST_PACKED, "packed body", chunks))
 

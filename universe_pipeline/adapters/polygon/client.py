@@ -200,7 +200,7 @@ class PolygonClient:
     def _ask(self, url: httpx.URL, read: Callable[[Reply], _Read]) -> _Read:
         """Ask until `read` accepts the reply or patience ends."""
         closed = self._exchange.closed
-        tries = Tries(self._patience, self._pace, closed.wait)
+        tries = Tries(self._patience, self._pace, closed.wait, str(self._base_url))
         while True:
             tries.next()
             try:

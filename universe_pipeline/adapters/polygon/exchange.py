@@ -17,7 +17,12 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from universe_pipeline.adapters.polygon.body import Damaged, read_answer, read_explanation
+from universe_pipeline.adapters.polygon.body import (
+    Damaged,
+    packing,
+    read_answer,
+    read_explanation,
+)
 from universe_pipeline.adapters.polygon.deadline import DeadlineTransport, deadline
 from universe_pipeline.adapters.polygon.key import ApiKey
 from universe_pipeline.adapters.polygon.retry import Patience
@@ -61,7 +66,9 @@ class Exchange:
         self, base_url: httpx.URL, key: ApiKey, patience: Patience, connections: int
     ) -> None:
         self._key, self._patience, self.closed = key, patience, Event()
-        self._transport = DeadlineTransport(proxy=_proxy_to(base_url), connections=connections)
+        proxy = _proxy_to(base_url)
+        self._base_url, self._via = base_url, _named_proxy(proxy)
+        self._transport = DeadlineTransport(proxy=proxy, connections=connections)
         self._headers = {
             "Authorization": key.bearer,
             "Accept": "application/json",
@@ -100,16 +107,22 @@ class Exchange:
         request = httpx.Request("GET", url, headers=self._headers, extensions=self._extensions)
         with (
             deadline(self._patience.request),
-            _transport_errors(endpoint) as progress,
+            _transport_errors(endpoint, self._named(url)) as progress,
             closing(self._transport.handle_request(request)) as response,
         ):
             progress.reading_body = True
-            encoding = response.headers.get("Content-Encoding", "").lower()
+            packed_as = packing(response.headers.get("Content-Encoding", ""))
             if response.status_code == HTTPStatus.OK:
-                body = read_answer(response.iter_raw(), encoding, endpoint)
+                body = read_answer(response.iter_raw(), packed_as, endpoint)
             else:
-                body = read_explanation(response.iter_raw(), encoding)
+                body = read_explanation(response.iter_raw(), packed_as)
             return Reply(url, response.status_code, body, response.headers)
+
+    def _named(self, url: httpx.URL) -> str:
+        """The address that answers for `url`, the setting that names it, the proxy on the way."""
+        origin = f"{url.scheme}://{url.netloc.decode('ascii')}"
+        is_set = url.netloc == self._base_url.netloc  # a next_url may lead to the twin host
+        return f"{origin}{' (POLYGON_BASE_URL)' if is_set else ''}{self._via}"
 
     def close(self) -> None:
         """Close all connections, and make no others; who waits for an answer is told at once."""
@@ -123,25 +136,35 @@ class _Progress:
 
 
 @contextmanager
-def _transport_errors(endpoint: str) -> Generator[_Progress, None, None]:
+def _transport_errors(endpoint: str, address: str) -> Generator[_Progress, None, None]:
     progress = _Progress()
     # Raised from nothing: what the library says is in the message, where the key is hidden.
     try:
         yield progress
     except httpx.TimeoutException as error:
-        message = f"no whole answer in time: {_named(error)}"
+        is_unreached = isinstance(error, httpx.ConnectTimeout)
+        what = "cannot reach" if is_unreached else "no whole answer in time from"
+        message = f"{what} {address}: {_reason(error)}"
         raise RetryableError(FailureKind.TIMEOUT, endpoint, message) from None
     except (httpx.TransportError, Damaged) as error:
-        kind, message = (
-            (FailureKind.CUT_BODY, f"the body is cut off or damaged: {_named(error)}")
-            if progress.reading_body
-            else (FailureKind.CONNECTION, f"the connection failed: {_named(error)}")
-        )
-        raise RetryableError(kind, endpoint, message) from None
+        if progress.reading_body:
+            kind, what = FailureKind.CUT_BODY, f"the body from {address} is cut off or damaged"
+        elif isinstance(error, httpx.ConnectError | httpx.ProxyError):
+            kind, what = FailureKind.CONNECTION, f"cannot reach {address}"
+        else:
+            kind, what = FailureKind.CONNECTION, f"the connection to {address} failed"
+        raise RetryableError(kind, endpoint, f"{what}: {_reason(error)}") from None
 
 
-def _named(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return f"{visible(str(error))} ({type(error).__name__})"
+
+
+def _named_proxy(proxy: str | None) -> str:
+    """For messages; without the password that its address may hold."""
+    if proxy is None:
+        return ""
+    return f" by the proxy {httpx.URL(proxy).netloc.decode('ascii')} (HTTPS_PROXY or ALL_PROXY)"
 
 
 def _proxy_to(base_url: httpx.URL) -> str | None:

@@ -8,13 +8,18 @@ would count the minutes that a request waits for its turn; and 429s have a budge
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from threading import Lock
 
 from universe_pipeline.adapters.polygon.pacing import Pace
 from universe_pipeline.domain.errors import RetryableError
 
 logger = logging.getLogger("universe_pipeline.polygon")
+
+ROUND_SECONDS = 300.0
+"""Requests that fail for the same reason at the same try are one round for so long: those in
+flight together, and the lists and sessions that a command asks for one after the other."""
 
 
 class RateLimitedError(RetryableError):
@@ -49,12 +54,45 @@ class Patience:
     """What any 429 asks for, so that `Retry-After: 0` starts no storm."""
 
 
+class _Rounds:
+    """Which rounds of retries this process has reported; thread-safe."""
+
+    def __init__(self) -> None:
+        self._until: dict[Hashable, float] = {}
+        self._lock = Lock()
+
+    def opens(self, a_round: Hashable, seconds: float) -> bool:
+        """Whether the round is new; then it lasts for `seconds`."""
+        now = time.monotonic()
+        with self._lock:
+            self._until = {known: until for known, until in self._until.items() if until > now}
+            is_new = a_round not in self._until
+            self._until.setdefault(a_round, now + seconds)
+        return is_new
+
+
+_rounds = _Rounds()
+
+
 class Tries:
     """The tries of one request."""
 
-    def __init__(self, patience: Patience, pace: Pace, sleep: Callable[[float], object]) -> None:
-        """Nothing has been tried yet; `sleep` may return early, when no other try is to follow."""
-        self._patience, self._pace, self._rest = patience, pace, sleep
+    def __init__(
+        self,
+        patience: Patience,
+        pace: Pace,
+        sleep: Callable[[float], object],
+        vendor: str = "",
+    ) -> None:
+        """Nothing has been tried yet.
+
+        Args:
+            patience: how long to go on.
+            pace: asked before every try.
+            sleep: may return early, when no other try is to follow.
+            vendor: its address; requests to the same one are logged once a round.
+        """
+        self._patience, self._pace, self._rest, self._vendor = patience, pace, sleep, vendor
         self.requests = 0
         self._failures = 0
         self._limited_since: float | None = None
@@ -82,8 +120,14 @@ class Tries:
             raise error
         longest = min(patience.longest_wait, patience.first_wait * 2 ** (self._failures - 1))
         wait = longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, guards nothing
-        logger.info(
-            "%s; try %d of %d in %.1f s", error, self._failures + 1, patience.attempts, wait
+        is_new = self._opens_round(error, self._failures, ROUND_SECONDS)
+        logger.log(
+            logging.INFO if is_new else logging.DEBUG,
+            "%s; try %d of %d in %.1f s",
+            error,
+            self._failures + 1,
+            patience.attempts,
+            wait,
         )
         self._rest(wait)
 
@@ -98,5 +142,9 @@ class Tries:
         # At most what is left: a mistaken Retry-After must not stop everybody for years.
         wait = min(left, patience.rate_limited_wait if asked is None else asked)
         wait = max(wait, patience.shortest_rate_limited_wait)
-        logger.warning("%s; nobody asks for %.0f s", error, wait)
+        level = logging.WARNING if self._opens_round(error, 0, wait) else logging.DEBUG
+        logger.log(level, "%s; all requests wait %.0f s", error, wait)
         self._pace.back_off(wait)
+
+    def _opens_round(self, error: RetryableError, failures: int, seconds: float) -> bool:
+        return _rounds.opens((self._vendor, error.kind, error.message, failures), seconds)

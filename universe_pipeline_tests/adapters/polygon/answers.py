@@ -61,6 +61,12 @@ def listed(*tickers: Any, **changes: Any) -> dict[str, Any]:
     }
 
 
+def refused(text: str, status: str = "ERROR") -> dict[str, str]:
+    """A refusal in the vendor's form: the text stands under `error`, or for NOT_… `message`."""
+    key = "error" if status == "ERROR" else "message"
+    return {"status": status, "request_id": "6a7e466379af0a71039d60cc78e72282", key: text}
+
+
 EMPTY: dict[str, Any] = {
     "queryCount": 0,
     "resultsCount": 0,

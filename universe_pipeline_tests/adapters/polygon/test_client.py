@@ -18,7 +18,14 @@ from universe_pipeline.domain.errors import (
     RetryableError,
     VendorError,
 )
-from universe_pipeline_tests.adapters.polygon.answers import EMPTY, grouped, listed, ranged, row
+from universe_pipeline_tests.adapters.polygon.answers import (
+    EMPTY,
+    grouped,
+    listed,
+    ranged,
+    refused,
+    row,
+)
 from universe_pipeline_tests.adapters.polygon.conftest import BRISK, KEY, RecordingPace
 from universe_pipeline_tests.adapters.polygon.scripted_vendor import (
     Reply,
@@ -80,13 +87,14 @@ def test_before_the_end_of_the_day_is_not_yet_published_and_not_asked_again(
 @pytest.mark.parametrize(
     ("status", "body", "error", "kind"),
     [
-        (400, {"error": "bad cursor"}, PermanentError, FailureKind.BAD_REQUEST),
-        (401, {"error": "Unknown API Key"}, AccessError, FailureKind.UNAUTHORIZED),
-        (403, {"message": "You are not entitled"}, AccessError, FailureKind.NOT_ENTITLED),
-        (403, {"message": "doesn't include this data Timeframe."}, PermanentError, "outside_plan"),
-        (403, b"<html>denied</html>", AccessError, FailureKind.NOT_ENTITLED),
-        (404, {"message": "Data not found."}, PermanentError, FailureKind.NOT_FOUND),
-        (418, b"", PermanentError, FailureKind.BAD_REQUEST),
+        (400, refused("bad cursor"), PermanentError, FailureKind.BAD_REQUEST),
+        (401, refused("Unknown API Key"), AccessError, FailureKind.UNAUTHORIZED),
+        (401, refused("Unknown API Key", "NOT_AUTHORIZED"), AccessError, FailureKind.UNAUTHORIZED),
+        (403, refused("Not entitled", "NOT_AUTHORIZED"), AccessError, FailureKind.NOT_ENTITLED),
+        (403, refused("Not entitled"), AccessError, FailureKind.NOT_ENTITLED),
+        (403, refused("this data Timeframe.", "NOT_AUTHORIZED"), PermanentError, "outside_plan"),
+        (404, refused("Data not found.", "NOT_FOUND"), PermanentError, FailureKind.NOT_FOUND),
+        (418, refused("no tea"), PermanentError, FailureKind.BAD_REQUEST),
     ],
 )
 def test_a_permanent_refusal_is_asked_once(

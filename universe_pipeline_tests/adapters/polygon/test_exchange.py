@@ -57,6 +57,8 @@ def test_a_vendor_that_stalls_or_drips_is_left(
     error = _error(hasty)
 
     assert (error.kind, error.attempts) == (FailureKind.TIMEOUT, 2)
+    named = f"no whole answer in time from {vendor.base_url} (POLYGON_BASE_URL): "
+    assert error.message.startswith(named)
 
 
 def test_a_tls_handshake_that_stalls_is_left():
@@ -81,12 +83,40 @@ def test_a_connection_that_ends_without_an_answer_is_asked_again(
     assert (error.kind, error.attempts) == (FailureKind.CONNECTION, 3)
 
 
-def test_an_address_where_nobody_listens_is_a_failed_connection(vendor: ScriptedVendor):
-    nobody = "http://127.0.0.1:1"
-    with PolygonClient(nobody, KEY, patience=BRISK) as client:
+@pytest.mark.parametrize(
+    "address",
+    ["http://127.0.0.1:1", "http://[::1]:1", "https://127.0.0.1:1", "https://vendor.invalid"],
+)
+def test_an_address_that_cannot_be_reached_is_named_with_its_setting(address: str):
+    with PolygonClient(f"{address}/path", KEY, patience=BRISK) as client:
         error = _error(client)
 
     assert (error.kind, error.attempts) == (FailureKind.CONNECTION, 3)
+    assert error.message.startswith(f"cannot reach {address} (POLYGON_BASE_URL): ")
+
+
+def test_a_server_that_speaks_no_tls_is_named_with_its_setting(vendor: ScriptedVendor):
+    vendor.script(answer(b"no TLS"))
+    address = vendor.base_url.replace("http://", "https://")
+    with PolygonClient(address, KEY, patience=BRISK) as client:
+        error = _error(client)
+
+    assert error.kind is FailureKind.CONNECTION
+    assert error.message.startswith(f"cannot reach {address} (POLYGON_BASE_URL): [SSL")
+
+
+def test_a_proxy_that_cannot_be_reached_is_named_without_its_password(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:pass-word@127.0.0.1:1")
+    with PolygonClient("https://vendor.example", KEY, patience=BRISK) as client:
+        error = _error(client)
+
+    assert error.message.startswith(
+        "cannot reach https://vendor.example (POLYGON_BASE_URL)"
+        " by the proxy 127.0.0.1:1 (HTTPS_PROXY or ALL_PROXY): "
+    )
+    assert "pass-word" not in str(error)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +176,8 @@ def test_a_huge_body_is_refused_in_bounded_memory(
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(200, FailureKind.TOO_LARGE), (401, FailureKind.UNAUTHORIZED)]
+    ("status", "kind", "attempts"),
+    [(200, FailureKind.TOO_LARGE, 1), (401, FailureKind.NOT_THE_VENDOR, 3)],
 )
 def test_a_body_that_unpacks_to_nothing_has_an_end(
     vendor: ScriptedVendor,
@@ -154,6 +185,7 @@ def test_a_body_that_unpacks_to_nothing_has_an_end(
     monkeypatch: pytest.MonkeyPatch,
     status: int,
     kind: FailureKind,
+    attempts: int,
 ):
     monkeypatch.setattr("universe_pipeline.adapters.polygon.body.MOST_PACKED", 100_000)
     nothing = zlib.compress(b"", wbits=31)
@@ -162,14 +194,13 @@ def test_a_body_that_unpacks_to_nothing_has_an_end(
 
     error = _error(client)
 
-    assert isinstance(error, PermanentError)
-    assert (error.kind, error.attempts) == (kind, 1)
+    assert (error.kind, error.attempts) == (kind, attempts)
 
 
 def test_a_huge_explanation_still_leaves_the_status(vendor: ScriptedVendor, client: PolygonClient):
-    vendor.script(answer(b"x" * 10_000_000, 401))
+    vendor.script(answer(b"x" * 10_000_000, 503))
 
-    assert _error(client).kind is FailureKind.UNAUTHORIZED
+    assert _error(client).kind is FailureKind.SERVER_ERROR
 
 
 def test_the_pace_is_asked_before_every_request(

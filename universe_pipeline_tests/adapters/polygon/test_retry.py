@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
@@ -12,7 +13,7 @@ import pytest
 from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.domain.bars import Bars, Failed
 from universe_pipeline.domain.errors import FailureKind, RetryableError
-from universe_pipeline_tests.adapters.polygon.answers import grouped, row
+from universe_pipeline_tests.adapters.polygon.answers import grouped, refused, row
 from universe_pipeline_tests.adapters.polygon.conftest import BRISK, KEY, RecordingPace
 from universe_pipeline_tests.adapters.polygon.scripted_vendor import ScriptedVendor, answer
 
@@ -108,11 +109,43 @@ def test_each_retry_is_told_with_its_reason_and_wait(
         failed.message,
     )
     assert limited.levelname == "WARNING"
-    assert limited.message.endswith("(rate_limited, HTTP 429); nobody asks for 3 s")
+    assert limited.message.endswith("(rate_limited, HTTP 429); all requests wait 3 s")
+
+
+def test_requests_that_fail_alike_are_one_line_a_round(
+    vendor: ScriptedVendor, client: PolygonClient, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO)
+    vendor.script(answer({"error": "overloaded"}, 503))
+    days = [date(2024, 1, day) for day in (16, 17, 18, 19)]
+
+    with ThreadPoolExecutor(len(days)) as pool:
+        outcomes = list(pool.map(client.grouped_daily, days))
+    with pytest.raises(RetryableError):
+        client.ticker_types()
+
+    assert [isinstance(outcome, Failed) for outcome in outcomes] == [True] * 4
+    assert len(vendor.requests) == 5 * 3
+    said = [re.sub(r".*; (try \d of \d) .*", r"\1", one.message) for one in caplog.records]
+    assert said == ["try 2 of 3", "try 3 of 3"]
+
+
+def test_another_reason_is_a_round_of_its_own(
+    vendor: ScriptedVendor, client: PolygonClient, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO)
+    vendor.script(answer({"error": "busy"}, 503), answer({"error": "down"}, 503), GOOD)
+
+    client.grouped_daily(SESSION)
+    vendor.script(answer({"error": "down"}, 503), GOOD)
+    client.grouped_daily(SESSION)
+
+    reasons = [record.message.partition("failed: ")[2][:4] for record in caplog.records]
+    assert reasons == ["busy", "down", "down"]
 
 
 def test_a_failures_text_is_short_and_printable(vendor: ScriptedVendor, client: PolygonClient):
-    vendor.script(answer({"error": "\x1b[31mred\x00\n" + "x" * 5000}, 400))
+    vendor.script(answer(refused("\x1b[31mred\x00\n" + "x" * 5000), 400))
 
     outcome = client.grouped_daily(SESSION)
 
