@@ -274,9 +274,12 @@ def _carry_out(
 
 def _checked(ended: Ended) -> str:
     passed = sum(one.passed for one in ended.verdicts)
-    warned = len(ended.verdicts) - passed - len(ended.failed_checks)
-    warnings = f", {warned} with warnings, which `universe verify` lists" if warned else ""
-    return f"{passed} of {len(ended.verdicts)} passed{warnings}"
+    failed = len(ended.failed_checks)
+    warned = len(ended.verdicts) - passed - failed
+    failures = f", {failed} failed" if failed else ""
+    warnings = f", {warned} with warnings" if warned else ""
+    where = ", which `universe verify` lists" if failed or warned else ""
+    return f"{passed} of {len(ended.verdicts)} passed{failures}{warnings}{where}"
 
 
 def _announce(wanted: Sequence[date]) -> None:

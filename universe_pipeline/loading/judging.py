@@ -17,7 +17,9 @@ from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.copy_binary import fingerprint
 from universe_pipeline.adapters.postgres.judging import StoredLoad
 from universe_pipeline.adapters.postgres.packed import Packed, Received
+from universe_pipeline.adapters.postgres.splits import rejected_splits
 from universe_pipeline.domain.bars import BAR_SCHEMA
+from universe_pipeline.domain.quality import DUPLICATE
 from universe_pipeline.domain.quality.findings import Finding, Offender, framed, listed
 from universe_pipeline.domain.quality.rules import (
     CONTENTS_KEPT,
@@ -26,6 +28,8 @@ from universe_pipeline.domain.quality.rules import (
     REVISIONS_SMALL,
     SESSIONS_LOADED,
     SESSIONS_USABLE,
+    SPLITS_UNIQUE,
+    SPLITS_USABLE,
 )
 from universe_pipeline.domain.quality.scan import Scan
 from universe_pipeline.domain.quality.universe import judge_snapshots, judge_symbols
@@ -253,3 +257,15 @@ def judge_universe(connection: Connection) -> list[Finding]:
     newest, *before = judging.last_snapshots(connection) or [None]
     beside = judge_snapshots(newest, next(iter(before), None)) if newest is not None else []
     return [*judge_symbols(judging.listed_symbols(connection)), *beside]
+
+
+def judge_split_list(connection: Connection) -> list[Finding]:
+    """Judge the vendor's list of splits by its rows that are not stored."""
+    rejected = [
+        (rule == DUPLICATE, Offender(day, symbol, rule))
+        for symbol, day, rule in rejected_splits(connection)
+    ]
+    return [
+        listed(SPLITS_UNIQUE, (one for repeated, one in rejected if repeated)),
+        listed(SPLITS_USABLE, (one for repeated, one in rejected if not repeated)),
+    ]

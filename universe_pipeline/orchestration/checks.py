@@ -16,9 +16,7 @@ from universe_pipeline.adapters.postgres import loads
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.coverage import cover
 from universe_pipeline.adapters.postgres.failures import failures_of_run
-from universe_pipeline.adapters.postgres.splits import rejected_splits
 from universe_pipeline.adapters.postgres.verdicts import record_results, settle
-from universe_pipeline.domain.quality import DUPLICATE
 from universe_pipeline.domain.quality.findings import Finding
 from universe_pipeline.domain.quality.rules import SESSIONS_USABLE
 from universe_pipeline.loading.comparison import compare, draw_symbols
@@ -26,6 +24,7 @@ from universe_pipeline.loading.judging import (
     judge_bars,
     judge_coverage,
     judge_loads,
+    judge_split_list,
     judge_universe,
 )
 from universe_pipeline.orchestration.assets.daily_bars import daily_bars
@@ -45,10 +44,10 @@ from universe_pipeline.orchestration.verdicts import (
     COVERS_SESSIONS,
     KNOWS_LOADS,
     OF_BARS,
+    OF_SPLITS,
     OF_SYMBOLS,
     spec,
     verdict,
-    warning,
 )
 from universe_pipeline.settings import NO_KEY
 
@@ -129,34 +128,17 @@ def _fail_for_failed(
         raise stop(f"{span(failed)} could not be loaded{because}")
 
 
-_SPLITS = {
-    "splits_are_unique": "The vendor's list has no two splits of one symbol and date.",
-    "splits_have_usable_ratios": "Every row of the vendor's list is a split that can be applied.",
-}
-
-
-@dg.multi_asset_check(
-    specs=[
-        dg.AssetCheckSpec(name, asset=splits, description=meaning)
-        for name, meaning in _SPLITS.items()
-    ],
-    can_subset=True,
-)
+@dg.multi_asset_check(specs=[spec(check, splits) for check in OF_SPLITS], can_subset=True)
 def splits_checks(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource
 ) -> Iterator[dg.AssetCheckResult]:
     """Name the rows that are not stored: bars around them are adjusted as if they were not."""
-    chosen = {key.name for key in context.selected_asset_check_keys}
     with postgres.database.connect() as connection:
-        rejected = rejected_splits(connection)
-    for name in _SPLITS:
-        if name in chosen:
-            offenders = [
-                f"{day} {symbol}: {rule}"
-                for symbol, day, rule in rejected
-                if (rule == DUPLICATE) is (name == "splits_are_unique")
-            ]
-            yield warning(name, offenders)
+        findings = judge_split_list(connection)
+        _record(context, connection, findings, [])
+    chosen = {key.name for key in context.selected_asset_check_keys}
+    found = {each.rule: each for each in findings}
+    yield from (verdict(check, found) for check in OF_SPLITS if check.name in chosen)
 
 
 @dg.multi_asset_check(specs=[spec(check, symbols) for check in OF_SYMBOLS], can_subset=True)

@@ -128,6 +128,19 @@ OF_SYMBOLS = (
     ),
 )
 
+OF_SPLITS = (
+    RuleCheck(
+        "splits_are_unique",
+        "The vendor's list has no two splits of one symbol and date.",
+        (rules.SPLITS_UNIQUE,),
+    ),
+    RuleCheck(
+        "splits_have_usable_ratios",
+        "Every row of the vendor's list is a split that can be applied.",
+        (rules.SPLITS_USABLE,),
+    ),
+)
+
 KNOWS_LOADS = RuleCheck(
     "data_coverage_knows_every_load",
     "Every committed session of the run is part of the coverage.",
@@ -151,20 +164,6 @@ def verdict(check: RuleCheck, findings: Mapping[Rule, Finding]) -> dg.AssetCheck
         severity=dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN,
         metadata=_metadata(broken),
         description=_told(broken),  # shown at once, the list only when asked for
-    )
-
-
-def warning(check: str, offenders: Sequence[str]) -> dg.AssetCheckResult:
-    """What a check without rules of its own found: a warning where there is anything."""
-    metadata: dict[str, Any] = {"offenders": len(offenders)}
-    if offenders:
-        metadata["list"] = dg.MetadataValue.md(_points(offenders[:SHOWN]))
-    return dg.AssetCheckResult(
-        check_name=check,
-        passed=not offenders,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata=metadata,
-        description=_shortened(offenders),
     )
 
 

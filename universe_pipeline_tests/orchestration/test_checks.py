@@ -15,6 +15,7 @@ from universe_pipeline.orchestration.verdicts import (
     COVERS_SESSIONS,
     KNOWS_LOADS,
     OF_BARS,
+    OF_SPLITS,
     OF_SYMBOLS,
 )
 from universe_pipeline.simulator.server import SimulatedVendor
@@ -67,7 +68,7 @@ def offenders(evaluation: dg.AssetCheckEvaluation) -> tuple[object, object]:
 
 
 def test_every_rule_belongs_to_one_check() -> None:
-    checks = (COVERS_SESSIONS, *OF_BARS, AGREES_WITH_VENDOR, *OF_SYMBOLS, KNOWS_LOADS)
+    checks = (COVERS_SESSIONS, *OF_BARS, AGREES_WITH_VENDOR, *OF_SYMBOLS, *OF_SPLITS, KNOWS_LOADS)
 
     assert sorted(rule.name for check in checks for rule in check.rules) == sorted(
         rule.name for rule in RULES

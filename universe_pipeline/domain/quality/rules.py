@@ -266,5 +266,12 @@ SOME_END = _universe(
     "some_symbols_end", "over a year or more some symbols end: otherwise only survivors are there"
 )
 
+SPLITS_UNIQUE = _universe(
+    "splits_are_unique", "the vendor's list has no two splits of one symbol and date"
+)
+SPLITS_USABLE = _universe(
+    "splits_have_usable_ratios", "every row of the vendor's list is a split that can be applied"
+)
+
 RULES = tuple(value for value in list(globals().values()) if isinstance(value, Rule))
 """All of them, in the order in which they are shown."""
