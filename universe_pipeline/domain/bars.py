@@ -58,8 +58,8 @@ class Bars:
     """
 
     frame: pl.DataFrame
-    undecodable: tuple[RejectedRow, ...] = field(default=())
-    """Rows whose values do not even have the documented types."""
+    rejected: tuple[RejectedRow, ...] = field(default=())
+    """Rows whose values do not even have the documented types, and a few of other days."""
 
 
 @dataclass(frozen=True, slots=True)

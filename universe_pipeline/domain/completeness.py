@@ -10,6 +10,8 @@ markets for hours or days.
   person approves it. A whole answer in between starts the count again.
 - Two short answers are the same when they lack the same rows. Three answers that each lose another
   third of a list confirm nothing.
+- An answer with a few bars of other days is used without them. With more of them its stamps cannot
+  be trusted, and it is refused.
 """
 
 from collections.abc import Iterable
@@ -21,6 +23,12 @@ LEAST_SHARE = 0.9
 
 CONFIRMATIONS = 3
 """A short answer is believed when it arrives on this many different days."""
+
+MOST_STRAYS = 100
+"""Bars with trades of other days in an answer that is used without them, and at most 1 % of it."""
+
+_STRAYS_IN, _UNTRADED_IN = 100, 10
+"""One stray row in so many is not too many: with trades, and without."""
 
 _SAME_SHARE = 0.9
 """Of the rows that one short answer lacks, the share that the same answer lacks again."""
@@ -51,6 +59,18 @@ class Refused:
 def is_short(rows: int, expected: int, least_share: float = LEAST_SHARE) -> bool:
     """Whether an answer with `rows` usable rows is too small to replace `expected` ones."""
     return rows < least_share * expected
+
+
+def are_few_strays(rows: int, traded: int, untraded: int) -> bool:
+    """Whether an answer can be used without its bars of days that were not asked for.
+
+    Args:
+        rows: all rows of the answer.
+        traded: bars of other days, or of no day, that have trades.
+        untraded: such bars without trades (volume 0), placeholders that a vendor forgot to renew.
+    """
+    few_traded = traded <= MOST_STRAYS and traded * _STRAYS_IN <= rows
+    return few_traded and untraded * _UNTRADED_IN <= rows
 
 
 def is_believed(answer: ShortAnswer, earlier: Iterable[Refused]) -> bool:

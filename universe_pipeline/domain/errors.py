@@ -52,7 +52,7 @@ class FailureKind(StrEnum):
     WRONG_ADJUSTMENT = "wrong_adjustment"
     """Adjusted bars where raw ones were asked for."""
     WRONG_SESSION = "wrong_session"
-    """Bars whose time is not of the session that was asked for."""
+    """Too many bars whose time is not of the sessions that were asked for."""
     EMPTY = "empty"
     """No row on a day that is a session."""
     COLLAPSED = "collapsed"

@@ -235,8 +235,7 @@ def _answered(asked: _Asked, answer: Bars, revisit: int) -> list[date]:
 def _encode(asked: _Asked, answer: Bars) -> EncodedSymbol:
     validated = quality.validate(answer.frame, key="date")
     within = sessions_between(asked.sessions[0], asked.sessions[-1])
-    timely = quality.on_sessions(validated.accepted, within)
-    wanted = timely.accepted.filter(pl.col("date").is_in(list(asked.sessions)))
+    wanted = validated.accepted.filter(pl.col("date").is_in(list(asked.sessions)))
     return EncodedSymbol(
         symbol=asked.symbol,
         sessions=asked.sessions,
@@ -244,6 +243,6 @@ def _encode(asked: _Asked, answer: Bars) -> EncodedSymbol:
             (first, last + timedelta(days=1)) for first, last in runs_of(asked.sessions, within)
         ],
         buffers=list(copy_binary.encode(wanted, "symbol").buffers()),
-        rejected=(*answer.undecodable, *validated.rejected, *timely.rejected),
+        rejected=(*answer.rejected, *validated.rejected),
         requested_at=asked.requested_at,
     )

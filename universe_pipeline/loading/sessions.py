@@ -189,7 +189,7 @@ def encode_session(
         rows=len(rows),
         buffers=list(rows.buffers(encoding.batch_rows)),
         content_hash=rows.fingerprint,
-        rejected=(*answer.undecodable, *validated.rejected),
+        rejected=(*answer.rejected, *validated.rejected),
         requested_at=requested_at,
         settled=is_settled(session, requested_at, encoding.revisit),
     )

@@ -31,6 +31,8 @@ from universe_pipeline_tests.cli.vendor_answers import grouped
 
 LONG = sessions_between(date(2024, 5, 1), date(2024, 7, 3))
 WEEK = (JULY_1, JULY_2, JULY_3, JULY_5, JULY_8)
+HALF = sessions_between(date(2024, 4, 1), date(2024, 9, 30))
+A_BAR = {"o": 1.0, "h": 1.0, "l": 1.0, "c": 1.0, "v": 1.0}
 SATURDAY = 1720238400000
 """2024-07-06 00:00 in New York, as the per-symbol endpoint stamps a day."""
 
@@ -279,17 +281,33 @@ def test_rows_that_are_no_bars_are_set_aside_on_their_day(
         assert rejected == [(JULY_2, "AAPL", 8)]
 
 
-def test_a_bar_of_a_closed_day_is_set_aside(
+@pytest.mark.parametrize("times", [1, 2], ids=["loaded", "loaded again"])
+def test_one_bar_of_a_closed_day_in_a_hundred_is_set_aside_once(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor, times: int
+):
+    vendor.faults.add("bad_rows", rows=[{**A_BAR, "t": SATURDAY}])
+
+    outcomes = [load(client, store, {"AAPL": HALF})["AAPL"] for _ in range(times)]
+
+    assert outcomes[0].write == Write(stored=len(HALF), rejected=1, added=len(HALF))
+    rejected = store.execute("SELECT date, symbol, rule, payload FROM rejected_bars").fetchall()
+    assert rejected == [(date(2024, 7, 6), "AAPL", "off_session", {**A_BAR, "t": SATURDAY})]
+
+
+def test_one_bar_of_a_closed_day_in_six_refuses_the_answer(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor
 ):
-    saturday = {"o": 1, "h": 1, "l": 1, "c": 1, "v": 1, "t": SATURDAY}
-    vendor.faults.add("bad_rows", rows=[saturday])
+    vendor.faults.add("bad_rows", rows=[{**A_BAR, "t": SATURDAY}])
 
     outcome = load(client, store, {"AAPL": WEEK})["AAPL"]
 
-    assert outcome.write == Write(stored=5, rejected=1, added=5)
-    rejected = store.execute("SELECT date, symbol FROM rejected_bars").fetchall()
-    assert rejected == [(date(2024, 7, 6), "AAPL")]
+    assert outcome.write is None
+    assert outcome.error is not None
+    assert outcome.error.message == (
+        "1 of 6 bars fall on closed days, the first on Saturday 2024-07-06; the stamps are wrong"
+    )
+    assert [row[2] for row in errors(store)] == ["wrong_session"]
+    assert (bars_of(store, "AAPL"), asked(store)) == ([], {})
 
 
 def test_a_symbol_takes_its_bars_over_from_their_sessions(client: PolygonClient, store: Connection):

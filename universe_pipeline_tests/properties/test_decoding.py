@@ -40,12 +40,12 @@ def _grouped(reply: Reply) -> Decoded:
     bars = grouped_bars(reply, SESSION)
     if isinstance(bars, Nothing):
         return Decoded([])
-    return Decoded(bars.frame.rows(), bars.undecodable)
+    return Decoded(bars.frame.rows(), bars.rejected)
 
 
 def _range(reply: Reply) -> Decoded:
     page = range_bars(reply, "AAPL", SESSION, date(2024, 1, 17))
-    return Decoded(page.frame.drop("date", "symbol").rows(), page.undecodable)
+    return Decoded(page.frame.drop("date", "symbol").rows(), page.rejected)
 
 
 def _tickers(reply: Reply) -> Decoded:
@@ -193,4 +193,4 @@ def _require_all_told(shape: Shape, sent: list[Any], found: Decoded) -> None:
     for accepted in found.accepted:
         assert accepted in left
         left.remove(accepted)
-    assert {each.rule for each in found.rejected} <= {"undecodable"}
+    assert {each.rule for each in found.rejected} <= {"undecodable", "off_session"}

@@ -76,7 +76,7 @@ def test_every_row_of_a_usable_answer_is_stored_or_rejected(reused_database: Dat
     bars = _bars(body)
     assume(bars is not None)
     assert bars is not None
-    received = len(bars.frame) + len(bars.undecodable)
+    received = len(bars.frame) + len(bars.rejected)
     encoded, accepted = encode_session(bars, JULY_1, AT, Encoding())
 
     with emptied(reused_database) as store:

@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from universe_pipeline.adapters.polygon.columns import read_columns
@@ -20,8 +23,12 @@ from universe_pipeline.domain.bars import (
     Nothing,
     RejectedRow,
 )
-from universe_pipeline.domain.errors import FailureKind
-from universe_pipeline.domain.sessions import NEW_YORK
+from universe_pipeline.domain.completeness import are_few_strays
+from universe_pipeline.domain.errors import FailureKind, RetryableError
+from universe_pipeline.domain.quality import OFF_SESSION
+from universe_pipeline.domain.sessions import NEW_YORK, sessions_between
+
+Mask: TypeAlias = npt.NDArray[np.bool_]
 
 _MOST_NAMED_DAYS = 3
 
@@ -68,19 +75,21 @@ class RangePage:
 
     frame: pl.DataFrame
     """`DATED_BAR_SCHEMA`, in the answer's order."""
-    undecodable: tuple[RejectedRow, ...] = ()
+    rejected: tuple[RejectedRow, ...] = ()
+    """Rows that do not decode, and a few that are of no session of the range."""
     next_url: str | None = None
 
     @property
     def rows(self) -> int:
-        """Rows that came, decodable or not."""
-        return self.frame.height + len(self.undecodable)
+        """Rows that came, usable or not."""
+        return self.frame.height + len(self.rejected)
 
 
 def grouped_bars(reply: Reply, session: date, *, adjusted: bool = False) -> Bars | Nothing:
     """Decode a grouped answer.
 
     `t` is 16:00 in New York of the session; range answers say 00:00. Any time of the day passes.
+    A few rows of other days, or without `t`, are rejected; with more of them the answer is refused.
 
     Args:
         reply: the answer.
@@ -94,9 +103,14 @@ def grouped_bars(reply: Reply, session: date, *, adjusted: bool = False) -> Bars
     if not answer.rows:
         return Nothing()
     _require_adjustment(reply, answer.header, adjusted=adjusted)
-    _require_days(reply, answer.frame["t"], session, session)
+    timely, strays = answer.frame, ()
+    is_timely = _are_between(answer.frame["t"], session, session)
+    if not is_timely.all():
+        timely, others = _parted(answer.frame, is_timely)
+        _require_few(reply, answer, others, session, session)
+        strays = tuple(_stray(row, row["T"]) for row in others.iter_rows(named=True))
     # In this thread: what Polars does with columns in parallel waits for one of its own.
-    return Bars(answer.frame.select_seq(_named(_GROUPED)), answer.undecodable)
+    return Bars(timely.select_seq(_named(_GROUPED)), (*answer.undecodable, *strays))
 
 
 def range_bars(
@@ -121,10 +135,15 @@ def range_bars(
         raise unusable(reply, FailureKind.UNEXPECTED_SHAPE, message)
     if answer.rows:
         _require_adjustment(reply, header, adjusted=adjusted)
-    _require_days(reply, answer.frame["t"], start, end)
-    date_and_symbol = (_new_york_date("t").alias("date"), pl.lit(symbol).alias("symbol"))
-    frame = answer.frame.select(*date_and_symbol, *_named(_RANGE))
-    return RangePage(frame, answer.undecodable, header.next_url)
+    sessions = sessions_between(start, end)
+    dated = answer.frame.with_columns(date=_dates(answer.frame["t"], start, end))
+    is_timely = dated["date"].is_in(sessions).fill_null(value=False).to_numpy()
+    timely, others = _parted(dated, is_timely)
+    if len(others):
+        _require_few(reply, answer, others, start, end)
+    strays = tuple(_stray(row, symbol, row.pop("date")) for row in others.iter_rows(named=True))
+    frame = timely.select("date", pl.lit(symbol).alias("symbol"), *_named(_RANGE))
+    return RangePage(frame, (*answer.undecodable, *strays), header.next_url)
 
 
 def _read(
@@ -145,28 +164,69 @@ def _named(types: Mapping[str, pl.DataType]) -> list[pl.Expr]:
     return [pl.col(key).alias(name) for key, name in VENDOR_NAMES.items() if key in types]
 
 
-def _new_york_date(column: str) -> pl.Expr:
-    utc = pl.from_epoch(pl.col(column).cast(pl.Int64), "ms").dt.replace_time_zone("UTC")
-    return utc.dt.convert_time_zone(NEW_YORK).dt.date()
-
-
 def _require_adjustment(reply: Reply, header: Header, *, adjusted: bool) -> None:
     if header.adjusted not in (None, adjusted):
         message = f"adjusted={str(header.adjusted).lower()} bars where the other was asked for"
         raise unusable(reply, FailureKind.WRONG_ADJUSTMENT, message)
 
 
-def _require_days(reply: Reply, times: pl.Series, start: date, end: date) -> None:
+def _are_between(times: pl.Series, start: date, end: date) -> Mask:
+    """Which of `times` are of the days from `start` to `end` in New York."""
     first, after = _midnight(start), _midnight(end + timedelta(days=1))
     at = times.to_numpy()  # a null is NaN, which is at no time
-    asked_for = (at >= first) & (at < after)
-    if not asked_for.all():
-        wrong = times.filter(pl.Series(~asked_for))
-        days = sorted({_named_day(t) for t in wrong})
-        named = ", ".join(days[:_MOST_NAMED_DAYS]) + ("…" if len(days) > _MOST_NAMED_DAYS else "")
-        asked = f"{start}" if start == end else f"{start} to {end}"
-        message = f"asked for {asked}, but {len(wrong):,} of {len(times):,} rows are of {named}"
-        raise unusable(reply, FailureKind.WRONG_SESSION, message)
+    return (at >= first) & (at < after)
+
+
+def _dates(times: pl.Series, start: date, end: date) -> pl.Series:
+    """The days of `times` in New York; null for those that are not from `start` to `end`."""
+    within = times.set(pl.Series(~_are_between(times, start, end)), None)
+    utc = pl.from_epoch(within.cast(pl.Int64), "ms").dt.replace_time_zone("UTC")
+    return utc.dt.convert_time_zone(NEW_YORK).dt.date()
+
+
+def _parted(rows: pl.DataFrame, is_timely: Mask) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows of the days that were asked for, and the others."""
+    timely = pl.Series(is_timely)
+    return rows.filter(timely), rows.filter(~timely)
+
+
+def _require_few(
+    reply: Reply, answer: _Answer, others: pl.DataFrame, start: date, end: date
+) -> None:
+    """Check that so few rows are of other days that the rest can be trusted.
+
+    Raises:
+        RetryableError: there are too many (wrong_session).
+    """
+    untraded = int((others["v"] == 0).sum())
+    if are_few_strays(answer.rows, len(others) - untraded, untraded):
+        return
+    closed = others["date"].drop_nulls() if "date" in others.columns else pl.Series()
+    if len(closed):
+        raise _closed_days(reply, answer, closed)
+    days = sorted({_named_day(t) for t in others["t"]})
+    named = ", ".join(days[:_MOST_NAMED_DAYS]) + ("…" if len(days) > _MOST_NAMED_DAYS else "")
+    asked = f"{start}" if start == end else f"{start} to {end}"
+    message = f"asked for {asked}, but {len(others):,} of {answer.rows:,} rows are of {named}"
+    raise unusable(reply, FailureKind.WRONG_SESSION, message)
+
+
+def _closed_days(reply: Reply, answer: _Answer, days: pl.Series) -> RetryableError:
+    """The error for bars within the range that fall on weekends and holidays."""
+    first = min(days.to_list())
+    message = (
+        f"{len(days):,} of {answer.rows:,} bars fall on closed days, "
+        f"the first on {first:%A} {first}; the stamps are wrong"
+    )
+    return unusable(reply, FailureKind.WRONG_SESSION, message)
+
+
+def _stray(row: dict[str, Any], symbol: str, day: date | None = None) -> RejectedRow:
+    """A row of a day that was not asked for, under the vendor's keys as it came."""
+    sent = {key: value for key, value in row.items() if value is not None}
+    if "t" in sent and sent["t"].is_integer():
+        sent["t"] = int(sent["t"])
+    return RejectedRow(OFF_SESSION, symbol, sent, day)
 
 
 def _midnight(day: date) -> float:

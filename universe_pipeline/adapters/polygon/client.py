@@ -143,8 +143,8 @@ class PolygonClient:
         def bars() -> Bars | Nothing:
             pages = list(self._pages(url, read))
             frame = pl.concat(page.frame for page in pages)
-            undecodable = tuple(chain.from_iterable(page.undecodable for page in pages))
-            return Bars(frame, undecodable) if frame.height or undecodable else Nothing()
+            rejected = tuple(chain.from_iterable(page.rejected for page in pages))
+            return Bars(frame, rejected) if frame.height or rejected else Nothing()
 
         return _answer(bars)
 

@@ -52,8 +52,9 @@ def forget_session(connection: psycopg.Connection, session: date) -> None:
 
 
 def forget_symbol(connection: psycopg.Connection, symbol: str, sessions: Sequence[date]) -> None:
-    """Delete what earlier per-symbol answers left on `sessions`."""
+    """Delete what earlier per-symbol answers left from the first to the last of `sessions`."""
     connection.execute(
-        "DELETE FROM rejected_bars WHERE symbol = %s AND date = ANY (%s) AND source = 'symbol'",
-        (symbol, list(sessions)),
+        "DELETE FROM rejected_bars"
+        " WHERE symbol = %s AND date BETWEEN %s AND %s AND source = 'symbol'",
+        (storable(symbol), sessions[0], sessions[-1]),
     )

@@ -23,7 +23,6 @@ from universe_pipeline.domain.quality.rows import (
     UNDECODABLE,
     RowRule,
     Validated,
-    on_sessions,
     validate,
 )
 
@@ -36,6 +35,5 @@ __all__ = [
     "UNDECODABLE",
     "RowRule",
     "Validated",
-    "on_sessions",
     "validate",
 ]

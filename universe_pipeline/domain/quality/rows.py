@@ -5,7 +5,6 @@ Only rules of severity ERROR reject. What real data does is never rejected: a vw
 vwap and transactions, zero volume, fractional volume, exchange test tickers.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -51,7 +50,7 @@ DUPLICATE = "duplicate"
 """The symbol stands more than once in the answer."""
 
 OFF_SESSION = "off_session"
-"""The bar's day is none of the sessions that were asked for (per-symbol answers only)."""
+"""The row has no time, or one of a day that is not a session asked for (given by the decoder)."""
 
 _FORBIDDEN_IN_SYMBOL = r"[\s\p{C}]"
 _LONGEST_SYMBOL = 32
@@ -120,18 +119,6 @@ def validate(bars: pl.DataFrame, key: str = "symbol") -> Validated:
         rejected=tuple(
             RejectedRow(row.pop("_rule"), row["symbol"], _as_sent(row), row.get("date"))
             for row in judged.filter(pl.col("_rule").is_not_null()).iter_rows(named=True)
-        ),
-    )
-
-
-def on_sessions(bars: pl.DataFrame, sessions: Sequence[date]) -> Validated:
-    """Tell bars (`DATED_BAR_SCHEMA`) of `sessions` from those of other days."""
-    asked = pl.col("date").is_in(list(sessions))
-    return Validated(
-        accepted=bars.filter(asked),
-        rejected=tuple(
-            RejectedRow(OFF_SESSION, row["symbol"], _as_sent(row), row["date"])
-            for row in bars.filter(~asked).iter_rows(named=True)
         ),
     )
 

@@ -2,8 +2,10 @@
 
 import json
 import random
-from datetime import date
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -12,9 +14,18 @@ from universe_pipeline.adapters.polygon.bars import RangePage, grouped_bars, ran
 from universe_pipeline.adapters.polygon.exchange import Reply
 from universe_pipeline.domain.bars import BAR_SCHEMA, DATED_BAR_SCHEMA, Bars, Nothing, RejectedRow
 from universe_pipeline.domain.errors import FailureKind, PermanentError, RetryableError, VendorError
+from universe_pipeline.domain.sessions import sessions_between
 from universe_pipeline_tests.adapters.polygon.answers import EMPTY, as_sent, grouped, ranged, row
 
 SESSION = date(2024, 1, 16)
+
+
+def stamp(day: date) -> int:
+    """The midnight of `day` in New York, in milliseconds."""
+    return (
+        int(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo("America/New_York")).timestamp())
+        * 1000
+    )
 
 
 def test_a_row_keeps_its_values():
@@ -82,7 +93,7 @@ def test_a_missing_value_is_a_null_for_validation(key: str, absent: Any):
 
     bars = _grouped(grouped(row(**{key: absent})))
 
-    assert bars.undecodable == ()
+    assert bars.rejected == ()
     assert bars.frame[column].to_list() == [None]
 
 
@@ -120,7 +131,7 @@ def test_a_row_that_is_no_bar_is_set_aside_alone(
 
     assert isinstance(bars, Bars)
     assert bars.frame["symbol"].to_list() == ["A", "C"]
-    assert bars.undecodable == (RejectedRow("undecodable", symbol, payload),)
+    assert bars.rejected == (RejectedRow("undecodable", symbol, payload),)
 
 
 def test_bytes_that_are_no_text_spoil_their_row_only():
@@ -130,9 +141,7 @@ def test_bytes_that_are_no_text_spoil_their_row_only():
 
     assert isinstance(bars, Bars)
     assert bars.frame["symbol"].to_list() == ["A"]
-    assert [(each.symbol, each.payload["T"]) for each in bars.undecodable] == [
-        (None, "B\ufffd\ufffd")
-    ]
+    assert [(each.symbol, each.payload["T"]) for each in bars.rejected] == [(None, "B\ufffd\ufffd")]
 
 
 def test_what_is_set_aside_of_a_huge_or_deep_row_is_bounded():
@@ -140,7 +149,7 @@ def test_what_is_set_aside_of_a_huge_or_deep_row_is_bounded():
 
     bars = _grouped(grouped(row(), {"T": "B", "o": "y" * 100_000}, deep))
 
-    assert [len(each.payload["value"]) for each in bars.undecodable] == [2_000, 221]
+    assert [len(each.payload["value"]) for each in bars.rejected] == [2_000, 221]
 
 
 @pytest.mark.parametrize(
@@ -176,12 +185,113 @@ def test_summer_time_passes_too():
         (..., "no time"),
     ],
 )
-def test_one_row_of_another_day_spoils_the_answer(t: object, found: str):
+def test_one_of_two_rows_of_another_day_spoils_the_answer(t: object, found: str):
     with pytest.raises(RetryableError) as caught:
         _grouped(grouped(row(), row("B", t=t)))
 
     assert caught.value.kind is FailureKind.WRONG_SESSION
     assert caught.value.message == f"asked for 2024-01-16, but 1 of 2 rows are of {found}"
+
+
+NOON = 1705424400000
+"""2024-01-16 12:00 in New York."""
+
+STALE = 1602705600000
+"""2020-10-14 16:00 in New York, in summer time."""
+
+
+def _sound(count: int) -> list[dict[str, Any]]:
+    return [row(f"S{number}", t=NOON) for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "strays", "is_used"),
+    [
+        (100, 1, True),
+        (100, 2, False),
+        (99, 1, False),
+        (199, 1, True),
+        (200, 2, True),
+        (10_500, 100, True),
+        (10_500, 101, False),
+        (20_000, 101, False),
+        (3, 3, False),
+    ],
+)
+@pytest.mark.parametrize("t", [STALE, ...], ids=["of another day", "without a time"])
+def test_a_few_rows_of_another_day_are_rejected_and_more_spoil_the_answer(
+    rows: int, strays: int, is_used: bool, t: object
+):
+    answer = grouped(*_sound(rows - strays), *(row(f"X{n}", t=t) for n in range(strays)))
+
+    if is_used:
+        bars = _grouped(answer)
+        assert bars.frame.height == rows - strays
+        assert [(each.rule, each.symbol, each.day) for each in bars.rejected] == [
+            ("off_session", f"X{number}", None) for number in range(strays)
+        ]
+    else:
+        with pytest.raises(RetryableError, match=f"{strays} of {rows:,} rows are of") as caught:
+            _grouped(answer)
+        assert caught.value.kind is FailureKind.WRONG_SESSION
+
+
+@pytest.mark.parametrize(
+    ("rows", "untraded", "traded", "is_used"),
+    [
+        (120, 4, 0, True),
+        (120, 4, 1, True),
+        (120, 4, 2, False),
+        (120, 12, 0, True),
+        (120, 13, 0, False),
+        (10_500, 1_050, 100, True),
+        (10_500, 1_050, 101, False),
+        (2, 1, 0, False),
+        (5, 5, 0, False),
+    ],
+)
+def test_stale_rows_without_trades_do_not_count_up_to_a_tenth(
+    rows: int, untraded: int, traded: int, is_used: bool
+):
+    placeholders = [row(f"P{n}", t=STALE, v=0, vw=..., n=...) for n in range(untraded)]
+    strays = [*placeholders, *(row(f"X{n}", t=STALE) for n in range(traded))]
+    answer = grouped(*_sound(rows - len(strays)), *strays)
+
+    if is_used:
+        bars = _grouped(answer)
+        assert (bars.frame.height, len(bars.rejected)) == (rows - len(strays), len(strays))
+    else:
+        with pytest.raises(RetryableError, match=f"{len(strays):,} of {rows:,} rows"):
+            _grouped(answer)
+
+
+@pytest.mark.parametrize(
+    ("t", "rule"),
+    [
+        (STALE, "off_session"),
+        (1705438800, "off_session"),  # in seconds, so of 1970
+        (-1, "off_session"),
+        (1e300, "off_session"),
+        (1705381199999.5, "off_session"),
+        (None, "off_session"),
+        (..., "off_session"),
+        ("1705438800000", "undecodable"),
+        ("2024-01-16", "undecodable"),
+        (True, "undecodable"),
+        ([], "undecodable"),
+    ],
+)
+@pytest.mark.parametrize("others", [{}, {"surprise": 1}], ids=["by columns", "row by row"])
+def test_both_ways_to_decode_reject_a_stray_row_as_it_was_sent(
+    t: object, rule: str, others: dict[str, Any]
+):
+    stray = row("STRAY", t=t)
+
+    bars = _grouped(grouped(*(sound | others for sound in _sound(100)), stray))
+
+    sent = {key: value for key, value in stray.items() if value is not None}
+    assert bars.frame["symbol"].to_list() == [f"S{number}" for number in range(100)]
+    assert bars.rejected == (RejectedRow(rule, "STRAY", sent),)
 
 
 def test_rows_of_many_wrong_days_name_three():
@@ -221,12 +331,65 @@ def test_a_range_row_is_dated_in_new_york():
     assert page.frame["date"].to_list() == [date(2024, 3, 8), date(2024, 3, 11)]
 
 
-@pytest.mark.parametrize("t", [1709269199999, 1711944000000])
-def test_a_range_row_outside_the_days_asked_for_spoils_the_page(t: int):
+@pytest.mark.parametrize("t", [1709269199999, 1711944000000, None, ...])
+def test_one_of_two_range_rows_outside_the_days_asked_for_spoils_the_page(t: object):
     with pytest.raises(RetryableError, match="asked for 2024-03-01 to 2024-03-31") as caught:
-        _range(ranged(row(t=t)))
+        _range(ranged(row(t=1709874000000), row(t=t)))
 
     assert caught.value.kind is FailureKind.WRONG_SESSION
+
+
+YEARS = sessions_between(date(2022, 1, 3), date(2023, 12, 29))
+
+
+def _years(*strays: dict[str, Any], sessions: Sequence[date] = YEARS) -> RangePage:
+    sound = [row(t=stamp(day)) for day in sessions]
+    answer = ranged(*sound, *strays, ticker="AAPL")
+    return range_bars(_reply(answer), "AAPL", YEARS[0], YEARS[-1])
+
+
+def test_a_few_range_rows_of_no_session_are_rejected_on_their_day():
+    saturday, later = date(2023, 7, 8), date(2024, 1, 2)
+
+    page = _years(row(t=stamp(saturday)), row(t=stamp(later)), row(t=...))
+
+    assert page.frame["date"].to_list() == list(YEARS)
+    assert [(each.rule, each.symbol, each.day) for each in page.rejected] == [
+        ("off_session", "AAPL", saturday),
+        ("off_session", "AAPL", None),
+        ("off_session", "AAPL", None),
+    ]
+    assert [each.payload.get("t") for each in page.rejected] == [
+        stamp(saturday),
+        stamp(later),
+        None,
+    ]
+
+
+@pytest.mark.parametrize(("sessions", "is_used"), [(495, True), (494, False)])
+def test_the_limit_of_strays_counts_all_their_kinds(sessions: int, is_used: bool):
+    strays = (row(t=stamp(day)) for day in (date(2023, 7, 4), date(2021, 12, 31)))
+    all_strays = [*strays, row(t=...), row(t=stamp(date(2023, 7, 8))), row(t=None)]
+
+    if is_used:
+        assert len(_years(*all_strays, sessions=YEARS[:sessions]).rejected) == 5
+    else:
+        with pytest.raises(RetryableError, match="2 of 499 bars fall on closed days"):
+            _years(*all_strays, sessions=YEARS[:sessions])
+
+
+def test_bars_stamped_a_day_early_are_refused_with_their_first_closed_day():
+    sessions = sessions_between(date(2024, 1, 3), date(2024, 5, 24))[:100]
+    early = [row(t=stamp(day - timedelta(days=1))) for day in sessions]
+
+    with pytest.raises(RetryableError) as caught:
+        range_bars(_reply(ranged(*early, ticker="AAPL")), "AAPL", date(2024, 1, 2), sessions[-1])
+
+    assert caught.value.kind is FailureKind.WRONG_SESSION
+    # Mondays fall on Sundays, and the days after Monday holidays and Good Friday on those.
+    assert caught.value.message == (
+        "20 of 100 bars fall on closed days, the first on Sunday 2024-01-07; the stamps are wrong"
+    )
 
 
 def test_a_range_of_another_symbol_is_refused():
@@ -240,7 +403,7 @@ def test_an_undecodable_range_row_is_of_the_symbol_that_was_asked_for():
     page = _range(ranged(row(t=1709874000000), {"t": 1709874000000, "o": "1"}))
 
     assert page.frame.height == 1
-    assert page.undecodable == (RejectedRow("undecodable", "AAPL", {"t": 1709874000000, "o": "1"}),)
+    assert page.rejected == (RejectedRow("undecodable", "AAPL", {"t": 1709874000000, "o": "1"}),)
 
 
 def test_an_empty_range_page_has_an_empty_frame():
@@ -254,7 +417,7 @@ def test_a_symbol_without_end_is_no_symbol():
     bars = _grouped(grouped(row("A"), row("B" * 1_000), row("C" * 1_001)))
 
     assert bars.frame["symbol"].to_list() == ["A", "B" * 1_000]
-    assert [(each.rule, each.symbol) for each in bars.undecodable] == [("undecodable", None)]
+    assert [(each.rule, each.symbol) for each in bars.rejected] == [("undecodable", None)]
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def test_a_grouped_day_comes_as_bars(vendor: ScriptedVendor, client: PolygonClie
 
     assert isinstance(outcome, Bars)
     assert outcome.frame["symbol"].to_list() == ["AAPL", "BCpC"]
-    assert outcome.undecodable == ()
+    assert outcome.rejected == ()
 
 
 def test_an_answer_without_rows_that_says_so_is_nothing(

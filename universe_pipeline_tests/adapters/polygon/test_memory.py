@@ -36,7 +36,7 @@ CLIENT = textwrap.dedent(
         before = peak()
         for _ in range(int(sys.argv[2])):
             outcome = client.grouped_daily(date(2024, 7, 9))
-            bad = outcome.error.kind.value if isinstance(outcome, Failed) else outcome.undecodable
+            bad = outcome.error.kind.value if isinstance(outcome, Failed) else outcome.rejected
             print(bad if isinstance(bad, str) else bad[0].rule)
         print(peak() - before)
     """

@@ -116,7 +116,7 @@ def test_a_raw_grouped_day(recorded: Path):
     bars = grouped_bars(reply, date(2026, 9, 25))
 
     assert isinstance(bars, Bars)
-    assert bars.undecodable == ()
+    assert bars.rejected == ()
     assert bars.frame.select("symbol", "volume", "transactions").rows() == [
         ("INEO", 51938.0, 203),
         ("PEBpF", 16902.906, 175),

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from universe_pipeline.domain.bars import BAR_SCHEMA, DATED_BAR_SCHEMA, RejectedRow
-from universe_pipeline.domain.quality import ROW_RULE_NAMES, Validated, on_sessions, validate
+from universe_pipeline.domain.quality import ROW_RULE_NAMES, Validated, validate
 
 Row = tuple[Any, ...]
 
@@ -182,18 +182,6 @@ def test_one_symbols_bars_repeat_by_date():
 
     assert found.accepted.rows() == [(days[0], *CLEAN), (days[1], *CLEAN)]
     assert [each.rule for each in found.rejected] == ["duplicate"]
-
-
-def test_a_symbols_bars_of_other_days_are_told_from_those_of_the_sessions():
-    days = [date(2024, 7, 5), date(2024, 7, 6), date(2024, 7, 8)]
-    bars = pl.DataFrame([(day, *CLEAN) for day in days], schema=DATED_BAR_SCHEMA, orient="row")
-
-    found = on_sessions(bars, [date(2024, 7, 8), date(2024, 7, 5)])
-
-    assert found.accepted.rows() == [(days[0], *CLEAN), (days[2], *CLEAN)]
-    assert [(each.rule, each.symbol, each.day) for each in found.rejected] == [
-        ("off_session", "CLEAN", days[1])
-    ]
 
 
 PRICE = st.sampled_from([None, -1.0, 0.0, 9.0, 10.0, 11.0, math.nan, math.inf])
