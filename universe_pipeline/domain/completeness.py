@@ -80,9 +80,14 @@ def is_believed(answer: ShortAnswer, earlier: Iterable[Refused]) -> bool:
         answer: the short answer.
         earlier: the refused ones since the last answer that was stored, in any order.
     """
-    same = [one for one in earlier if _is_same(one.answer, answer)]
-    days = {answer.day, *(one.answer.day for one in same)}
-    return len(days) >= CONFIRMATIONS or any(one.approved for one in same)
+    refused = list(earlier)
+    is_approved = any(one.approved and _is_same(one.answer, answer) for one in refused)
+    return is_approved or days_alike(answer, refused) >= CONFIRMATIONS
+
+
+def days_alike(answer: ShortAnswer, earlier: Iterable[Refused]) -> int:
+    """On how many different days the same short answer arrived, that of `answer` included."""
+    return len({answer.day, *(one.answer.day for one in earlier if _is_same(one.answer, answer))})
 
 
 def _is_same(earlier: ShortAnswer, later: ShortAnswer) -> bool:

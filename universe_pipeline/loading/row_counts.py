@@ -1,22 +1,59 @@
-"""Far fewer rows than usual are not believed the first time, but asked for again."""
+"""Far fewer rows than usual, or than are stored, are not believed the first time."""
 
 from collections.abc import Sequence
 
-from universe_pipeline.adapters.postgres import failures, loads
-from universe_pipeline.adapters.postgres.bars import EncodedSession
+import polars as pl
+
+from universe_pipeline.adapters.postgres import failures, reading, refused
+from universe_pipeline.adapters.postgres.bars import EncodedSession, Standing
 from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.domain.completeness import ShortAnswer
 from universe_pipeline.domain.errors import FailureKind
 from universe_pipeline.loading.doubts import Doubt
 
 
-def is_disbelieved(connection: Connection, answer: EncodedSession, doubts: Sequence[Doubt]) -> bool:
-    """Whether an answer that is about to be stored is to be asked for again first.
+def is_disbelieved(
+    connection: Connection, standing: Standing, answer: EncodedSession, doubts: Sequence[Doubt]
+) -> bool:
+    """Whether an answer with far fewer rows than usual is to be asked for again first.
 
-    That of a session which has rows is not: it is held against those when it is written.
+    That of a loaded session is not: it is compared with the rows that are stored. Nor is one that
+    is stored already, and quarantined.
     """
-    if not any(doubt.collapsed for doubt in doubts):
+    if not any(doubt.collapsed for doubt in doubts) or standing.measure:
         return False
-    known = loads.states(connection, [answer.session]).get(answer.session)
-    if known is not None and known.status in ("loaded", "quarantined"):
+    if standing.content_hash == answer.content_hash:
         return False
     return not failures.is_open(connection, answer.session, FailureKind.COLLAPSED)
+
+
+def refusal(
+    connection: Connection,
+    standing: Standing,
+    answer: EncodedSession,
+    bars: pl.DataFrame | None,
+    run_id: str | None,
+) -> str | None:
+    """Why an answer that is short of the stored rows may not replace them; None if it may.
+
+    A refused one is recorded, so that it is believed when it stays so.
+
+    Args:
+        connection: in the session's transaction.
+        standing: what stands of the session.
+        answer: the short answer.
+        bars: its usable rows (`BAR_SCHEMA`).
+        run_id: the run that asked.
+    """
+    held = set[str]() if bars is None else set(bars["symbol"])
+    short = ShortAnswer(
+        rows=answer.rows,
+        expected=standing.measure,
+        missing=frozenset(reading.grouped_symbols(connection, answer.session) - held),
+        day=answer.requested_at.date(),
+    )
+    subject = refused.of_session(answer.session)
+    if refused.believe_or_refuse(connection, subject, short, run_id):
+        return None
+    way_out = refused.way_out(connection, subject, short)
+    return f"{standing.measure:,} are stored. {way_out}"

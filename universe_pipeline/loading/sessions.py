@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -244,12 +245,18 @@ def _store_rows(
         message = f"none of the {len(answer.rejected)} rows is usable"
         return None, RetryableError(FailureKind.EMPTY, f"grouped {session}", message)
     doubted = _doubts(connection, standing, fetched, answer)
-    if row_counts.is_disbelieved(connection, answer, doubted):
+    if row_counts.is_disbelieved(connection, standing, answer, doubted):
         loads.record_unstored(connection, session, "failed", at, run_id)
         return None, _collapsed(answer, "the sessions before hold far more")
-    write = bars.write_locked(connection, standing, answer, run_id, quarantined=bool(doubted))
+    keep = partial(
+        bars.write_locked, connection, standing, answer, run_id, quarantined=bool(doubted)
+    )
+    write = keep()
     if write.collapsed:
-        return write, _collapsed(answer, f"{write.stored} are stored")
+        refusal = row_counts.refusal(connection, standing, answer, fetched.bars, run_id)
+        if refusal is not None:
+            return write, _collapsed(answer, refusal)
+        write = keep(believed=True)
     if doubted and not write.superseded:
         broken = [(doubt.rule, doubt.offender) for doubt in doubted]
         verdicts.record_broken(connection, broken, run_id)
@@ -271,5 +278,5 @@ def _collapsed(answer: EncodedSession, against: str) -> VendorError:
     return CollapsedError(
         FailureKind.COLLAPSED,
         f"grouped {answer.session}",
-        f"the answer holds only {answer.rows} usable rows: {against}",
+        f"the answer holds only {answer.rows:,} usable rows: {against}",
     )

@@ -3,11 +3,13 @@
 Too few are asked for once more first.
 """
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
+from universe_pipeline.adapters.postgres import refused
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.domain.errors import UsageError
 from universe_pipeline.domain.sessions import sessions_before
@@ -146,6 +148,151 @@ def test_what_a_repair_changed_can_be_approved(
     approve(store, JULY_2, "the list was halved", "a test")
 
     assert load(client, store).state == "loaded"
+
+
+JUNK = tuple(f"ZZ{number:02}" for number in range(60))
+"""So many tickers too much, a good half of what is right."""
+
+
+def with_junk(vendor: SimulatedVendor, times: int | None = None) -> None:
+    """Let answers hold the junk, too."""
+    bad = [{"T": ticker, "o": 1, "h": 1, "l": 1, "c": 1, "v": 1, "n": 1} for ticker in JUNK]
+    vendor.faults.add("bad_rows", rows=bad, times=times)
+
+
+def symbols(connection: Connection) -> set[str]:
+    rows = connection.execute("SELECT symbol FROM daily_bars WHERE date = %s", (JULY_2,))
+    return {row[0] for row in rows}
+
+
+def test_a_right_answer_replaces_the_rows_of_a_quarantined_session(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor, rows: int
+) -> None:
+    pretend(store, rows)
+    with_junk(vendor, times=1)
+    first = load(client, store)
+
+    right = load(client, store)
+
+    assert (first.state, right.state) == ("quarantined", "loaded")
+    assert right.write is not None
+    assert (right.write.stored, right.write.revised) == (rows, len(JUNK))
+    assert symbols(store).isdisjoint(JUNK)
+    assert open_kinds(store) == []
+    kept = store.execute("SELECT symbol FROM bar_revisions ORDER BY symbol").fetchall()
+    assert [row[0] for row in kept] == list(JUNK)
+
+
+def test_an_answer_of_a_quarantined_session_is_compared_with_what_is_usual(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor, rows: int
+) -> None:
+    pretend(store, rows)
+    with_junk(vendor, times=1)
+    load(client, store)
+    vendor.faults.add("collapsed")
+
+    few, still_few = load(client, store), load(client, store)
+
+    assert (few.state, few.error and few.error.kind) == ("quarantined", "collapsed")
+    assert (still_few.state, still_few.error) == ("quarantined", None)
+    assert len(symbols(store)) == rows // 2
+
+
+@pytest.fixture
+def too_many(client: PolygonClient, store: Connection, vendor: SimulatedVendor, rows: int) -> int:
+    """The rows of a session that is loaded with junk, since twenty sessions before it lack."""
+    with_junk(vendor, times=1)
+    assert load(client, store).state == "loaded"
+    return rows + len(JUNK)
+
+
+def at_day(connection: Connection, days: int) -> None:
+    """Let so many days pass since all that was refused."""
+    connection.execute("UPDATE refused_answers SET answered_on = answered_on - %s", (days,))
+
+
+def test_a_smaller_right_answer_is_stored_on_the_third_different_day(
+    client: PolygonClient, store: Connection, rows: int, too_many: int
+) -> None:
+    outcomes: list[Outcome] = []
+    for _ in range(3):
+        outcomes += [load(client, store), load(client, store)]
+        at_day(store, 1)
+
+    told = [one.error.message if one.error else None for one in outcomes]
+    assert told[0] == (
+        f"the answer holds only {rows} usable rows: {too_many} are stored. Nothing stored was "
+        "changed. The same answer is believed on 3 different days, and this is day 1; "
+        "`universe approve 2024-07-02 --reason TEXT` accepts it at once"
+    )
+    assert [text and text.partition("this is ")[2][:5] for text in told] == [
+        *("day 1", "day 1", "day 2", "day 2"),
+        *(None, None),
+    ]
+    assert outcomes[4].write is not None
+    assert (outcomes[4].write.stored, outcomes[4].write.revised) == (rows, len(JUNK))
+    assert outcomes[5].write == replace(outcomes[4].write, revised=0)
+    assert symbols(store).isdisjoint(JUNK)
+    assert (refused.open_refusals(store), open_kinds(store)) == ({}, [])
+
+
+def test_answers_that_lack_other_rows_each_day_are_not_believed(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor, too_many: int
+) -> None:
+    for lost in (JUNK[:40], JUNK[20:], JUNK[:40]):
+        vendor.faults.clear()
+        with_junk(vendor)
+        vendor.faults.add("missing", tickers=list(lost))
+        assert load(client, store).error is not None
+        at_day(store, 1)
+
+    assert len(symbols(store)) == too_many
+
+
+def test_a_whole_answer_starts_the_count_again(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor, too_many: int
+) -> None:
+    for _ in range(2):
+        load(client, store)
+        at_day(store, 1)
+    with_junk(vendor, times=1)
+
+    whole, short = load(client, store), load(client, store)
+
+    assert (whole.state, whole.error) == ("loaded", None)
+    assert short.error is not None
+    assert "this is day 1;" in short.error.message
+    assert len(symbols(store)) == too_many
+
+
+def test_an_approved_smaller_answer_is_stored_when_it_comes_and_no_other(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor, rows: int, too_many: int
+) -> None:
+    load(client, store)
+    refused.approve(store, refused.of_session(JULY_2), "junk", "a test")
+    vendor.faults.add("collapsed", times=1)
+
+    other = load(client, store)
+    left = len(symbols(store))
+    refused.approve(store, refused.of_session(JULY_2), "junk", "a test")
+    vendor.faults.add("collapsed", times=1)
+    approved = load(client, store)
+
+    assert other.error is not None
+    assert left == too_many
+    assert approved.error is None
+    assert len(symbols(store)) == rows // 2
+
+
+def test_an_empty_answer_over_a_loaded_session_is_never_believed(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor, too_many: int
+) -> None:
+    vendor.faults.add("empty")
+
+    errors = [load(client, store).error for _ in range(4)]
+
+    assert [error and error.kind for error in errors] == ["empty"] * 4
+    assert (len(symbols(store)), refused.open_refusals(store)) == (too_many, {})
 
 
 def test_with_less_than_twenty_loaded_sessions_before_nothing_is_doubted(

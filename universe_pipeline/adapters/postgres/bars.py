@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -18,17 +19,15 @@ from psycopg.abc import Buffer
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import DateRange
 
-from universe_pipeline.adapters.postgres import copy_binary, loads, rejected
+from universe_pipeline.adapters.postgres import copy_binary, loads, refused, rejected
 from universe_pipeline.adapters.postgres.calendar import quarter_of
 from universe_pipeline.adapters.postgres.connection import ended
 from universe_pipeline.adapters.postgres.locks import ALL_SESSIONS_LOCK, SESSION_LOCKS
 from universe_pipeline.adapters.postgres.rejected import Origin
 from universe_pipeline.domain.bars import RejectedRow
+from universe_pipeline.domain.completeness import is_short
 from universe_pipeline.domain.errors import ACCESS_KINDS
 from universe_pipeline.domain.quality.rules import CONTENTS_KEPT, COUNTS_KEPT
-
-COLLAPSE = 0.9
-"""An answer with less than this share of the stored rows replaces nothing."""
 
 COLUMNS = sql.SQL(", ").join(map(sql.Identifier, copy_binary.COLUMNS))
 
@@ -72,7 +71,7 @@ class Write:
     """Bars whose old values went to `bar_revisions`: changed or removed."""
     added: int = 0
     collapsed: bool = False
-    """The answer held under 90 % of the rows that are stored."""
+    """The answer is short of the rows that are stored, and was not believed."""
     superseded: bool = False
     """A later request has been stored in the meantime."""
     status: str | None = None
@@ -87,10 +86,19 @@ class Standing:
     """Bars of the answer that is stored, if one is."""
     content_hash: str | None
     fetched_at: datetime | None
+    status: str | None
+    """None: it was never asked for."""
+    is_refusing: bool
+    """Whether short answers were refused since the one that is stored."""
     holds_bars: bool
     """Whether the table holds bars of it, of whatever source."""
     usual_rows: float | None
     """The `trailing_median`."""
+
+    @property
+    def measure(self) -> int:
+        """The rows that a later answer must hold; those of a quarantined session prove nothing."""
+        return 0 if self.status == "quarantined" else self.stored
 
 
 @contextmanager
@@ -109,8 +117,8 @@ def locked_session(connection: psycopg.Connection, session: date) -> Generator[S
             load = connection.execute(_LOCK_LOAD, (_ALTERED, session))
             held = connection.execute("SELECT FROM daily_bars WHERE date = %s LIMIT 1", (session,))
             median = loads.trailing_median(connection, session)
-        stored, content_hash, fetched_at = load.fetchone() or (0, None, None)
-        yield Standing(stored, content_hash, fetched_at, bool(held.rowcount), median())
+        known: tuple[Any, ...] = load.fetchone() or (0, None, None, None, False)
+        yield Standing(*known, holds_bars=bool(held.rowcount), usual_rows=median())
 
 
 def write_locked(
@@ -120,15 +128,22 @@ def write_locked(
     run_id: str | None,
     *,
     quarantined: bool = False,
+    believed: bool = False,
 ) -> Write:
     """Store the answer of a `locked_session`, and its `session_loads` row.
 
-    A quarantined one is stored, and kept from readers.
+    Args:
+        connection: in the session's transaction.
+        standing: what stands of the session.
+        answer: what it becomes.
+        run_id: the run that asked.
+        quarantined: store it, and keep it from readers.
+        believed: store it also where it is short.
     """
     stored, fetched_at = standing.stored, standing.fetched_at
     if stored and fetched_at is not None and fetched_at > answer.requested_at:
         return Write(stored, superseded=True)
-    if answer.rows < COLLAPSE * stored:
+    if is_short(answer.rows, standing.measure) and not believed:
         return Write(stored, collapsed=True)
     if standing.content_hash == answer.content_hash:
         write = Write(answer.rows, len(answer.rejected))
@@ -137,6 +152,8 @@ def write_locked(
     write = replace(write, status="quarantined" if quarantined else "loaded")
     _record_session(connection, answer, write, run_id)
     rejected.insert(connection, answer.session, answer.rejected, _origin(answer, run_id))
+    if standing.is_refusing:
+        refused.close(connection, refused.of_session(answer.session))
     return write
 
 
@@ -158,7 +175,9 @@ _ALTERED = [COUNTS_KEPT.name, CONTENTS_KEPT.name]
 _LOCK_LOAD = """
     SELECT stored, CASE WHEN NOT EXISTS (
                SELECT FROM broken_rules r WHERE r.date = l.date AND r.rule = ANY (%s)
-           ) THEN content_hash END, fetched_at
+           ) THEN content_hash END, fetched_at, status, EXISTS (
+               SELECT FROM refused_answers a
+               WHERE a.dataset = 'session' AND a.date = l.date AND a.stored_at IS NULL)
     FROM session_loads l WHERE date = %s FOR UPDATE
     """
 """Bars that were altered are not those of the fingerprint: an equal answer is written, too."""

@@ -19,6 +19,14 @@ def session_bars(connection: psycopg.Connection, sessions: Sequence[date]) -> pl
     return pl.DataFrame(rows, schema=DATED_BAR_SCHEMA, orient="row")
 
 
+def grouped_symbols(connection: psycopg.Connection, session: date) -> set[str]:
+    """The symbols of the session's grouped answer, as it is stored."""
+    rows = connection.execute(
+        "SELECT symbol FROM daily_bars WHERE date = %s AND source = 'grouped'", (session,)
+    )
+    return {row[0] for row in rows}
+
+
 def sample(connection: psycopg.Connection, session: date, rows: int) -> pl.DataFrame:
     """The session's bars with the largest turnover."""
     found = connection.execute(

@@ -11,7 +11,13 @@ from typing import Any
 import psycopg
 
 from universe_pipeline.adapters.postgres.text import storable
-from universe_pipeline.domain.completeness import Refused, ShortAnswer, is_believed
+from universe_pipeline.domain import completeness
+from universe_pipeline.domain.completeness import (
+    CONFIRMATIONS,
+    Refused,
+    ShortAnswer,
+    is_believed,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,21 @@ def days_refused(connection: psycopg.Connection, subject: Subject) -> int:
         f"SELECT count(*) FROM refused_answers WHERE {_IS_OPEN}", _given(subject)
     ).fetchone()
     return row[0] if row else 0
+
+
+def days_alike(connection: psycopg.Connection, subject: Subject, answer: ShortAnswer) -> int:
+    """On how many different days the same short answer arrived, that of `answer` included."""
+    return completeness.days_alike(answer, _refused(connection, subject))
+
+
+def way_out(connection: psycopg.Connection, subject: Subject, answer: ShortAnswer) -> str:
+    """How a refused answer comes to be stored: the end of an error's message."""
+    day = days_alike(connection, subject, answer)
+    return (
+        f"Nothing stored was changed. The same answer is believed on {CONFIRMATIONS} different "
+        f"days, and this is day {day}; `universe approve {subject} --reason TEXT` accepts it at "
+        "once"
+    )
 
 
 def close(connection: psycopg.Connection, subject: Subject) -> None:
