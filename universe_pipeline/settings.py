@@ -156,6 +156,10 @@ class Settings(BaseSettings):
     universe_accept_vendor: bool = Field(
         default=False, description="1 = accept a database that another vendor filled"
     )
+    universe_page_origin: Annotated[str | None, BeforeValidator(_blank_is_unset)] = Field(
+        default=None,
+        description="where a proxy with a login serves the Dagster UI, like https://d.example.com",
+    )
     log_level: Annotated[LogLevel, BeforeValidator(_upper)] = Field(
         default="INFO", description="DEBUG, INFO, WARNING, ERROR or CRITICAL"
     )
@@ -180,6 +184,17 @@ class Settings(BaseSettings):
         if parts.scheme == "http" and not is_loopback(parts.hostname):
             raise ValueError("plain http is for loopback only: use https")
         return value.strip().rstrip("/")
+
+    @field_validator("universe_page_origin")
+    @classmethod
+    def _origin(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value.strip().lower().rstrip("/"))
+        is_origin = parts.scheme in ("http", "https") and parts.hostname and not parts.username
+        if not is_origin or parts.path or parts.query or not _has_possible_port(parts):
+            raise ValueError("only scheme, host and port belong there")
+        return parts.geturl()
 
     @field_validator("universe_database_url")
     @classmethod

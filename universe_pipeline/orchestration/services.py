@@ -25,6 +25,7 @@ load_from:
 HOST = "127.0.0.1"
 READY_SECONDS = 120
 GUARD = Path(__file__).with_name("guard.py")
+DEV = "universe_pipeline.orchestration.dev"
 LOCK = "services.lock"
 NOTICED_SECONDS = 1.0
 """A guard needs a moment to notice that its `up` was killed."""
@@ -47,7 +48,7 @@ def dagster_services(
     """
     workspace = home / "workspace.yaml"
     workspace.write_text(WORKSPACE)
-    dagster = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace)]
+    dagster = [sys.executable, "-m", DEV, "-w", str(workspace)]
     with _sole(home) as lock, log.open("ab") as output:
         guard = subprocess.Popen(  # noqa: S603  # our own interpreter
             [sys.executable, "-I", str(GUARD), str(lock), *dagster, "-h", HOST, "-p", str(port)],
