@@ -19,7 +19,7 @@ from psycopg import sql
 
 from universe_pipeline.adapters.postgres import embedded, schema
 from universe_pipeline.adapters.postgres.calendar import record_calendar
-from universe_pipeline.adapters.postgres.connection import Database, with_search_path
+from universe_pipeline.adapters.postgres.connection import Database, for_session
 from universe_pipeline.adapters.postgres.symbols import record_types
 from universe_pipeline.domain.sessions import all_sessions
 from universe_pipeline.simulator.server import SimulatedVendor
@@ -88,7 +88,7 @@ def _migrate(database: Database) -> None:
     with database.connect() as connection:
         record_calendar(connection, all_sessions())
         record_types(connection, ["CS"])
-    DagsterPostgresStorage(with_search_path(database.url, "dagster"))
+    DagsterPostgresStorage(for_session(database.url, "dagster"))
 
 
 def on_database(url: str, name: str) -> str:

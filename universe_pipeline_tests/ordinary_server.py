@@ -21,8 +21,9 @@ USERS = "users.lock"
 class OrdinaryServer:
     """A server of one's own, with its data in `folder`."""
 
-    def __init__(self, folder: Path, binaries: Path, port: int) -> None:
+    def __init__(self, folder: Path, binaries: Path, port: int, address: str = "127.0.0.1") -> None:
         self._folder, self._binaries, self._port = folder, binaries, port
+        self._address = address
         root = os.geteuid() == 0  # PostgreSQL refuses to run as root
         self._account = ("nobody", "nogroup", list[str]()) if root else (None, None, None)
         self._server: subprocess.Popen[bytes] | None = None
@@ -30,7 +31,7 @@ class OrdinaryServer:
     @property
     def url(self) -> str:
         """Of its database `universe`."""
-        return f"postgresql://universe@127.0.0.1:{self._port}/universe"
+        return f"postgresql://universe@{self._address}:{self._port}/universe"
 
     def make(self) -> None:
         """Make the data and the database, and leave the server running."""
@@ -44,6 +45,8 @@ class OrdinaryServer:
             check=True, stdout=subprocess.DEVNULL, cwd="/",
             user=user, group=group, extra_groups=groups,
         )  # fmt: skip
+        with (self._folder / "pg_hba.conf").open("a") as rules:
+            rules.write(f"host all all {self._address}/24 trust\n")
         maintenance = self.url.removesuffix("universe") + "postgres"
         self.start(maintenance)
         with psycopg.connect(maintenance, autocommit=True) as connection:
@@ -54,7 +57,7 @@ class OrdinaryServer:
         user, group, groups = self._account
         self._server = subprocess.Popen(
             [self._binaries / "postgres", "-D", self._folder, "-p", str(self._port),
-             "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
+             "-c", f"listen_addresses={self._address}", "-c", "unix_socket_directories=",
              "-c", "log_min_messages=fatal"],
             cwd="/", stderr=subprocess.DEVNULL, user=user, group=group, extra_groups=groups,
         )  # fmt: skip

@@ -14,7 +14,7 @@ from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 
 from universe_pipeline import wiring
-from universe_pipeline.adapters.postgres.connection import with_search_path
+from universe_pipeline.adapters.postgres.connection import for_session
 from universe_pipeline.orchestration import daemon_interval
 from universe_pipeline.orchestration.event_log import UniverseEventLog
 from universe_pipeline.settings import settings
@@ -47,7 +47,7 @@ class UniverseStorage(DagsterPostgresStorage):
         )  # Dagster reads it only there
         daemon_interval.shorten()
         database = wiring.open_database(settings())
-        storage = cls(with_search_path(database.url, "dagster"), inst_data)
+        storage = cls(for_session(database.url, "dagster"), inst_data)
         for part in (storage.event_log_storage, storage.run_storage, storage.schedule_storage):
             part.optimize_for_webserver(
                 statement_timeout=config_value["statement_timeout_ms"],

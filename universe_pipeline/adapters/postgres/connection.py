@@ -17,6 +17,20 @@ Connection = psycopg.Connection
 
 CONNECT_SECONDS = 10
 
+_NOTICE_LOST_SERVER = {
+    "keepalives_idle": "15",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
+"""libpq's own: after 15 s of silence three probes, 5 s apart; 30 s for what was sent."""
+
+_NOTICE_LOST_CLIENT = (
+    "-ctcp_keepalives_idle=15 -ctcp_keepalives_interval=5 -ctcp_keepalives_count=3"
+    " -ctcp_user_timeout=30000"
+)
+"""The same for the server. Its default is the kernel's, two hours, for which it keeps locks."""
+
 
 def shown(url: str) -> str:
     """The address of a database as `user@host:port/name`: its password is left out."""
@@ -44,11 +58,17 @@ def for_program(url: str) -> tuple[str, dict[str, str]]:
     return address, {**os.environ, **({} if password is None else {"PGPASSWORD": password})}
 
 
-def with_search_path(url: str, schema: str) -> str:
-    """`url` with `schema` as the only one that unqualified names are looked up in."""
+def for_session(url: str, schema: str) -> str:
+    """`url` as every connection takes it, Dagster's too.
+
+    Unqualified names are looked up in `schema` only, and a peer that has vanished (power, cable)
+    is noticed within half a minute on both sides: its locks are then gone. What `url` says itself
+    wins, but for the schema.
+    """
     parts = urlsplit(url)
-    query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    query["options"] = f"{query.get('options', '')} -csearch_path={schema}".strip()
+    query = {**_NOTICE_LOST_SERVER, **dict(parse_qsl(parts.query, keep_blank_values=True))}
+    given = (_NOTICE_LOST_CLIENT, query.get("options", ""), f"-csearch_path={schema}")
+    query["options"] = " ".join(filter(None, given))
     return urlunsplit(parts._replace(query=urlencode(query, quote_via=quote)))
 
 
@@ -70,7 +90,7 @@ class Database:
 
         A role that has a schema of its name, as `dagster` may, would look there first.
         """
-        return with_search_path(self.url, "public")
+        return for_session(self.url, "public")
 
     def open(self) -> psycopg.Connection:
         """A new connection in autocommit mode; transactions are explicit.

@@ -8,8 +8,8 @@ import pytest
 
 from universe_pipeline.adapters.postgres.connection import (
     Database,
+    for_session,
     shown,
-    with_search_path,
     without_password,
 )
 from universe_pipeline.domain.errors import DatabaseUnreachableError
@@ -118,7 +118,7 @@ def test_a_mistaken_address_is_unreachable_in_one_line_without_the_password(url:
 @pytest.mark.parametrize("suffix", ["", "?sslmode=disable", "?options=-cwork_mem%3D5MB"])
 def test_unqualified_names_are_looked_up_in_the_schema(store_database: Database, suffix: str):
     joined = suffix.replace("?", "&") if "?" in store_database.url else suffix
-    url = with_search_path(store_database.url + joined, "dagster")
+    url = for_session(store_database.url + joined, "dagster")
 
     ours = Database(store_database.url + joined).open()
     for connection, schema in ((psycopg.connect(url), "dagster"), (ours, "public")):
