@@ -128,10 +128,11 @@ def _require_free(port: int) -> None:
 def _await(port: int, guard: Popen[bytes], log: Path, told: AbstractSet[int]) -> bool:
     """Wait until the webserver answers; false if told to stop before it does."""
     url = f"http://{HOST}:{port}/server_info"
+    ask = urllib.request.build_opener(urllib.request.ProxyHandler({})).open  # loopback has no proxy
     deadline = time.monotonic() + READY_SECONDS
     while guard.poll() is None and time.monotonic() < deadline:
         with suppress(urllib.error.URLError, OSError):
-            urllib.request.urlopen(url, timeout=5).close()
+            ask(url, timeout=5).close()
             return True
         if told:
             return False

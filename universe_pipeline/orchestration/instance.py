@@ -2,11 +2,13 @@
 
 import os
 from pathlib import Path
+from uuid import uuid4
 
 import dagster as dg
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres import schema
+from universe_pipeline.domain.errors import UsageError
 from universe_pipeline.settings import Settings
 
 DAGSTER_HEAD = "29b539ebc72a"  # pragma: allowlist secret
@@ -45,14 +47,35 @@ run_monitoring:
 
 
 def prepare_home(settings: Settings) -> Path:
-    """Make Dagster's folder and its instance file, and name the folder to Dagster."""
+    """Make Dagster's folder and its instance file, and name the folder to Dagster.
+
+    Raises:
+        UsageError: the instance file is empty.
+    """
     home = settings.effective_dagster_home
     home.mkdir(parents=True, exist_ok=True)
     file = home / "dagster.yaml"
     if not file.exists():
-        file.write_text(INSTANCE_FILE)
+        _write(file)
+    _require_contents(file)
     os.environ["DAGSTER_HOME"] = str(home)  # Dagster knows no other way to be told
     return home
+
+
+def _write(file: Path) -> None:
+    """Write the instance file whole or not at all: a full disk must not leave an empty one."""
+    partial = file.with_name(f".{file.name}.{uuid4().hex}.partial")
+    try:
+        partial.touch(mode=0o644)  # it names code that Dagster runs: only its owner may change it
+        partial.write_text(INSTANCE_FILE)
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _require_contents(file: Path) -> None:
+    if not file.read_text().strip():
+        raise UsageError(f"{file} is empty: remove it, and the next command writes it again")
 
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:

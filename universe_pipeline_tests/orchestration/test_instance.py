@@ -1,14 +1,19 @@
 """The instance: its folder, its file, and what never gets into its storage."""
 
 import os
+import resource
+import signal
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
+import pytest
 from psycopg import sql
 
 from universe_pipeline.adapters.postgres.connection import Connection, Database
-from universe_pipeline.orchestration.instance import DAGSTER_HEAD, open_instance
+from universe_pipeline.domain.errors import UsageError
+from universe_pipeline.orchestration.instance import DAGSTER_HEAD, open_instance, prepare_home
 from universe_pipeline.settings import settings
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.cli.in_process import Command
@@ -47,6 +52,54 @@ def test_the_home_lies_below_universe_home_and_its_file_holds_no_address(
     assert "postgresql" not in file
     assert database.url not in file
     assert os.environ["DAGSTER_HOME"] == str(tmp_path / "universe" / "dagster")
+
+
+def test_a_disk_without_room_leaves_no_half_written_instance_file(
+    as_user: Callable[[dict[str, str]], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_user({})
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write that is refused raises
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            prepare_home(settings())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, ignored)
+
+    assert list((tmp_path / "universe" / "dagster").iterdir()) == []
+    prepare_home(settings())
+    assert "UniverseStorage" in (tmp_path / "universe" / "dagster" / "dagster.yaml").read_text()
+
+
+def test_an_empty_instance_file_is_named(
+    as_user: Callable[[dict[str, str]], None], tmp_path: Path
+) -> None:
+    as_user({})
+    file = tmp_path / "universe" / "dagster" / "dagster.yaml"
+    file.parent.mkdir(parents=True)
+    file.touch()
+
+    with pytest.raises(UsageError) as empty:
+        prepare_home(settings())
+
+    assert str(empty.value) == f"{file} is empty: remove it, and the next command writes it again"
+
+
+def test_only_the_owner_may_change_the_instance_file_under_any_umask(
+    as_user: Callable[[dict[str, str]], None], tmp_path: Path
+) -> None:
+    as_user({})
+    before = os.umask(0o002)
+    try:
+        prepare_home(settings())
+    finally:
+        os.umask(before)
+
+    mode = (tmp_path / "universe" / "dagster" / "dagster.yaml").stat().st_mode
+    assert stat.S_IMODE(mode) == 0o644
 
 
 def test_dagster_home_is_where_the_user_says(

@@ -16,8 +16,9 @@ FOREIGN = "https://evil.example"
 
 @pytest.fixture(scope="module")
 def up(server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> Generator[Up]:
-    """Running services."""
+    """Running services, where the environment names a proxy that does not answer."""
     with made_site(server_url, template, tmp_path_factory.mktemp("guard")) as site:
+        site.environment["http_proxy"] = "http://127.0.0.1:9"  # loopback never goes through it
         yield from _running(site)
 
 
