@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from universe_pipeline.adapters.postgres import embedded, schema
+from universe_pipeline.adapters.postgres import embedded, libpq_environment, schema
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.domain.sessions import NEW_YORK
 from universe_pipeline.settings import Settings
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 @lru_cache(maxsize=8)
 def _attached(home: Path) -> embedded.EmbeddedServer:
+    libpq_environment.forget()
     # Kept for the life of the process: the server runs as long as somebody is attached.
     return embedded.attach(home)
 

@@ -3,6 +3,7 @@
 import psycopg
 
 from universe_pipeline.adapters.postgres.connection import Database
+from universe_pipeline_tests.adapters.postgres.embedded_homes import fresh_home
 from universe_pipeline_tests.cli.in_process import Command
 from universe_pipeline_tests.conftest import Universe
 
@@ -35,3 +36,36 @@ def test_psql_is_given_the_password_where_other_accounts_cannot_read_it(
     assert "dbname=test_" in arguments
     assert "sesame" not in arguments
     assert password == "open sesame"  # noqa: S105  # a stand-in
+
+
+LIBPQ = {
+    "PGSERVICE": "elsewhere",
+    "PGHOSTADDR": "10.0.0.1",
+    "PGPORT": "1",
+    "PGUSER": "stranger",
+    "PGDATABASE": "another",
+    "PGCHANNELBINDING": "require",
+    "PGREQUIREAUTH": "scram-sha-256",
+    "PGTARGETSESSIONATTRS": "standby",
+    "PGGSSENCMODE": "require",
+    "PGSSLMODE": "verify-full",
+    "PGCLIENTENCODING": "LATIN1",
+    "PGDATESTYLE": "German",
+    "PGTZ": "Asia/Kathmandu",
+    "PGOPTIONS": "-csearch_path=pg_catalog",
+}
+
+
+def test_the_environment_of_libpq_never_reaches_the_embedded_server(universe: Universe) -> None:
+    with fresh_home() as home:
+        chosen = {**LIBPQ, "UNIVERSE_DATABASE_URL": "", "UNIVERSE_HOME": str(home)}
+
+        status = universe("status", env=chosen)
+        seen = universe(
+            "psql", "-At", "-c", "SELECT current_setting('datestyle'), count(*) FROM daily_bars",
+            env=chosen,
+        )  # fmt: skip
+
+    assert (status.returncode, status.stderr) == (0, "")
+    assert "none asked for yet" in status.stdout
+    assert (seen.returncode, seen.stdout, seen.stderr) == (0, "ISO, MDY|0\n", "")
