@@ -5,11 +5,16 @@ is due first and sets it one minute ahead: whatever minute one looks at, no row 
 it. The caller sleeps outside any transaction. A 429 that anybody gets sets `request_pause`, which
 all look at before they send; who had a turn in that time takes a new one. Without a limit, where a
 look would be most of what a turn costs, one is good for a moment.
+
+A process that wakes late moves its row on by as much, so that the next request with that row keeps
+its distance. A database clock that was set back leaves rows due far ahead: `set_at`, which then
+lies ahead too, tells how long they were meant to wait.
 """
 
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError
+from dataclasses import dataclass
 from threading import Event, Lock
 from typing import TypeVar
 
@@ -32,26 +37,56 @@ GIVE_WAY = 0.5
 LOOK_AGAIN = 0.25
 """Seconds for which the unpaced rely on it that nobody else was sent a 429."""
 
-_TAKE = """
-    UPDATE request_slots SET due = greatest(due, clock_timestamp()) + make_interval(secs => %s)
+LATE = 0.25
+"""Seconds by which a process may wake late before it moves its slot on."""
+
+_DUE = """
+    CASE WHEN set_at > clock_timestamp() THEN clock_timestamp() + (due - set_at) ELSE due END
+    """
+
+_TAKE = f"""
+    UPDATE request_slots SET
+        due = greatest({_DUE}, clock_timestamp()) + make_interval(secs => %s),
+        set_at = clock_timestamp()
     WHERE slot = (
         SELECT slot FROM request_slots WHERE slot < %s
-        ORDER BY due, slot LIMIT 1 FOR UPDATE SKIP LOCKED
+        ORDER BY {_DUE}, slot LIMIT 1 FOR UPDATE SKIP LOCKED
     )
-    RETURNING extract(epoch FROM due - make_interval(secs => %s) - clock_timestamp())
+    RETURNING slot, extract(epoch FROM due - make_interval(secs => %s) - clock_timestamp())
     """
 
-_PAUSE = "SELECT extract(epoch FROM greatest(until - clock_timestamp(), '0')) FROM request_pause"
+_MOVE_ON = "UPDATE request_slots SET due = due + make_interval(secs => %s) WHERE slot = %s"
 
-_BACK_OFF = """
+_PAUSE = """
+    SELECT extract(epoch FROM greatest(until - clock_timestamp(), '0')), set_at > clock_timestamp()
+    FROM request_pause
+    """
+
+_REBASE_PAUSE = """
+    UPDATE request_pause SET
+        until = clock_timestamp() + (until - set_at), set_at = clock_timestamp()
+    WHERE set_at > clock_timestamp()
+    """
+
+_BACK_OFF = f"""
     WITH paused AS (
-        INSERT INTO request_pause AS known
-        VALUES (1, clock_timestamp() + make_interval(secs => %(seconds)s))
-        ON CONFLICT (id) DO UPDATE SET until = greatest(known.until, excluded.until)
+        INSERT INTO request_pause AS known (id, until, set_at)
+        VALUES (1, clock_timestamp() + make_interval(secs => %(seconds)s), clock_timestamp())
+        ON CONFLICT (id) DO UPDATE SET
+            until = greatest(known.until, excluded.until), set_at = excluded.set_at
     )
-    UPDATE request_slots
-    SET due = greatest(due, clock_timestamp() + make_interval(secs => %(seconds)s))
+    UPDATE request_slots SET
+        due = greatest({_DUE}, clock_timestamp() + make_interval(secs => %(seconds)s)),
+        set_at = clock_timestamp()
     """
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A slot that was taken, and when its request is due on this process's monotonic clock."""
+
+    slot: int
+    due: float
 
 
 class SharedPace:
@@ -82,8 +117,8 @@ class SharedPace:
             psycopg.OperationalError: the database is gone.
         """
         while True:
-            if self._per_minute:
-                self._sleep(self._take())
+            if self._per_minute and not self._await_turn():
+                continue
             pause = self._pause()
             if pause <= 0:
                 return
@@ -102,8 +137,20 @@ class SharedPace:
             if self._connection is not None:
                 self._connection.close()
 
+    def _await_turn(self) -> bool:
+        """Take a turn and wait for it; False where it has come so late that another is needed."""
+        turn = self._take()
+        self._sleep_until(turn.due)
+        late = time.monotonic() - turn.due
+        if late > LATE:
+            with self._lock:
+                self._asked(lambda database: database.execute(_MOVE_ON, (late, turn.slot)))
+        return late < MINUTE / 2
+
     def _sleep(self, seconds: float) -> None:
-        due = time.monotonic() + seconds  # read after the turn was given: never too early
+        self._sleep_until(time.monotonic() + seconds)
+
+    def _sleep_until(self, due: float) -> None:
         while (left := due - time.monotonic()) > 0:
             if self._closed.wait(left):
                 raise CancelledError
@@ -112,14 +159,13 @@ class SharedPace:
         with self._lock:
             if time.monotonic() < self._free_until and not self._closed.is_set():
                 return 0.0
-            row = self._asked(lambda database: database.execute(_PAUSE).fetchone())
-            pause = float(row[0]) if row else 0.0
+            pause = self._asked(_pause_left)
             if not self._per_minute and pause <= 0:
                 self._free_until = time.monotonic() + LOOK_AGAIN
         return pause
 
-    def _take(self) -> float:
-        """Take a turn, once nobody else is urgent; seconds until it comes."""
+    def _take(self) -> _Turn:
+        """Take a turn, once no other process is urgent."""
         given = (MINUTE, self._per_minute, MINUTE)
         while True:
             with self._lock:
@@ -127,7 +173,8 @@ class SharedPace:
                 if not gives_way:
                     row = self._asked(lambda database: database.execute(_TAKE, given).fetchone())
                     if row is not None:
-                        return float(row[0])
+                        # The clock is read after the turn was given: never too early.
+                        return _Turn(row[0], time.monotonic() + float(row[1]))
             # Otherwise every slot is being taken by somebody else at this instant.
             self._sleep(GIVE_WAY if gives_way else 0.01)
 
@@ -146,10 +193,20 @@ class SharedPace:
         if self._connection is None or self._connection.closed or self._connection.broken:
             self._connection = self._database.open()
             self._connection.execute(
-                "INSERT INTO request_slots SELECT n, '-infinity' FROM generate_series(0, %s - 1) n"
+                "INSERT INTO request_slots (slot, due)"
+                " SELECT n, '-infinity' FROM generate_series(0, %s - 1) n"
                 " ON CONFLICT DO NOTHING",
                 (self._per_minute,),
             )
             if self._urgent:
                 liveness.share(self._connection, URGENT)
         return self._connection
+
+
+def _pause_left(database: psycopg.Connection) -> float:
+    """Seconds of quiet that a 429 still asks for."""
+    while True:
+        row = database.execute(_PAUSE).fetchone()
+        if row is None or not row[1]:
+            return float(row[0]) if row else 0.0
+        database.execute(_REBASE_PAUSE)

@@ -166,7 +166,7 @@ def test_between_two_looks_the_unpaced_ask_nothing_but_heed_their_own_429(
     monkeypatch.setattr(pace, "LOOK_AGAIN", 3_600.0)
     with closing(SharedPace(store_database, 0)) as shared:
         shared.wait()
-        turns.execute("INSERT INTO request_pause VALUES (1, 'infinity')")
+        turns.execute("INSERT INTO request_pause (id, until) VALUES (1, 'infinity')")
         shared.wait()  # a look would never return
         turns.execute("DELETE FROM request_pause")
 
@@ -254,3 +254,59 @@ def test_closing_wakes_whoever_waits_and_lets_nobody_send(
                 each.result()
     with pytest.raises(CancelledError):
         shared.wait()
+
+
+AN_HOUR = "set_at = set_at + interval '1 hour'"
+
+
+def test_a_database_clock_that_is_set_back_stops_nobody_for_longer_than_the_pace(
+    turns: Connection, store_database: Database
+):
+    with closing(SharedPace(store_database, 2)) as shared:
+        send(store_database, shared, 2)
+        shared.back_off(0.2)
+        # To the database it is now an hour earlier than when these rows were written.
+        turns.execute(f"UPDATE request_slots SET due = due + interval '1 hour', {AN_HOUR}")
+        turns.execute(f"UPDATE request_pause SET until = until + interval '1 hour', {AN_HOUR}")
+        began = time.monotonic()
+
+        send(store_database, shared, 3)
+
+    assert 0.2 <= time.monotonic() - began < 60.0
+    assert turns.execute(
+        "SELECT count(*) FROM request_slots WHERE due > clock_timestamp() + interval '1 minute'"
+    ).fetchone() == (0,)
+
+
+class Sleepy(SharedPace):
+    """A process that the machine wakes late for its first turn."""
+
+    def _sleep_until(self, due: float) -> None:
+        super()._sleep_until(due + 0.3 if self._overslept == 0 else due)
+        self._overslept += 1
+
+    _overslept = 0
+
+
+def test_a_late_sender_moves_its_slot_on(
+    turns: Connection, store_database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(pace, "MINUTE", 2.0)
+    with (
+        closing(Sleepy(store_database, 1)) as late,
+        closing(SharedPace(store_database, 1)) as next_,
+    ):
+        send(store_database, late, 1)
+        send(store_database, next_, 1)
+
+    first, second = noted(turns, "sent")
+    assert second - first >= 2.0 - 1e-2
+
+
+def test_a_sender_that_is_half_a_minute_late_takes_another_turn(
+    turns: Connection, store_database: Database
+):
+    with closing(Sleepy(store_database, 1)) as late:
+        send(store_database, late, 1)
+
+    assert len(noted(turns, "turns")) == 3  # the missed one, moved on, and another

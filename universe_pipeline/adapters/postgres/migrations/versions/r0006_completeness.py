@@ -1,4 +1,4 @@
-"""Answers refused as too small, what discoveries changed and rejected, and severity INFO."""
+"""Answers refused as too small, what discoveries changed, severity INFO, clocks set back."""
 
 from alembic import op
 
@@ -68,6 +68,11 @@ ALTER TABLE universe_snapshots
     ADD COLUMN revised integer, ADD COLUMN rejected integer, ADD COLUMN absent_fields jsonb;
 COMMENT ON COLUMN universe_snapshots.absent_fields IS
     'known values that the lists no longer hold and that are kept, by column: count and examples';
+
+ALTER TABLE request_slots ADD COLUMN set_at timestamptz NOT NULL DEFAULT '-infinity';
+ALTER TABLE request_pause ADD COLUMN set_at timestamptz NOT NULL DEFAULT '-infinity';
+COMMENT ON COLUMN request_slots.set_at IS
+    'when due was set: it lies ahead of a clock that was set back since';
 
 ALTER TABLE rule_results DROP CONSTRAINT rule_results_severity_check,
     ADD CONSTRAINT rule_results_severity_check CHECK (severity IN ('ERROR', 'WARN', 'INFO'));
