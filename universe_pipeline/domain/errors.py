@@ -61,6 +61,8 @@ class FailureKind(StrEnum):
     """Pages that repeat or never end."""
     TOO_LARGE = "too_large"
     """A body larger than any answer can be."""
+    LEAKED_KEY = "leaked_key"
+    """The answer repeats the API key."""
     UNAUTHORIZED = "unauthorized"
     """HTTP 401 in the vendor's JSON: no key, or one that the vendor does not know."""
     NOT_ENTITLED = "not_entitled"

@@ -7,6 +7,7 @@ A proxy that the environment names (HTTPS_PROXY, ALL_PROXY, NO_PROXY) is used, e
 """
 
 import logging
+import re
 import time
 from collections.abc import Generator
 from contextlib import closing, contextmanager
@@ -57,6 +58,9 @@ class Reply:
 def endpoint_of(url: httpx.URL) -> str:
     """The path of `url` as it is sent, without its query."""
     return url.raw_path.partition(b"?")[0].decode("ascii")
+
+
+_NEXT_URL = re.compile(rb'"next_url"\s*:\s*"[^"]*"')
 
 
 class Exchange:
@@ -114,9 +118,19 @@ class Exchange:
             packed_as = packing(response.headers.get("Content-Encoding", ""))
             if response.status_code == HTTPStatus.OK:
                 body = read_answer(response.iter_raw(), packed_as, endpoint)
+                self._require_no_key(body, endpoint)
             else:
                 body = read_explanation(response.iter_raw(), packed_as)
             return Reply(url, response.status_code, body, response.headers)
+
+    def _require_no_key(self, body: bytearray, endpoint: str) -> None:
+        """Refuse an answer that repeats the key: in a row or name it would be stored and shown.
+
+        In `next_url` it would not: that is followed where it may lead, and hidden in messages.
+        """
+        if self._key.is_in(body) and self._key.is_in(_NEXT_URL.sub(b"", body)):
+            message = "the answer repeats the API key; nothing of it is used: replace the key"
+            raise RetryableError(FailureKind.LEAKED_KEY, endpoint, message)
 
     def _named(self, url: httpx.URL) -> str:
         """The address that answers for `url`, the setting that names it, the proxy on the way."""

@@ -1,10 +1,15 @@
 """The vendor's API key: sent as a bearer header, shown nowhere."""
 
+import re
 from itertools import takewhile
 from urllib.parse import quote
 
 from universe_pipeline.domain.addresses import is_visible
 from universe_pipeline.domain.errors import SettingsError
+
+_ESCAPE = re.compile(rb"\\\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
+_COMMON = b"abdefgijkmpqrsuxyzvwochlntABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-+_/=~.%"
+"""Bytes of keys; the later ones are the more common in answers, whose rows hold v, vw, o and c."""
 
 _SHORTEST_REAL = 8
 """A shorter key is a stand-in such as `k`, which ordinary words contain."""
@@ -40,10 +45,35 @@ class ApiKey:
         """
         if len(self._value) < _SHORTEST_REAL:
             return text
-        in_urls = quote(self._value, safe="")
-        for shape in dict.fromkeys((self._value, in_urls, _lower_escapes(in_urls))):
+        for shape in self._shapes():
             text = _without(shape, text)
         return text
+
+    def is_in(self, body: bytes | bytearray) -> bool:
+        """Whether a JSON document holds the key: as it is, or as URLs or JSON escapes write it."""
+        if len(self._value) < _SHORTEST_REAL:
+            return False
+        unescaped = _ESCAPE.sub(_character, body) if b"\\" in body else body
+        return any(_is_in(unescaped, shape.encode()) for shape in self._shapes())
+
+    def _shapes(self) -> list[str]:
+        in_urls = quote(self._value, safe="")
+        return list(dict.fromkeys((self._value, in_urls, _lower_escapes(in_urls))))
+
+
+def _is_in(body: bytes | bytearray, secret: bytes) -> bool:
+    """`secret in body`, in a tenth of its time: a single rare byte is found by the C library."""
+    rare = min(secret, key=_COMMON.find)
+    before, place = secret.index(rare), -1
+    while (place := body.find(rare, place + 1)) >= 0:
+        if body.startswith(secret, max(0, place - before)):
+            return True
+    return False
+
+
+def _character(escape: "re.Match[bytes]") -> bytes:
+    code, character = escape.groups()
+    return character if code is None else chr(int(code, 16)).encode("utf-8", "replace")
 
 
 def _without(secret: str, text: str) -> str:

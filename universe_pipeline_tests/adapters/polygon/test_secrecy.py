@@ -1,5 +1,6 @@
 """The key goes to the vendor, in a header, and nowhere else."""
 
+import json
 import logging
 import traceback
 from datetime import date
@@ -9,6 +10,7 @@ import pytest
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.polygon.key import ApiKey
+from universe_pipeline.adapters.polygon.retry import Patience
 from universe_pipeline.domain.bars import Failed, NotYetPublished
 from universe_pipeline.domain.errors import FailureKind, PermanentError, SettingsError
 from universe_pipeline_tests.adapters.polygon.answers import listed
@@ -254,3 +256,47 @@ def test_a_proxy_that_is_not_http_is_refused_without_its_password(monkeypatch: p
 
     assert "HTTPS_PROXY" in str(caught.value)
     assert "word" not in str(caught.value)
+
+
+LEAKED = "key/of=tests+that-leaks"
+
+
+@pytest.mark.parametrize(
+    ("body", "holds"),
+    [
+        (f'{{"T": "{LEAKED}"}}', True),
+        (f'{{"name": "curl -H Authorization: Bearer {LEAKED}"}}', True),
+        ('{"name": "key\\\\/of=tests+that-leaks"}', True),
+        ('{"name": "\\\\u006bey/of=tests+that-leaks"}', True),
+        ('{"url": "https://x/?apiKey=key%2Fof%3Dtests%2Bthat-leaks"}', True),
+        ('{"T": "key/of=tests"}', False),
+        ('{"T": "AAPL", "note": "a \\\\"quoted\\\\" word"}', False),
+    ],
+)
+def test_a_key_is_found_however_json_and_urls_write_it(body: str, *, holds: bool):
+    assert ApiKey(LEAKED).is_in(body.encode()) is holds
+
+
+def test_a_stand_in_for_a_key_is_not_looked_for():
+    assert not ApiKey("k").is_in(b'{"status": "OK"}')
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"T": LEAKED, "o": 1, "h": 1, "l": 1, "c": 1, "v": 1},
+        {"T": "AAPL", "o": LEAKED, "h": 1, "l": 1, "c": 1, "v": 1},
+        {"T": "AAPL", "note": LEAKED},
+    ],
+)
+def test_an_answer_that_repeats_the_key_is_refused_whole(
+    vendor: ScriptedVendor, row: dict[str, object]
+):
+    document = {"status": "OK", "adjusted": False, "resultsCount": 1, "results": [row]}
+    vendor.script(answer(json.dumps(document).encode()))
+    with PolygonClient(vendor.base_url, LEAKED, patience=Patience(attempts=1)) as client:
+        outcome = client.grouped_daily(SESSION)
+
+    assert isinstance(outcome, Failed)
+    assert outcome.error.kind is FailureKind.LEAKED_KEY
+    assert LEAKED not in str(outcome.error)
