@@ -74,6 +74,10 @@ ALTER TABLE request_pause ADD COLUMN set_at timestamptz NOT NULL DEFAULT '-infin
 COMMENT ON COLUMN request_slots.set_at IS
     'when due was set: it lies ahead of a clock that was set back since';
 
+ALTER TABLE data_fetch_errors ADD COLUMN until date;
+COMMENT ON COLUMN data_fetch_errors.until IS
+    'the last day that was asked for of a symbol, from `date` on; null: unknown, or one session';
+
 ALTER TABLE rule_results DROP CONSTRAINT rule_results_severity_check,
     ADD CONSTRAINT rule_results_severity_check CHECK (severity IN ('ERROR', 'WARN', 'INFO'));
 ALTER TABLE broken_rules DROP CONSTRAINT broken_rules_severity_check,
