@@ -80,6 +80,12 @@ def sessions_before(session: date, count: int) -> tuple[date, ...]:
     return all_sessions()[max(0, position - count) : position]
 
 
+def sessions_after(session: date, count: int) -> tuple[date, ...]:
+    """The up to `count` sessions right after `session`, in order."""
+    position = bisect_right(all_sessions(), session)
+    return all_sessions()[position : position + count]
+
+
 def is_settled(session: date, at: datetime, revisit: int) -> bool:
     """Whether more than `revisit` sessions have closed after `session` by `at`."""
     return len(sessions_between(session, newest_closed(at))) - 1 > revisit

@@ -1,15 +1,23 @@
 """Symbols one by one, by the per-symbol endpoint: a single request for a range of any length."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
 import polars as pl
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
-from universe_pipeline.adapters.postgres import bars, copy_binary, failures, loads
+from universe_pipeline.adapters.postgres import (
+    bars,
+    copy_binary,
+    failures,
+    loads,
+    refused,
+    symbol_history,
+)
 from universe_pipeline.adapters.postgres.bars import EncodedSymbol, Write
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.domain import quality
@@ -21,17 +29,33 @@ from universe_pipeline.domain.bars import (
     Nothing,
     NotYetPublished,
 )
-from universe_pipeline.domain.errors import AccessError, FailureKind, VendorError
-from universe_pipeline.domain.sessions import is_settled, runs_of, sessions_between
+from universe_pipeline.domain.errors import AccessError, CollapsedError, FailureKind, VendorError
+from universe_pipeline.domain.sessions import (
+    is_settled,
+    runs_of,
+    sessions_after,
+    sessions_before,
+    sessions_between,
+)
+from universe_pipeline.domain.symbol_answers import (
+    Shortfall,
+    SymbolAnswer,
+    ends_early,
+    short_of_range,
+    short_of_stored,
+)
 from universe_pipeline.loading.ahead import ahead
+
+NEAR = 60
+"""Sessions on either side of a range that show how often a symbol trades."""
 
 
 @dataclass(frozen=True, slots=True)
 class SymbolOutcome:
     """What became of one symbol's request: `write` if its answer was stored, `error` if it failed.
 
-    Both where the plan reaches back to a part of it only; neither where the vendor has not
-    published any of it yet.
+    Both where the plan reaches back to a part of it only, or the bars stop before its end; neither
+    where the vendor has not published any of it yet.
     """
 
     symbol: str
@@ -201,10 +225,7 @@ def _store(
             return SymbolOutcome(asked.symbol)
         case Bars() | Nothing() as usable:
             return _store_bars(connection, asked, usable, run_id, revisit)
-    # The plan ends at a day, whichever symbol was asked for.
-    symbol = None if asked.is_outside_plan else asked.symbol
-    first = asked.sessions[0]
-    failures.record_failure(connection, failure, symbol=symbol, day=first, run_id=run_id)
+    _record(connection, asked, failure, run_id)
     return SymbolOutcome(asked.symbol, error=failure)
 
 
@@ -215,12 +236,32 @@ def _store_bars(
     run_id: str | None,
     revisit: int,
 ) -> SymbolOutcome:
-    answer = usable if isinstance(usable, Bars) else Bars(DATED_BAR_SCHEMA.to_frame())
-    sessions = _answered(asked, answer, revisit)
-    if not sessions:
-        return SymbolOutcome(asked.symbol)
-    encoded = _encode(replace(asked, sessions=sessions), answer)
-    return SymbolOutcome(asked.symbol, bars.write_symbol(connection, encoded, run_id))
+    given = usable if isinstance(usable, Bars) else Bars(DATED_BAR_SCHEMA.to_frame())
+    validated = quality.validate(given.frame, key="date")
+    rows = Bars(validated.accepted, (*given.rejected, *validated.rejected))
+    days = SymbolAnswer(
+        spoken=_answered(asked, given, revisit),
+        bars=set(rows.frame["date"]),
+        rows=len(rows.frame) + len(rows.rejected),
+        last=max(given.frame["date"], default=date.min),
+    )
+    with bars.locked_symbol(
+        connection, asked.symbol, asked.sessions, asked.requested_at
+    ) as writable:
+        stored = symbol_history.traded_days(connection, asked.symbol, writable)
+        short = _shortfall(connection, asked, days.within(writable), stored)
+        error = None if short is None else _refusal(connection, asked, short, run_id)
+        sessions = short.proven if short is not None and error is not None else days.spoken
+        write = None
+        if sessions:
+            encoded = _encode(asked, sessions, rows)
+            write = bars.write_symbol_locked(connection, encoded, writable, run_id)
+            _forget_failures(connection, asked, is_whole=error is None)
+        elif error is not None and not stored:
+            bars.keep_rejected(connection, _encode(asked, asked.sessions, rows), run_id)
+        if error is not None:
+            _record(connection, asked, error, run_id)
+    return SymbolOutcome(asked.symbol, write, error)
 
 
 def _answered(asked: _Asked, answer: Bars, revisit: int) -> list[date]:
@@ -232,17 +273,61 @@ def _answered(asked: _Asked, answer: Bars, revisit: int) -> list[date]:
     ]
 
 
-def _encode(asked: _Asked, answer: Bars) -> EncodedSymbol:
-    validated = quality.validate(answer.frame, key="date")
-    within = sessions_between(asked.sessions[0], asked.sessions[-1])
-    wanted = validated.accepted.filter(pl.col("date").is_in(list(asked.sessions)))
+def _shortfall(
+    connection: Connection, asked: _Asked, answer: SymbolAnswer, stored: AbstractSet[date]
+) -> Shortfall | None:
+    """What the answer lacks; the history is read only where it may explain that."""
+    short = short_of_stored(answer, stored)
+    if short is not None or not ends_early(answer):
+        return short
+    first, last = asked.sessions[0], asked.sessions[-1]
+    near = (
+        *sessions_before(first, NEAR),
+        *sessions_between(first, last),
+        *sessions_after(last, NEAR),
+    )
+    return short_of_range(answer, symbol_history.history(connection, asked.symbol, near))
+
+
+def _refusal(
+    connection: Connection, asked: _Asked, short: Shortfall, run_id: str | None
+) -> VendorError | None:
+    """Why an answer that lacks so much is not believed; None if it is."""
+    subject, answer = refused.of_symbol(asked.symbol), short.on(asked.requested_at.date())
+    if refused.believe_or_refuse(connection, subject, answer, run_id):
+        return None
+    changed = "What came is stored" if short.proven else "Nothing stored was changed"
+    way_out = refused.way_out(connection, subject, answer)
+    return CollapsedError(
+        FailureKind.COLLAPSED,
+        f"range {asked.sessions[0]} to {asked.sessions[-1]}",
+        f"{short.text}. {changed}. {way_out}",
+    )
+
+
+def _forget_failures(connection: Connection, asked: _Asked, *, is_whole: bool) -> None:
+    """The answer is stored: what failed or was refused before counts no more."""
+    if is_whole:
+        keys = [day.isoformat() for day in asked.sessions]
+        refused.close(connection, refused.of_symbol(asked.symbol), keys)
+    failures.resolve_symbol_failures(connection, asked.symbol)
+
+
+def _record(connection: Connection, asked: _Asked, error: VendorError, run_id: str | None) -> None:
+    # The plan ends at a day, whichever symbol was asked for.
+    symbol = None if asked.is_outside_plan else asked.symbol
+    first, last = asked.sessions[0], asked.sessions[-1]
+    failures.record_failure(connection, error, symbol=symbol, day=first, until=last, run_id=run_id)
+
+
+def _encode(asked: _Asked, sessions: Sequence[date], rows: Bars) -> EncodedSymbol:
+    within = sessions_between(sessions[0], sessions[-1])
+    wanted = rows.frame.filter(pl.col("date").is_in(list(sessions)))
     return EncodedSymbol(
         symbol=asked.symbol,
-        sessions=asked.sessions,
-        asked=[
-            (first, last + timedelta(days=1)) for first, last in runs_of(asked.sessions, within)
-        ],
+        sessions=sessions,
+        asked=[(first, last + timedelta(days=1)) for first, last in runs_of(sessions, within)],
         buffers=list(copy_binary.encode(wanted, "symbol").buffers()),
-        rejected=(*answer.rejected, *validated.rejected),
+        rejected=rows.rejected,
         requested_at=asked.requested_at,
     )

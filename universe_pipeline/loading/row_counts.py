@@ -56,4 +56,4 @@ def refusal(
     if refused.believe_or_refuse(connection, subject, short, run_id):
         return None
     way_out = refused.way_out(connection, subject, short)
-    return f"{standing.measure:,} are stored. {way_out}"
+    return f"{standing.measure:,} are stored. Nothing stored was changed. {way_out}"

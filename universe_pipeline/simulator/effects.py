@@ -180,6 +180,7 @@ _EFFECTS: dict[Kind, _Effect] = {
     "changed": _edit_rows(_changed),
     "missing": _edit_rows(_missing),
     "collapsed": _edit_rows(lambda _, __, rows: rows[: len(rows) // 2]),
+    "cut_rows": _edit_rows(lambda fault, _, rows: rows[: fault.keep]),
     "empty": _edit_rows(lambda _, __, ___: []),
     "results_null": _edit(_null_results),
     "wrong_session": _edit_rows(_wrong_session),

@@ -21,6 +21,7 @@ Change: TypeAlias = Literal[
     "changed",  # multiplies the volumes of `tickers` by `factor`
     "missing",  # drops the rows of `tickers`
     "collapsed",  # keeps only the first half of the rows
+    "cut_rows",  # keeps only the first `keep` rows
     "empty",  # no row, as on a closed day
     "results_null",  # `results` is null
     "wrong_session",  # stamps of `days` later
@@ -100,6 +101,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Rows in the vendor's shape; one without `t` gets that of the answer."""
     tickers: list[str] = []
     factor: float = 2.0
+    keep: int = 3
     days: int = 1
     megabytes: int | None = None
     """By default 2,048 of a `gzip_bomb` and 512 of a `huge_body`."""

@@ -8,7 +8,6 @@ import pytest
 from psycopg import sql
 
 from universe_pipeline.adapters.postgres import packed
-from universe_pipeline.adapters.postgres.bars import write_symbol
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.coverage import cover
 from universe_pipeline.adapters.postgres.loads import record_unstored
@@ -32,6 +31,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     answered_symbol,
     bar,
     write_session,
+    write_symbol,
 )
 
 DAYS = (JULY_1, JULY_2, JULY_3, JULY_5)

@@ -8,7 +8,6 @@ import pytest
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.postgres import packed, runs
-from universe_pipeline.adapters.postgres.bars import write_symbol
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.coverage import cover
 from universe_pipeline.adapters.postgres.judging import stored_loads
@@ -26,6 +25,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     answered_symbol,
     bar,
     write_session,
+    write_symbol,
 )
 
 DAYS = sessions_between(date(2024, 5, 1), date(2024, 6, 14))

@@ -8,7 +8,6 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from universe_pipeline.adapters.postgres.bars import write_symbol
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.coverage import cover
 from universe_pipeline.adapters.postgres.loads import record_unstored
@@ -19,6 +18,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     answered_symbol,
     bar,
     write_session,
+    write_symbol,
 )
 from universe_pipeline_tests.properties.profile import examples
 from universe_pipeline_tests.reused_database import emptied

@@ -9,7 +9,6 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from universe_pipeline.adapters.postgres.bars import write_symbol
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline_tests.adapters.postgres.session_answers import (
     JULY_1,
@@ -22,6 +21,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     stored,
     versions,
     write_session,
+    write_symbol,
 )
 from universe_pipeline_tests.properties.profile import examples
 from universe_pipeline_tests.reused_database import emptied

@@ -5,7 +5,6 @@ from datetime import date, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from universe_pipeline.adapters.postgres.bars import write_symbol
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.loads import sessions_unasked
 from universe_pipeline_tests.adapters.postgres.session_answers import (
@@ -21,6 +20,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     bar,
     by_symbol,
     stored,
+    write_symbol,
 )
 from universe_pipeline_tests.properties.profile import examples
 from universe_pipeline_tests.reused_database import emptied

@@ -197,27 +197,55 @@ def _write_session_bars(
     return Write(staged - overtaken, refused, revised, added)
 
 
-def write_symbol(
-    connection: psycopg.Connection, answer: EncodedSymbol, run_id: str | None
-) -> Write:
-    """Store one symbol's answer and the record of what was asked for, in one transaction.
+@contextmanager
+def locked_symbol(
+    connection: psycopg.Connection, symbol: str, sessions: Sequence[date], requested_at: datetime
+) -> Generator[list[date]]:
+    """A symbol for the block, a transaction in which no other writer of bars can be.
 
-    Sessions of which a later grouped request is stored keep that one's bar.
+    Gives those of `sessions` that no later request than the one of `requested_at`, of either
+    endpoint, has been stored for: the others keep that one's bar.
     """
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (ALL_SESSIONS_LOCK,))
-        _stage(connection, answer.buffers)
-        given = {"symbol": answer.symbol, "days": _not_overtaken(connection, answer)}
-        connection.execute("DELETE FROM incoming WHERE date <> ALL (%(days)s)", given)
-        scope = _Scope(sql.SQL("b.symbol = %(symbol)s AND b.date = ANY (%(days)s)"), given)
-        revised, added = _merge(connection, scope, "symbol", run_id)
-        count = connection.execute("SELECT count(*) FROM incoming").fetchone()
-        _recount_sessions(connection, answer.sessions)
-        rejected.forget_symbol(connection, answer.symbol, answer.sessions)
-        origin = Origin("symbol", answer.requested_at, run_id)
-        rejected.insert(connection, answer.sessions[0], answer.rejected, origin)
-        _record_symbol(connection, answer)
+        given = {"days": list(sessions), "symbol": symbol, "at": requested_at}
+        overtaken = {row[0] for row in connection.execute(_OVERTAKEN_DAYS, given)}
+        yield [day for day in sessions if day not in overtaken]
+
+
+def write_symbol_locked(
+    connection: psycopg.Connection,
+    answer: EncodedSymbol,
+    writable: Sequence[date],
+    run_id: str | None,
+) -> Write:
+    """Store the answer of a `locked_symbol`, and the record of what was asked for.
+
+    Args:
+        connection: in the symbol's transaction.
+        answer: what is stored.
+        writable: the sessions that no later request has been stored for.
+        run_id: the run that asked.
+    """
+    _stage(connection, answer.buffers)
+    given = {"symbol": answer.symbol, "days": sorted(set(writable).intersection(answer.sessions))}
+    connection.execute("DELETE FROM incoming WHERE date <> ALL (%(days)s)", given)
+    scope = _Scope(sql.SQL("b.symbol = %(symbol)s AND b.date = ANY (%(days)s)"), given)
+    revised, added = _merge(connection, scope, "symbol", run_id)
+    count = connection.execute("SELECT count(*) FROM incoming").fetchone()
+    _recount_sessions(connection, answer.sessions)
+    keep_rejected(connection, answer, run_id)
+    _record_symbol(connection, answer)
     return Write(count[0] if count else 0, len(answer.rejected), revised, added)
+
+
+def keep_rejected(
+    connection: psycopg.Connection, answer: EncodedSymbol, run_id: str | None
+) -> None:
+    """Keep the rejected rows of a symbol's answer instead of those of earlier ones."""
+    rejected.forget_symbol(connection, answer.symbol, answer.sessions)
+    origin = Origin("symbol", answer.requested_at, run_id)
+    rejected.insert(connection, answer.sessions[0], answer.rejected, origin)
 
 
 _DROP_OVERTAKEN = """
@@ -235,14 +263,6 @@ _OVERTAKEN_DAYS = """
     JOIN symbol_requests a ON a.loaded @> day
     WHERE a.symbol = %(symbol)s AND a.fetched_at > %(at)s
     """
-
-
-def _not_overtaken(connection: psycopg.Connection, answer: EncodedSymbol) -> list[date]:
-    """The sessions of the answer that no later request, of either kind, has been stored for."""
-    days = list(answer.sessions)
-    given = {"days": days, "symbol": answer.symbol, "at": answer.requested_at}
-    overtaken = {row[0] for row in connection.execute(_OVERTAKEN_DAYS, given)}
-    return [day for day in days if day not in overtaken]
 
 
 def copy_in(connection: psycopg.Connection, table: str, buffers: Iterable[Buffer]) -> int:
@@ -450,9 +470,4 @@ def _record_symbol(connection: psycopg.Connection, answer: EncodedSymbol) -> Non
             fetched_at = greatest(l.fetched_at, excluded.fetched_at)
         """,
         given,
-    )
-    connection.execute(
-        "UPDATE data_fetch_errors SET resolved_at = now()"
-        " WHERE symbol = %s AND resolved_at IS NULL",
-        (answer.symbol,),
     )

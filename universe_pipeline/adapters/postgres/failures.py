@@ -56,19 +56,30 @@ def record_failure(
     *,
     symbol: str | None = None,
     day: date | None = None,
+    until: date | None = None,
     run_id: str | None = None,
 ) -> None:
-    """Write one row, at once."""
+    """Write one row, at once.
+
+    Args:
+        connection: the connection.
+        error: what happened.
+        symbol: the symbol that was asked for, alone.
+        day: the session, or the first day that was asked for of a symbol.
+        until: the last day that was asked for of a symbol.
+        run_id: the run that asked.
+    """
     connection.execute(
         """
         INSERT INTO data_fetch_errors
-            (endpoint, symbol, date, kind, http_status, message, attempts, retryable, run_id)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+            (endpoint, symbol, date, until, kind, http_status, message, attempts, retryable, run_id)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
         """,
         (
             storable(error.endpoint),
             None if symbol is None else storable(symbol),
             day,
+            until,
             error.kind.value,
             error.http_status,
             storable(error.message),
@@ -94,6 +105,19 @@ def resolve_split_failures(connection: psycopg.Connection) -> None:
         "UPDATE data_fetch_errors SET resolved_at = now()"
         " WHERE symbol IS NULL AND date IS NULL AND endpoint LIKE %s AND resolved_at IS NULL",
         (_OF_SPLITS,),
+    )
+
+
+def resolve_symbol_failures(connection: psycopg.Connection, symbol: str) -> None:
+    """Bars of the symbol have come in: its failures are history, but for what is still refused."""
+    connection.execute(
+        """
+        UPDATE data_fetch_errors SET resolved_at = now()
+        WHERE symbol = %(symbol)s AND resolved_at IS NULL AND (kind <> %(collapsed)s OR NOT EXISTS (
+            SELECT FROM refused_answers
+            WHERE dataset = 'symbol_bars' AND symbol = %(symbol)s AND stored_at IS NULL))
+        """,
+        {"symbol": storable(symbol), "collapsed": FailureKind.COLLAPSED.value},
     )
 
 

@@ -3,7 +3,7 @@
 The policy is in `domain.completeness`; this module keeps what it needs from one day to the next.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -118,20 +118,29 @@ def way_out(connection: psycopg.Connection, subject: Subject, answer: ShortAnswe
     """How a refused answer comes to be stored: the end of an error's message."""
     day = days_alike(connection, subject, answer)
     return (
-        f"Nothing stored was changed. The same answer is believed on {CONFIRMATIONS} different "
-        f"days, and this is day {day}; `universe approve {subject} --reason TEXT` accepts it at "
-        "once"
+        f"The same answer is believed on {CONFIRMATIONS} different days, and this is day {day}; "
+        f"`universe approve {subject} --reason TEXT` accepts it at once"
     )
 
 
-def close(connection: psycopg.Connection, subject: Subject) -> None:
-    """An answer has been stored: refused ones count no more, and an approval is used up."""
+def close(
+    connection: psycopg.Connection, subject: Subject, keys: Iterable[str] | None = None
+) -> None:
+    """An answer has been stored: refused ones count no more, and an approval is used up.
+
+    Args:
+        connection: in the transaction of what is stored.
+        subject: what the answer is about.
+        keys: what it may hold (sessions of a symbol); refused answers that lack others still count.
+            None: everything.
+    """
+    given = {**_given(subject), "keys": None if keys is None else list(keys)}
+    is_closed = f"{_IS_OPEN} AND (%(keys)s::text[] IS NULL OR missing <@ %(keys)s::text[])"
     connection.execute(
-        f"DELETE FROM refused_answers WHERE {_IS_OPEN} AND approved_at IS NULL", _given(subject)
+        f"DELETE FROM refused_answers WHERE {is_closed} AND approved_at IS NULL", given
     )
     connection.execute(
-        f"UPDATE refused_answers SET stored_at = clock_timestamp() WHERE {_IS_OPEN}",
-        _given(subject),
+        f"UPDATE refused_answers SET stored_at = clock_timestamp() WHERE {is_closed}", given
     )
 
 

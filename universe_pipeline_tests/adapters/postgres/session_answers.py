@@ -14,9 +14,12 @@ from universe_pipeline.adapters.postgres.bars import (
     EncodedSymbol,
     Write,
     locked_session,
+    locked_symbol,
     write_locked,
+    write_symbol_locked,
 )
 from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.adapters.postgres.failures import resolve_symbol_failures
 from universe_pipeline.domain.bars import BAR_SCHEMA, DATED_BAR_SCHEMA, Bars, RejectedRow
 from universe_pipeline.loading.sessions import Encoding, encode_session
 
@@ -133,3 +136,12 @@ def write_session(connection: Connection, answer: EncodedSession, run_id: str | 
     """Store one session's answer and its `session_loads` row in one transaction."""
     with locked_session(connection, answer.session) as standing:
         return write_locked(connection, standing, answer, run_id)
+
+
+def write_symbol(connection: Connection, answer: EncodedSymbol, run_id: str | None) -> Write:
+    """Store one symbol's answer and the record of what was asked for in one transaction."""
+    at = answer.requested_at
+    with locked_symbol(connection, answer.symbol, answer.sessions, at) as writable:
+        write = write_symbol_locked(connection, answer, writable, run_id)
+        resolve_symbol_failures(connection, answer.symbol)
+    return write

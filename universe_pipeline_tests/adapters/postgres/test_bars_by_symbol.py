@@ -6,7 +6,7 @@ from itertools import permutations
 
 import pytest
 
-from universe_pipeline.adapters.postgres.bars import Write, write_symbol
+from universe_pipeline.adapters.postgres.bars import Write
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.failures import record_failure
 from universe_pipeline.adapters.postgres.loads import record_unstored
@@ -34,6 +34,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     stored,
     versions,
     write_session,
+    write_symbol,
 )
 
 DAYS = (JULY_1, JULY_2, JULY_3)

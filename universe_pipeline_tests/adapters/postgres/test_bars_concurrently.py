@@ -9,7 +9,7 @@ from threading import Barrier
 import psycopg
 import pytest
 
-from universe_pipeline.adapters.postgres.bars import EncodedSession, EncodedSymbol, write_symbol
+from universe_pipeline.adapters.postgres.bars import EncodedSession, EncodedSymbol
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.coverage import cover
 from universe_pipeline_tests.adapters.postgres.session_answers import (
@@ -31,6 +31,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     revisions,
     stored,
     write_session,
+    write_symbol,
 )
 
 WEEK = (JULY_1, JULY_2, JULY_3, JULY_5, JULY_8)

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from universe_pipeline.adapters.postgres.bars import write_symbol
 from universe_pipeline.adapters.postgres.calendar import make_quarters
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.coverage import cover
@@ -28,6 +27,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     bar,
     versions,
     write_session,
+    write_symbol,
 )
 from universe_pipeline_tests.reused_database import emptied
 

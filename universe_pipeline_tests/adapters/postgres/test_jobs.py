@@ -9,7 +9,6 @@ from datetime import date
 import pytest
 
 from universe_pipeline.adapters.postgres import jobs
-from universe_pipeline.adapters.postgres.bars import write_symbol
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.jobs import Job
 from universe_pipeline.adapters.postgres.loads import record_empty_answer, record_unstored
@@ -25,6 +24,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     answered_symbol,
     bar,
     write_session,
+    write_symbol,
 )
 
 RANGE = (date(2024, 6, 29), date(2024, 7, 7))

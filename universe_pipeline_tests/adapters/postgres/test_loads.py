@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 
-from universe_pipeline.adapters.postgres.bars import write_symbol
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.failures import open_failures, record_failure
 from universe_pipeline.adapters.postgres.loads import (
@@ -34,6 +33,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     stored,
     versions,
     write_session,
+    write_symbol,
 )
 
 WEEK = (JULY_1, JULY_2, JULY_3, JULY_5, JULY_8)

@@ -7,7 +7,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from universe_pipeline.adapters.postgres import packed
-from universe_pipeline.adapters.postgres.bars import write_symbol
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.domain.bars import DATED_BAR_SCHEMA
 from universe_pipeline_tests.adapters.postgres.session_answers import (
@@ -20,6 +19,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     answered_symbol,
     bar,
     write_session,
+    write_symbol,
 )
 
 
