@@ -223,14 +223,18 @@ def report(
 
 @command()
 def approve(
-    session: Annotated[date, typer.Argument(parser=_day, metavar="DATE", help="The session.")],
+    what: Annotated[
+        str,
+        typer.Argument(metavar="WHAT", help="DATE of a session, symbols, splits, or a SYMBOL."),
+    ],
     *,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why it is right as it is.")],
 ) -> int:
-    """Give a quarantined session to readers, as it is stored."""
+    """Accept a quarantined session, or an answer refused as too small."""
     from universe_pipeline.cli.approve import approve
 
-    return approve(session, reason)
+    # No ticker of a US stock begins with a digit.
+    return approve(_day(what) if what[:1].isdigit() else what, reason)
 
 
 @command()

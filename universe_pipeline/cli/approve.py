@@ -1,29 +1,30 @@
-"""`approve`: a quarantined session is right as it is."""
+"""`approve`: a person accepts a quarantined session, or an answer that was refused as too small."""
 
 import getpass
 from datetime import date
 
 from universe_pipeline import wiring
-from universe_pipeline.cli.exits import DONE
-from universe_pipeline.cli.terminal import result
+from universe_pipeline.cli.approved_answers import approve_session, approve_symbol
 from universe_pipeline.domain.errors import UsageError
-from universe_pipeline.loading import approvals
 from universe_pipeline.settings import settings
 
 
-def approve(session: date, reason: str) -> int:
-    """Give a quarantined session to readers, and keep why.
+def approve(what: date | str, reason: str) -> int:
+    """Approve what was kept from readers or refused, and keep why.
+
+    Args:
+        what: a session or a symbol.
+        reason: why it is right.
 
     Raises:
-        UsageError: it is not quarantined, or no reason is given.
+        UsageError: nothing about it waits for approval, or no reason is given.
     """
     if not reason.strip():
-        raise UsageError("--reason is empty: say why the session is right as it is")
-    with wiring.open_database(settings()).connect() as connection:
-        rules = approvals.approve(connection, session, reason.strip(), _user())
-    broke = f" though it breaks {', '.join(rules)}" if rules else ""
-    result(f"{session} is given to readers{broke}; another content is judged anew")
-    return DONE
+        raise UsageError("--reason is empty: say why it is right as it is")
+    database = wiring.open_database(settings())
+    if isinstance(what, date):
+        return approve_session(database, what, reason.strip(), _user())
+    return approve_symbol(database, what, reason.strip(), _user())
 
 
 def _user() -> str:

@@ -9,6 +9,7 @@ from universe_pipeline.adapters.postgres.failures import (
     OpenFailure,
     last_refusal,
     open_failures,
+    repairs,
 )
 from universe_pipeline.adapters.postgres.jobs import Job
 from universe_pipeline.cli import symbol_loads
@@ -112,8 +113,5 @@ def _retry_sessions(database: Database, failed: set[date]) -> int:
 
 
 def _retry_symbols(failures: list[OpenFailure]) -> int:
-    symbols = sorted({one.symbol for one in failures if one.symbol is not None})
-    days = [one.day for one in failures if one.symbol is not None and one.day is not None]
-    if not symbols:
-        return DONE
-    return repair(symbols, min(days), wiring.now().date())
+    chosen = repairs(failures, wiring.now().date())
+    return max((repair(one.symbols, one.start, one.end) for one in chosen), default=DONE)

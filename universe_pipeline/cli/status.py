@@ -100,6 +100,7 @@ def _document(known: Sequence[Job], numbers: Figures) -> dict[str, Any]:
             "universe_symbols": numbers.universe_covered,
             "missing": numbers.missing_bars,
             "rejected": numbers.rejected,
+            "rejected_of_symbols": numbers.rejected_of_symbols,
         },
         "splits": {
             "total": numbers.splits,
@@ -156,11 +157,13 @@ def _lines(numbers: Figures) -> list[str]:
     span = f" ({numbers.first_session} to {numbers.last_session})" if numbers.first_session else ""
     types, limit = ",".join(settings().universe_types), settings().polygon_rate_limit
     bars = f"{numbers.bars:,} of {numbers.covered_symbols:,} symbols"
+    of_symbols = numbers.rejected_of_symbols
+    by_symbol = f" ({of_symbols:,} of them in loads of symbols)" if of_symbols else ""
     symbols = f"{numbers.symbols:,} known, {numbers.active_symbols:,} active"
     universe = f"{numbers.universe_symbols:,} of type {types}"
     return [
         f"sessions  {states or 'none asked for yet'}{span}",
-        f"bars      {bars}, {numbers.rejected:,} rows rejected",
+        f"bars      {bars}, {numbers.rejected:,} rows rejected{by_symbol}",
         f"symbols   {symbols}; {universe}, {numbers.universe_covered:,} of them with bars",
         f"splits    {numbers.splits:,} known, {numbers.announced_splits:,} of them announced",
         f"errors    {numbers.open_failures:,} open",

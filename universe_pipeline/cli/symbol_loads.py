@@ -8,6 +8,7 @@ from hashlib import sha256
 from universe_pipeline.adapters.postgres import jobs, loads
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.reading import bar_counts
+from universe_pipeline.adapters.postgres.rejected import of_symbols
 from universe_pipeline.adapters.postgres.symbols import unknown_symbols
 from universe_pipeline.cli.exits import DONE, FAILED
 from universe_pipeline.cli.load import (
@@ -205,10 +206,22 @@ def _status(connection: Connection, job: SymbolJob, code: int) -> str:
     return "interrupted" if unpublished else "completed"
 
 
+def _rejected(by_rule: Mapping[str, int]) -> str:
+    if not by_rule:
+        return ""
+    rules = ", ".join(
+        f"{count:,} {rule}" if len(by_rule) > 1 else rule for rule, count in by_rule.items()
+    )
+    return f", {sum(by_rule.values()):,} rows rejected ({rules})"
+
+
 def _tell_bars(connection: Connection, job: SymbolJob) -> None:
-    counts = bar_counts(connection, job.symbols, job.sessions[0], job.sessions[-1])
+    span = (job.sessions[0], job.sessions[-1])
+    counts = bar_counts(connection, job.symbols, *span)
+    rejected = of_symbols(connection, job.symbols, *span)
     for symbol in job.symbols:
-        result(f"{symbol}: {counts.get(symbol, 0):,} bars in {len(job.sessions):,} sessions")
+        bars = f"{counts.get(symbol, 0):,} bars in {len(job.sessions):,} sessions"
+        result(f"{symbol}: {bars}{_rejected(rejected.get(symbol, {}))}")
     bare = [symbol for symbol in job.symbols if symbol not in counts]
     for symbol in unknown_symbols(connection, bare):
         note(

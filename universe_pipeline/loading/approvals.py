@@ -1,14 +1,18 @@
-"""A quarantined session is right as it is, says a person."""
+"""A person says that a quarantined session, or a refused answer, is right as it is."""
 
 from datetime import date
 
-from universe_pipeline.adapters.postgres import judging, packed, verdicts
+from universe_pipeline.adapters.postgres import judging, packed, refused, verdicts
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.copy_binary import fingerprint
 from universe_pipeline.adapters.postgres.coverage import cover
+from universe_pipeline.adapters.postgres.refused import OpenRefusal, Subject
 from universe_pipeline.adapters.postgres.verdicts import Approval
 from universe_pipeline.domain.bars import BAR_SCHEMA
 from universe_pipeline.domain.errors import UsageError
+
+NAMED = 10
+"""Of what waits, so much is named."""
 
 
 def approve(connection: Connection, session: date, reason: str, by: str) -> list[str]:
@@ -20,11 +24,34 @@ def approve(connection: Connection, session: date, reason: str, by: str) -> list
     known = judging.stored_loads(connection).get(session)
     if known is None or known.status != "quarantined":
         state = "is loaded, and given to readers" if known else "is not stored"
-        raise UsageError(f"the session {session} is not quarantined: it {state}")
+        raise UsageError(
+            f"the session {session} is not quarantined: it {state}; {_waiting(connection)}"
+        )
     content = known.content_hash or _fingerprint(connection, session)
     rules = verdicts.approve(connection, Approval(session, reason, by), content)
     cover(connection)
     return rules
+
+
+def approve_refused(connection: Connection, subject: Subject, reason: str, by: str) -> OpenRefusal:
+    """Approve the newest refused answer about a subject: the same one is stored when it comes.
+
+    Raises:
+        UsageError: none waits; it names what does.
+    """
+    approved = refused.approve(connection, subject, reason, by)
+    if approved is None:
+        raise UsageError(f"no refused answer about {subject} waits; {_waiting(connection)}")
+    return approved
+
+
+def _waiting(connection: Connection) -> str:
+    """What waits for approval, in words."""
+    stored = judging.stored_loads(connection).items()
+    quarantined = [str(day) for day, load in stored if load.status == "quarantined"]
+    waiting = sorted({*quarantined, *map(str, refused.open_refusals(connection))})
+    named = ", ".join(waiting[:NAMED]) + (" …" if len(waiting) > NAMED else "")
+    return f"waiting for approval: {named or 'nothing'}"
 
 
 def _fingerprint(connection: Connection, session: date) -> str:

@@ -9,7 +9,12 @@ from datetime import date, datetime, timedelta
 import dagster as dg
 
 from universe_pipeline import wiring
-from universe_pipeline.adapters.postgres.failures import RetryableFailures, retryable_failures
+from universe_pipeline.adapters.postgres.failures import (
+    Repair,
+    RetryableFailures,
+    repairs,
+    retryable_failures,
+)
 from universe_pipeline.domain.errors import UniverseError
 from universe_pipeline.domain.sessions import newest_closed
 from universe_pipeline.orchestration.jobs import error_retry, symbol_repair, universe_discovery
@@ -88,9 +93,8 @@ def _requests(due: Sequence[RetryableFailures], now: datetime) -> Iterator[dg.Ru
     sessions = sorted(one.day for one in due if one.symbol is None and one.day is not None)
     if sessions:
         yield _sessions_request(sessions, now)
-    symbols = [one for one in due if one.symbol is not None]
-    if symbols:
-        yield _symbols_request(symbols, now)
+    for repair in repairs(due, newest_closed(now)):
+        yield _symbols_request(repair, now)
     lists = {
         "splits" if one.of_splits else "symbols"
         for one in due
@@ -121,15 +125,11 @@ def _sessions_request(sessions: Sequence[date], now: datetime) -> dg.RunRequest:
     )
 
 
-def _symbols_request(failures: Sequence[RetryableFailures], now: datetime) -> dg.RunRequest:
-    symbols = sorted({one.symbol for one in failures if one.symbol is not None})
-    config = {
-        "symbols": symbols,
-        "start": min(one.day for one in failures if one.day is not None).isoformat(),
-        "end": newest_closed(now).isoformat(),
-    }
+def _symbols_request(repair: Repair, now: datetime) -> dg.RunRequest:
+    start, end = repair.start.isoformat(), repair.end.isoformat()
+    config = {"symbols": repair.symbols, "start": start, "end": end}
     return dg.RunRequest(
-        run_key=f"symbols@{now:%Y-%m-%dT%H:%M}",
+        run_key=f"symbols {start} {end}@{now:%Y-%m-%dT%H:%M}",
         job_name=symbol_repair.name,
         tags={JOB_TAG: "symbol_repair"},
         run_config={"ops": {"load_chosen_symbols": {"config": config}}},

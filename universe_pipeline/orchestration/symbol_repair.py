@@ -3,6 +3,7 @@
 No asset: it writes into `daily_bars` and `symbol_loads`, and never marks a session as loaded.
 """
 
+from collections.abc import Sequence
 from datetime import date
 
 import dagster as dg
@@ -12,12 +13,16 @@ from universe_pipeline.adapters.postgres import calendar
 from universe_pipeline.adapters.postgres.coverage import cover
 from universe_pipeline.adapters.postgres.jobs import Heartbeat
 from universe_pipeline.domain.sessions import sessions_between
-from universe_pipeline.loading.by_symbol import load_symbols, unasked
+from universe_pipeline.loading.by_symbol import SymbolOutcome, load_symbols, unasked
 from universe_pipeline.loading.progress import Step, report
 from universe_pipeline.orchestration.discovery import discover_if_stale
 from universe_pipeline.orchestration.failures import stop
+from universe_pipeline.orchestration.metadata import Metadata, as_it_is
 from universe_pipeline.orchestration.resources import PolygonResource, PostgresResource
 from universe_pipeline.orchestration.tags import JOB_TAG
+
+MOST_NAMED = 50
+"""Symbols with rejected rows that a run's metadata names."""
 
 
 class Symbols(dg.Config):
@@ -42,7 +47,6 @@ def load_chosen_symbols(
     start, end = date.fromisoformat(config.start), date.fromisoformat(config.end)
     sessions = sessions_between(start, end)
     database, settings = postgres.database, postgres.settings
-    failed: list[str] = []
     with (
         database.connect() as connection,
         polygon.client(database, context.run, connection) as client,
@@ -63,14 +67,30 @@ def load_chosen_symbols(
             settings.universe_revisit_sessions,
         )
         heartbeat = Heartbeat(connection, context.run.tags.get(JOB_TAG))
-        for done, outcome in enumerate(outcomes, start=1):
+        done: list[SymbolOutcome] = []
+        for outcome in outcomes:
             heartbeat.beat()
-            report(Step("symbols", done, len(wanted), outcome.symbol))
-            if outcome.error is not None:
-                failed.append(f"{outcome.symbol}: {outcome.error.message}")
+            done.append(outcome)
+            report(Step("symbols", len(done), len(wanted), outcome.symbol))
         cover(connection)
+    context.add_output_metadata(_metadata(done))
+    failed = [f"{one.symbol}: {one.error.message}" for one in done if one.error is not None]
     if failed:
         raise stop(f"{len(failed)} of {len(wanted)} symbols failed: {'; '.join(failed[:5])}")
+
+
+def _metadata(outcomes: Sequence[SymbolOutcome]) -> Metadata:
+    writes = [(one.symbol, one.write) for one in outcomes if one.write is not None]
+    rejected = {symbol: write.rejected for symbol, write in writes if write.rejected}
+    lines = [f"- {as_it_is(symbol)}: {count:,}" for symbol, count in rejected.items()]
+    return {
+        "symbols": len(outcomes),
+        "failed": sum(one.error is not None for one in outcomes),
+        "bars": sum(write.stored for _, write in writes),
+        "revised": sum(write.revised for _, write in writes),
+        "rejected": sum(rejected.values()),
+        "rejected_by_symbol": dg.MetadataValue.md("\n".join(lines[:MOST_NAMED]) or "none"),
+    }
 
 
 @dg.job(description="Load chosen symbols over a range by the per-symbol endpoint.")

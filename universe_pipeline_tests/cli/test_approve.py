@@ -1,4 +1,4 @@
-"""`approve`: a quarantined session is given to readers, and why is kept."""
+"""`approve`: a quarantined session is given to readers, a refused answer is stored."""
 
 import psycopg
 import pytest
@@ -88,3 +88,119 @@ def test_anything_else_is_wrong_usage(
 
     assert ended.code == 2
     assert said in ended.err
+
+
+JUNK = [{"T": f"ZZ{n:02}", "o": 1, "h": 1, "l": 1, "c": 1, "v": 10, "n": 2} for n in range(60)]
+JUNK_LEFT = "SELECT count(*) FROM daily_bars WHERE symbol LIKE 'ZZ%%' AND date = %s"
+
+
+@pytest.fixture
+def refused(command: Command, connection: psycopg.Connection, vendor: SimulatedVendor) -> None:
+    """A loaded session with junk, whose right answer was refused."""
+    vendor.faults.add("bad_rows", endpoint="grouped", rows=JUNK, times=1)
+    assert command(*LOAD).code == 0
+    ended = command(*LOAD, "--reload")
+    assert ended.code == 1
+    assert f"`universe approve {SESSION} --reason TEXT` accepts it at once" in ended.err
+    assert connection.execute(JUNK_LEFT, (SESSION,)).fetchone() == (60,)
+
+
+@pytest.mark.usefixtures("refused")
+def test_an_approved_smaller_answer_is_fetched_and_stored_at_once(
+    command: Command, connection: psycopg.Connection
+) -> None:
+    ended = command("approve", SESSION, "--reason", "60 junk tickers")
+
+    assert ended.code == 0
+    assert ended.out.startswith(f"approved: {SESSION} with ")
+    assert connection.execute(JUNK_LEFT, (SESSION,)).fetchone() == (0,)
+    removed = connection.execute("SELECT count(*) FROM bar_revisions").fetchone()
+    assert removed == (60,)
+    assert command("errors").out.strip() == "no open errors"
+    assert command("approve", SESSION, "--reason", "again").code == 2
+
+
+@pytest.mark.usefixtures("refused")
+def test_without_a_key_it_is_said_which_command_stores_an_approved_answer(
+    command: Command, connection: psycopg.Connection
+) -> None:
+    without = command("approve", SESSION, "--reason", "junk", POLYGON_API_KEY="")
+    left = connection.execute(JUNK_LEFT, (SESSION,)).fetchone()
+    stored = command(*LOAD, "--reload")
+
+    assert without.code == 0
+    assert f"`universe historical --start {SESSION} --end {SESSION} --reload`" in without.err
+    assert left == (60,)
+    assert stored.code == 0
+    assert connection.execute(JUNK_LEFT, (SESSION,)).fetchone() == (0,)
+
+
+@pytest.mark.usefixtures("refused")
+def test_an_approval_holds_for_the_answer_that_was_refused_alone(
+    command: Command, connection: psycopg.Connection, vendor: SimulatedVendor
+) -> None:
+    vendor.faults.add("collapsed", endpoint="grouped")
+
+    ended = command("approve", SESSION, "--reason", "60 junk tickers")
+
+    assert ended.code == 1
+    assert "this is day 1; `universe approve" in ended.err
+    assert connection.execute(JUNK_LEFT, (SESSION,)).fetchone() == (60,)
+
+
+def test_an_approved_answer_that_is_unusual_as_well_is_given_to_readers(
+    command: Command, connection: psycopg.Connection, vendor: SimulatedVendor
+) -> None:
+    command(*LOAD)
+    connection.execute(
+        "INSERT INTO session_loads (date, status, received, stored, fetched_at, covered)"
+        " SELECT date, 'loaded', l.stored, l.stored, now(), true FROM nyse_sessions n,"
+        " (SELECT stored FROM session_loads) l WHERE n.date < %s ORDER BY date DESC LIMIT 20",
+        (SESSION,),
+    )
+    vendor.faults.add("collapsed", endpoint="grouped")
+    command(*LOAD, "--reload")
+
+    ended = command("approve", SESSION, "--reason", "half the list is gone")
+
+    assert ended.code == 0
+    assert f"{SESSION} is given to readers though it breaks session_has_a_plausible" in ended.out
+    assert statuses(connection)[SESSION] == "loaded"
+    job = "SELECT status FROM load_jobs WHERE kind = 'retry'"
+    assert connection.execute(job).fetchall() == [("completed",)]
+
+
+BY_SYMBOL = ("--symbols", "AAPL", "--start", "2024-01-02", "--end", "2024-07-02")
+
+
+def test_an_approved_answer_about_a_symbol_is_fetched_and_stored_at_once(
+    command: Command, connection: psycopg.Connection, vendor: SimulatedVendor
+) -> None:
+    command("historical", *BY_SYMBOL)
+    vendor.faults.add("cut_rows", ticker="AAPL", keep=100)
+    refused = command("repair", *BY_SYMBOL)
+
+    without = command("approve", "AAPL", "--reason", "withdrawn", POLYGON_API_KEY="")
+    ended = command("approve", "AAPL", "--reason", "withdrawn")
+    again = command("approve", "AAPL", "--reason", "withdrawn")
+
+    assert (refused.code, without.code, ended.code, again.code) == (1, 0, 0, 2)
+    assert f"`universe repair {' '.join(BY_SYMBOL)}` stores it" in without.err
+    assert "approved: AAPL with 100 rows where 126 are expected, as refused on" in ended.out
+    assert "AAPL: 100 bars in 126 sessions" in ended.out
+    assert connection.execute("SELECT count(*) FROM bar_revisions").fetchone() == (26,)
+    assert "no refused answer about AAPL waits; waiting for approval: nothing" in again.err
+
+
+@pytest.mark.usefixtures("quarantined")
+def test_what_waits_is_named_where_nothing_about_it_does(
+    command: Command, vendor: SimulatedVendor
+) -> None:
+    command("historical", *BY_SYMBOL)
+    vendor.faults.add("empty", ticker="AAPL")
+    command("repair", *BY_SYMBOL)
+
+    for what in ("MSFT", "2024-03-13"):
+        ended = command("approve", what, "--reason", "x")
+        assert ended.code == 2
+        assert ended.err.strip().endswith(f"waiting for approval: {SESSION}, AAPL")

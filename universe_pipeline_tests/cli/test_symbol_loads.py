@@ -1,9 +1,11 @@
 """`historical --symbols` and `repair`: chosen symbols by whichever endpoint is cheaper."""
 
+import json
 import signal
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -17,6 +19,7 @@ from universe_pipeline_tests.cli.test_recovery import started
 from universe_pipeline_tests.cli.vendor_answers import Row, ask, grouped
 
 WEEK = ["2024-03-11", "2024-03-12", "2024-03-13", "2024-03-14", "2024-03-15"]
+MARCH = "/range/1/day/2024-03-11/2024-03-15?adjusted=false&limit=50000"
 RANGE = ("--start", "2024-03-11", "--end", "2024-03-15")
 
 
@@ -252,3 +255,94 @@ def test_coverage_counts_what_a_symbol_load_asked_for(
         " FROM data_coverage"
     ).fetchall()
     assert row == [("2024-03-11", "2024-03-15", 5, 0, "{[2024-03-11,2024-03-16)}")]
+
+
+SPRING = ("--symbols", "AAPL", "--start", "2024-01-02", "--end", "2024-07-02")
+
+
+@pytest.mark.parametrize(
+    ("again", "fault", "held"),
+    [
+        (("repair", *SPRING), {"kind": "empty"}, "0 of the 126"),
+        (
+            ("repair", *SPRING[:4], "--end", "2024-02-23"),
+            {"kind": "cut_rows", "keep": 3},
+            "3 of the 37",
+        ),
+        (("historical", *SPRING, "--reload"), {"kind": "empty"}, "0 of the 126"),
+        (
+            ("historical", *SPRING[:4], "--end", "2024-02-23", "--reload"),
+            {"kind": "cut_rows", "keep": 3},
+            "3 of the 37",
+        ),
+    ],
+)
+def test_a_short_answer_leaves_every_bar_and_is_a_failure_until_retried(
+    command: Command,
+    connection: psycopg.Connection,
+    vendor: SimulatedVendor,
+    again: tuple[str, ...],
+    fault: dict[str, Any],
+    held: str,
+) -> None:
+    command("historical", *SPRING)
+    before = of_symbol(connection, "AAPL")
+    vendor.faults.add(ticker="AAPL", **fault)
+
+    ended = command(*again)
+    errors = command("errors")
+    vendor.faults.clear()
+    retried = command("retry")
+
+    assert len(before) == 126
+    assert ended.code == 1
+    assert f"AAPL: the answer holds {held} bars that are stored. Nothing stored was" in ended.err
+    assert "`universe approve AAPL --reason TEXT` accepts it at once [collapsed]" in ended.err
+    assert "collapsed" in errors.out
+    assert retried.code == 0
+    assert of_symbol(connection, "AAPL") == before
+    assert command("errors").out.strip() == "no open errors"
+    # A retry asks for what failed, not for everything until today.
+    paths = [log.path for log in vendor.requests if log.endpoint == "range"]
+    assert paths[-1] == paths[-2]
+
+
+def test_rejected_rows_are_reported_with_their_rules(
+    command: Command, connection: psycopg.Connection, vendor: SimulatedVendor
+) -> None:
+    wrong = {"o": 10, "h": 9, "l": 8, "c": 9.5, "v": 100, "n": 1}
+    stamps = [bar["t"] for bar in ask(vendor, f"/v2/aggs/ticker/AAPL{MARCH}")["results"]]
+    vendor.faults.add("cut_rows", ticker="AAPL", keep=2)
+    vendor.faults.add("bad_rows", ticker="AAPL", rows=[wrong | {"t": t} for t in stamps[2:]])
+    vendor.faults.add("bad_rows", ticker="MSFT", rows=[wrong | {"t": stamps[0], "v": None}])
+
+    ended = command("historical", *RANGE, "--symbols", "AAPL,MSFT,SPY")
+    status = command("status")
+    document = json.loads(command("status", "--json").out)
+
+    assert ended.code == 0
+    assert ended.out.splitlines()[-3:] == [
+        "AAPL: 2 bars in 5 sessions, 3 rows rejected (ohlc_order)",
+        "MSFT: 4 bars in 5 sessions, 2 rows rejected (1 duplicate, 1 ohlc_order)",
+        "SPY: 5 bars in 5 sessions",
+    ]
+    assert "5 rows rejected (5 of them in loads of symbols)" in status.out
+    assert document["coverage"]["rejected"] == 5
+    assert document["coverage"]["rejected_of_symbols"] == 5
+    shown = connection.execute(
+        "SELECT event FROM dagster.event_logs WHERE event LIKE '%rejected_by_symbol%'"
+    ).fetchall()
+    assert len(shown) == 1
+    assert "- AAPL: 3\\n- MSFT: 2" in shown[0][0]
+
+
+def test_bars_a_day_early_are_refused_whole(
+    command: Command, connection: psycopg.Connection, vendor: SimulatedVendor
+) -> None:
+    vendor.faults.add("wrong_session", days=-1, ticker="AAPL")
+
+    ended = command("historical", *RANGE[:2], "--end", "2024-03-22", "--symbols", "AAPL")
+
+    assert ended.code == 1
+    assert "AAPL: 1 of 10 bars fall on closed days, the first on Sunday 2024-03-17" in ended.err
+    assert of_symbol(connection, "AAPL") == []

@@ -106,18 +106,32 @@ def test_what_was_loaded_meanwhile_is_forgotten(look: Look, connection: Connecti
     assert skipped(look()) == "nothing that failed may go well later"
 
 
-def test_symbols_are_repaired_from_the_first_day_that_failed(
-    look: Look, connection: Connection
-) -> None:
+def test_symbols_are_repaired_over_what_failed_of_each(look: Look, connection: Connection) -> None:
     fail(connection, 600, "2024-07-08", "MSFT")
     fail(connection, 600, "2024-06-03", "AAPL")
+    fail(connection, 600, "2024-06-03", "SPY")
+    connection.execute("UPDATE data_fetch_errors SET until = '2024-06-07' WHERE symbol <> 'MSFT'")
+
+    answers = look()
+
+    assert {answer.job_name for answer in answers} == {"symbol_repair"}
+    assert [answer.run_config["ops"]["load_chosen_symbols"]["config"] for answer in answers] == [
+        {"symbols": ["AAPL", "SPY"], "start": "2024-06-03", "end": "2024-06-07"},
+        {"symbols": ["MSFT"], "start": "2024-07-08", "end": "2024-07-10"},  # of an older release
+    ]
+
+
+def test_symbols_that_failed_over_many_ranges_are_repaired_in_one_run(
+    look: Look, connection: Connection
+) -> None:
+    for number in range(11):
+        fail(connection, 600, f"2024-06-{number + 10}", f"S{number:02}")
 
     (answer,) = look()
 
-    assert answer.job_name == "symbol_repair"
     assert answer.run_config["ops"]["load_chosen_symbols"]["config"] == {
-        "symbols": ["AAPL", "MSFT"],
-        "start": "2024-06-03",
+        "symbols": [f"S{number:02}" for number in range(11)],
+        "start": "2024-06-10",
         "end": "2024-07-10",
     }
 

@@ -1,5 +1,6 @@
 """`data_fetch_errors`: a row for every failure that outlived its retries."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -25,6 +26,8 @@ class OpenFailure:
     message: str
     attempts: int
     retryable: bool
+    until: date | None = None
+    """The last day that was asked for of a symbol; None where that is not known."""
 
     @property
     def is_of_splits(self) -> bool:
@@ -141,7 +144,8 @@ def last_refusal(connection: psycopg.Connection) -> int | None:
 
 
 _OPEN = """
-    SELECT occurred_at, endpoint, symbol, date, kind, http_status, message, attempts, retryable
+    SELECT occurred_at, endpoint, symbol, date, kind, http_status, message, attempts, retryable,
+           until
     FROM data_fetch_errors WHERE resolved_at IS NULL
     """
 
@@ -164,13 +168,16 @@ class RetryableFailures:
     rounds: int
     """How often it was asked for in vain, each time with all retries."""
     last_at: datetime
+    until: date | None
+    """The last day that was asked for of a symbol; None where that is not known."""
 
 
 def retryable_failures(connection: psycopg.Connection) -> list[RetryableFailures]:
     """What failed and may go well later, but for what has also failed for good, oldest first."""
     rows = connection.execute(
         """
-        SELECT symbol, min(date), of_splits, count(*), max(occurred_at)
+        SELECT symbol, min(date), of_splits, count(*), max(occurred_at),
+               CASE WHEN bool_and(until IS NOT NULL) THEN max(until) END
         FROM (SELECT *, symbol IS NULL AND date IS NULL AND endpoint LIKE %s AS of_splits
               FROM data_fetch_errors WHERE resolved_at IS NULL) unresolved
         GROUP BY symbol, CASE WHEN symbol IS NULL THEN date END, of_splits
@@ -186,3 +193,32 @@ def failures_of_run(connection: psycopg.Connection, run_id: str) -> list[OpenFai
     """The open failures that one run left, oldest first."""
     rows = connection.execute(_OPEN + " AND run_id = %s ORDER BY id", (run_id,))
     return [OpenFailure(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """Symbols that failed over the same range."""
+
+    start: date
+    end: date
+    symbols: list[str]
+
+
+MOST_REPAIRS = 10
+"""With more different ranges all symbols are asked for over the whole of them, in one repair."""
+
+
+def repairs(failed: Iterable[OpenFailure | RetryableFailures], newest: date) -> list[Repair]:
+    """What the failures of symbols are about, each symbol once; `newest`: where no end is known."""
+    spans: dict[str, tuple[date, date]] = {}
+    for one in failed:
+        if one.symbol is not None and one.day is not None:
+            first, last = spans.get(one.symbol, (date.max, date.min))
+            spans[one.symbol] = (min(first, one.day), max(last, one.until or newest))
+    if len(set(spans.values())) > MOST_REPAIRS:
+        widest = (min(span[0] for span in spans.values()), max(span[1] for span in spans.values()))
+        spans = dict.fromkeys(spans, widest)
+    return [
+        Repair(*span, sorted(symbol for symbol, its in spans.items() if its == span))
+        for span in sorted(set(spans.values()))
+    ]

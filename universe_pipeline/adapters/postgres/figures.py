@@ -16,6 +16,9 @@ class Figures:
     last_session: date | None
     bars: int
     rejected: int
+    """Rows of both endpoints that are not stored as bars."""
+    rejected_of_symbols: int
+    """Those of the per-symbol endpoint."""
     symbols: int
     active_symbols: int
     universe_symbols: int
@@ -40,7 +43,9 @@ def figures(connection: psycopg.Connection) -> Figures:
         SELECT (SELECT min(date) FROM session_loads WHERE status = 'loaded'),
                (SELECT max(date) FROM session_loads WHERE status = 'loaded'),
                (SELECT coalesce(sum(bar_count), 0) FROM data_coverage),
-               (SELECT coalesce(sum(rejected), 0) FROM session_loads),
+               (SELECT coalesce(sum(rejected), 0) FROM session_loads)
+                   + (SELECT count(*) FROM rejected_bars WHERE source = 'symbol'),
+               (SELECT count(*) FROM rejected_bars WHERE source = 'symbol'),
                (SELECT count(*) FROM symbols),
                (SELECT count(*) FROM symbols WHERE active),
                (SELECT count(*) FROM symbols JOIN universe_types USING (type)),

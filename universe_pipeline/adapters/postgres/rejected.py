@@ -44,6 +44,22 @@ def insert(
 _COPY = "COPY rejected_bars (date, symbol, rule, payload, fetched_at, run_id, source) FROM STDIN"
 
 
+def of_symbols(
+    connection: psycopg.Connection, symbols: Sequence[str], start: date, end: date
+) -> dict[str, dict[str, int]]:
+    """Rows that per-symbol answers lost from `start` to `end`: by symbol, and by rule."""
+    rows = connection.execute(
+        "SELECT symbol, rule, count(*) FROM rejected_bars"
+        " WHERE symbol = ANY (%s) AND date BETWEEN %s AND %s AND source = 'symbol'"
+        " GROUP BY symbol, rule ORDER BY symbol, count(*) DESC, rule",
+        ([storable(symbol) for symbol in symbols], start, end),
+    )
+    found: dict[str, dict[str, int]] = {}
+    for symbol, rule, count in rows:
+        found.setdefault(symbol, {})[rule] = count
+    return found
+
+
 def forget_session(connection: psycopg.Connection, session: date) -> None:
     """Delete what earlier grouped answers of a session left."""
     connection.execute(

@@ -22,14 +22,24 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     JULY_5,
     JULY_8,
     T1,
+    T2,
     answered,
+    answered_symbol,
     bar,
     write_session,
+    write_symbol,
 )
 
 COUNTS = (
-    *("bars", "rejected", "symbols", "active_symbols", "universe_symbols", "covered_symbols"),
-    *("universe_covered", "missing_bars", "splits", "announced_splits", "open_failures"),
+    *("bars", "rejected", "rejected_of_symbols", "symbols", "active_symbols", "universe_symbols"),
+    *(
+        "covered_symbols",
+        "universe_covered",
+        "missing_bars",
+        "splits",
+        "announced_splits",
+        "open_failures",
+    ),
 )
 
 
@@ -59,6 +69,8 @@ def test_figures_are_those_of_the_tables(store: Connection):
     write_session(store, answered(JULY_1, bar("A"), bar("F"), rejected=[bad, bad]), None)
     write_session(store, answered(JULY_2, bar("F"), bar("TEST"), rejected=[bad]), None)
     write_session(store, answered(JULY_3, bar("A"), bar("B"), bar("F")), None)
+    broken = [RejectedRow("ohlc_order", "A", {"o": 1}, JULY_3)]
+    write_symbol(store, answered_symbol("A", [JULY_3], {JULY_3: bar("A")}, T2, broken), None)
     record_unstored(store, JULY_5, "failed", T1, None)
     record_unstored(store, JULY_8, "pending", T1, None)
     cover(store)
@@ -81,7 +93,8 @@ def test_figures_are_those_of_the_tables(store: Connection):
         first_session=JULY_1,
         last_session=JULY_3,
         bars=7,
-        rejected=3,
+        rejected=4,
+        rejected_of_symbols=1,
         symbols=4,
         active_symbols=3,
         universe_symbols=3,

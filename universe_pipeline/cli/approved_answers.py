@@ -1,0 +1,92 @@
+"""`approve` of bars: a quarantined session, or an answer that was refused as too small.
+
+A refused answer is not kept: the vendor is asked again, and the approval lets the same one in.
+"""
+
+from datetime import date
+
+from universe_pipeline.adapters.postgres import loads, refused
+from universe_pipeline.adapters.postgres.connection import Connection, Database
+from universe_pipeline.adapters.postgres.failures import open_failures
+from universe_pipeline.adapters.postgres.refused import OpenRefusal
+from universe_pipeline.cli.exits import DONE
+from universe_pipeline.cli.load import Plan, carry_out, open_for_loading
+from universe_pipeline.cli.symbol_loads import repair
+from universe_pipeline.cli.terminal import note, result
+from universe_pipeline.domain.errors import FailureKind
+from universe_pipeline.loading import approvals
+from universe_pipeline.settings import settings
+
+
+def approve_session(database: Database, session: date, reason: str, by: str) -> int:
+    """Give a quarantined session to readers, or store the smaller answer that it was refused.
+
+    Raises:
+        UsageError: it is neither quarantined, nor was an answer refused.
+    """
+    subject = refused.of_session(session)
+    with database.connect() as connection:
+        is_refusing = subject in refused.open_refusals(connection)
+        if not is_refusing or loads.quarantined(connection, [session]):
+            return _give_to_readers(connection, session, reason, by)
+        result(_described(approvals.approve_refused(connection, subject, reason, by)))
+    if settings().polygon_api_key is None:
+        return _not_asked(f"universe historical --start {session} --end {session} --reload")
+    return _store_session(session, reason, by)
+
+
+def approve_symbol(database: Database, symbol: str, reason: str, by: str) -> int:
+    """Store the smaller answer about a symbol that was refused.
+
+    Raises:
+        UsageError: none was.
+    """
+    with database.connect() as connection:
+        subject = refused.of_symbol(symbol)
+        result(_described(approvals.approve_refused(connection, subject, reason, by)))
+        start, end = _refused_range(connection, symbol)
+    if settings().polygon_api_key is None:
+        return _not_asked(f"universe repair --symbols {symbol} --start {start} --end {end}")
+    return repair([symbol], start, end)
+
+
+def _give_to_readers(connection: Connection, session: date, reason: str, by: str) -> int:
+    rules = approvals.approve(connection, session, reason, by)
+    broke = f" though it breaks {', '.join(rules)}" if rules else ""
+    result(f"{session} is given to readers{broke}; another content is judged again")
+    return DONE
+
+
+def _described(approved: OpenRefusal) -> str:
+    return (
+        f"approved: {approved.subject} with {approved.rows:,} rows where {approved.expected:,} "
+        f"are expected, as refused on {approved.refused_at:%Y-%m-%d %H:%M} UTC"
+    )
+
+
+def _not_asked(command: str) -> int:
+    note(f"no POLYGON_API_KEY is set, so that the vendor is not asked; `{command}` stores it")
+    return DONE
+
+
+def _store_session(session: date, reason: str, by: str) -> int:
+    database, days = open_for_loading(), [session]
+    plan = Plan("retry", f"error_retry_{session}_{session}", days)
+    code = carry_out(database, plan, days)
+    with database.connect() as connection:
+        waits = refused.of_session(session) in refused.open_refusals(connection)
+        if waits or not loads.quarantined(connection, days):
+            return code
+        # So few rows are unusual, too: it is this answer that the person took for right.
+        _give_to_readers(connection, session, reason, by)
+    return carry_out(database, plan, [])
+
+
+def _refused_range(connection: Connection, symbol: str) -> tuple[date, date]:
+    """The range that the newest refused answer was asked for: each one is a failure as well."""
+    days = [
+        (one.day, one.until)
+        for one in open_failures(connection)
+        if one.symbol == symbol and one.kind == FailureKind.COLLAPSED
+    ]
+    return next((first, last) for first, last in reversed(days) if first and last)
