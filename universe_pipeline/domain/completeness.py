@@ -8,6 +8,8 @@ markets for hours or days.
   replace. A short answer replaces nothing; it is recorded as refused, and as a failure.
 - A short answer is believed when the same one arrives on `CONFIRMATIONS` different days, or when a
   person approves it. A whole answer in between starts the count again.
+- A whole stretch of neighbours that a sorted list lacks is a lost page: such an answer is short,
+  too, however much else it holds.
 - Two short answers are the same when they lack the same rows. Three answers that each lose another
   third of a list confirm nothing.
 - An answer with a few bars of other days is used without them. With more of them its stamps cannot
@@ -17,6 +19,7 @@ markets for hours or days.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from itertools import groupby
 
 LEAST_SHARE = 0.9
 """An answer with less than this share of the stored rows is short."""
@@ -29,6 +32,8 @@ MOST_STRAYS = 100
 
 _STRAYS_IN, _UNTRADED_IN = 100, 10
 """One stray row in so many is not too many: with trades, and without."""
+LOST_PAGE = 100
+"""So many neighbours in a list's order do not vanish in one day: a page was lost."""
 
 _SAME_SHARE = 0.9
 """Of the rows that one short answer lacks, the share that the same answer lacks again."""
@@ -71,6 +76,16 @@ def are_few_strays(rows: int, traded: int, untraded: int) -> bool:
     """
     few_traded = traded <= MOST_STRAYS and traded * _STRAYS_IN <= rows
     return few_traded and untraded * _UNTRADED_IN <= rows
+
+
+def loses_page(is_missing: Iterable[bool]) -> bool:
+    """Whether `LOST_PAGE` or more of the expected rows in a row, in the list's order, are missing.
+
+    Args:
+        is_missing: for each expected row, in the list's order, whether the answer lacks it.
+    """
+    gaps = (sum(1 for _ in run) for missing, run in groupby(is_missing) if missing)
+    return max(gaps, default=0) >= LOST_PAGE
 
 
 def is_believed(answer: ShortAnswer, earlier: Iterable[Refused]) -> bool:

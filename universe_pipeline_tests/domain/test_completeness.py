@@ -4,7 +4,15 @@ from datetime import date
 
 import pytest
 
-from universe_pipeline.domain.completeness import Refused, ShortAnswer, is_believed, is_short
+from universe_pipeline.domain.completeness import (
+    LOST_PAGE,
+    Refused,
+    ShortAnswer,
+    days_alike,
+    is_believed,
+    is_short,
+    loses_page,
+)
 
 STORED = [f"S{number:03}" for number in range(120)]
 THIRD = frozenset(STORED[:38])
@@ -78,3 +86,16 @@ def test_an_answer_without_a_row_is_believed_like_any_other() -> None:
     everything = frozenset(STORED)
     earlier = [refused(everything, 24), refused(everything, 25)]
     assert is_believed(short(everything, 26), earlier)
+
+
+def test_the_days_of_the_same_answer_are_counted_and_no_others() -> None:
+    other = frozenset(STORED[60:98])
+    earlier = [refused(THIRD, 24), refused(THIRD, 24), refused(other, 25)]
+    assert days_alike(short(THIRD, 26), earlier) == 2
+
+
+@pytest.mark.parametrize(("gap", "verdict"), [(LOST_PAGE - 1, False), (LOST_PAGE, True)])
+def test_a_page_is_lost_where_a_hundred_neighbours_are_missing(gap: int, verdict: bool) -> None:
+    missing = [True] * 99 + [False] + [True] * gap + [False] * 9_000
+    assert loses_page(missing) is verdict
+    assert not loses_page([])
