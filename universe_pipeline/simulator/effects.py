@@ -92,6 +92,20 @@ def _missing(fault: Fault, content: _Content, rows: _Rows) -> _Rows:
     return [row for row in rows if _ticker(content, row) not in fault.tickers]
 
 
+def _without_fields(fault: Fault, content: _Content, rows: _Rows) -> _Rows:
+    return [
+        {key: value for key, value in row.items() if key not in fault.fields}
+        if not fault.tickers or _ticker(content, row) in fault.tickers
+        else row
+        for row in rows
+    ]
+
+
+def _rewritten(fault: Fault, content: _Content, rows: _Rows) -> _Rows:
+    instead = {_ticker(content, row): row for row in fault.rows or []}
+    return [instead.get(_ticker(content, row), row) for row in rows]
+
+
 def _wrong_session(fault: Fault, _: _Content, rows: _Rows) -> _Rows:
     for row in rows:
         row["t"] += fault.days * _DAY
@@ -179,6 +193,8 @@ _EFFECTS: dict[Kind, _Effect] = {
     "bad_rows": _edit_rows(_with_bad_rows),
     "changed": _edit_rows(_changed),
     "missing": _edit_rows(_missing),
+    "without_fields": _edit_rows(_without_fields),
+    "rewritten": _edit_rows(_rewritten),
     "collapsed": _edit_rows(lambda _, __, rows: rows[: len(rows) // 2]),
     "cut_rows": _edit_rows(lambda fault, _, rows: rows[: fault.keep]),
     "empty": _edit_rows(lambda _, __, ___: []),

@@ -20,6 +20,8 @@ Change: TypeAlias = Literal[
     "bad_rows",  # appends `rows`, by default one of each kind that a row rule rejects
     "changed",  # multiplies the volumes of `tickers` by `factor`
     "missing",  # drops the rows of `tickers`
+    "without_fields",  # drops `fields` from the rows of `tickers`, or of all if none is named
+    "rewritten",  # sends `rows` instead of the rows of the same tickers
     "collapsed",  # keeps only the first half of the rows
     "cut_rows",  # keeps only the first `keep` rows
     "empty",  # no row, as on a closed day
@@ -100,6 +102,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     rows: list[dict[str, Any]] | None = None
     """Rows in the vendor's shape; one without `t` gets that of the answer."""
     tickers: list[str] = []
+    fields: list[str] = []
     factor: float = 2.0
     keep: int = 3
     days: int = 1
@@ -194,5 +197,5 @@ def fault_from_text(text: str) -> Fault:
     fields: dict[str, Any] = {"kind": kind}
     for option in filter(None, options.split(",")):
         name, _, value = option.partition("=")
-        fields[name] = value.split("+") if name == "tickers" else value
+        fields[name] = value.split("+") if name in ("tickers", "fields") else value
     return msgspec.convert(fields, Fault, strict=False)
