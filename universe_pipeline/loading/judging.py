@@ -18,6 +18,7 @@ from universe_pipeline.adapters.postgres.copy_binary import fingerprint
 from universe_pipeline.adapters.postgres.judging import StoredLoad
 from universe_pipeline.adapters.postgres.packed import Packed, Received
 from universe_pipeline.adapters.postgres.splits import rejected_splits
+from universe_pipeline.adapters.postgres.symbols import Snapshot, known_symbols, newest_snapshot
 from universe_pipeline.domain.bars import BAR_SCHEMA
 from universe_pipeline.domain.quality import DUPLICATE
 from universe_pipeline.domain.quality.findings import Finding, Offender, framed, listed
@@ -32,7 +33,11 @@ from universe_pipeline.domain.quality.rules import (
     SPLITS_USABLE,
 )
 from universe_pipeline.domain.quality.scan import Scan
-from universe_pipeline.domain.quality.universe import judge_snapshots, judge_symbols
+from universe_pipeline.domain.quality.universe import (
+    judge_absent,
+    judge_snapshots,
+    judge_symbols,
+)
 from universe_pipeline.domain.sessions import newest_closed, sessions_between
 from universe_pipeline.domain.thresholds import TRAILING, Thresholds
 from universe_pipeline.loading.ahead import ahead
@@ -256,7 +261,9 @@ def judge_universe(connection: Connection) -> list[Finding]:
     """Judge the reference list, by itself and beside the discovery before."""
     newest, *before = judging.last_snapshots(connection) or [None]
     beside = judge_snapshots(newest, next(iter(before), None)) if newest is not None else []
-    return [*judge_symbols(judging.listed_symbols(connection)), *beside]
+    snapshot = newest_snapshot(connection)
+    kept = [_judge_kept(snapshot)] if snapshot is not None else []
+    return [*judge_symbols(known_symbols(connection).drop("listed")), *beside, *kept]
 
 
 def judge_split_list(connection: Connection) -> list[Finding]:
@@ -269,3 +276,9 @@ def judge_split_list(connection: Connection) -> list[Finding]:
         listed(SPLITS_UNIQUE, (one for repeated, one in rejected if repeated)),
         listed(SPLITS_USABLE, (one for repeated, one in rejected if not repeated)),
     ]
+
+
+def _judge_kept(snapshot: Snapshot) -> Finding:
+    """Judge what the lists lacked, and was kept; older releases did not count it."""
+    fields = snapshot.absent_fields or ()
+    return judge_absent({each.column: (each.count, each.symbols) for each in fields})

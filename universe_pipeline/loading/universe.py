@@ -1,21 +1,32 @@
 """The universe of symbols: both reference lists, staged and swapped whole."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
-from universe_pipeline.adapters.postgres import failures, symbols
+from universe_pipeline.adapters.postgres import failures, refused, symbols
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.splits import SplitSnapshot
-from universe_pipeline.adapters.postgres.symbols import Snapshot
+from universe_pipeline.adapters.postgres.symbols import Aside, Snapshot
 from universe_pipeline.domain.errors import FailureKind, RetryableError, VendorError
-from universe_pipeline.domain.symbols import SYMBOL_SCHEMA, resolve
+from universe_pipeline.domain.symbols import (
+    SYMBOL_SCHEMA,
+    RejectedTicker,
+    TickerList,
+    merge,
+    resolve,
+    shortage,
+    unsure,
+)
+from universe_pipeline.loading.shortages import ShortList, require_belief
 
 FRESH_FOR = timedelta(hours=24)
 """A discovery younger than this is used again."""
+
+_TICKERS = "/v3/reference/tickers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +51,7 @@ def discover(
     force: bool = False,
     run_id: str | None = None,
     on_page: Callable[[int], None] = lambda _: None,
+    at: datetime | None = None,
 ) -> Discovery:
     """Discover the universe unless a fresh one is there; of two at once the second reuses.
 
@@ -48,43 +60,55 @@ def discover(
         connection: a connection of its own for the time this takes.
         force: ask even when the universe is fresh.
         run_id: the run that asks.
-        on_page: told the number of rows of every page that has come in.
+        on_page: called with the number of rows of every page that has come in.
+        at: the moment of the request; default: now.
 
     Raises:
-        VendorError: a page failed; it is recorded, and the universe stays as it was.
+        CollapsedError: the lists lack many of the stored symbols and are not believed yet.
+        VendorError: a page failed. Either is recorded, and the universe stays as it was.
     """
     with symbols.discovery_lock(connection):
         known = symbols.newest_snapshot(connection)
         if known is not None and is_fresh(known) and not force:
             return Discovery(known, reused=True)
-        taken_at = datetime.now(UTC)
+        taken_at = at or datetime.now(UTC)
         try:
-            had_delisted = known is not None and known.symbols > known.active
-            listed = _both_lists(client, on_page, had_delisted=had_delisted)
+            lists = [_list(client, on_page, active=active) for active in (True, False)]
+            return _store(connection, lists, taken_at, run_id)
         except VendorError as error:
             failures.record_failure(connection, error, run_id=run_id)
             raise
-        universe = resolve(listed)
-        snapshot = symbols.swap_universe(connection, universe.symbols, taken_at, run_id)
+
+
+def _list(client: PolygonClient, on_page: Callable[[int], None], *, active: bool) -> TickerList:
+    frames = [SYMBOL_SCHEMA.to_frame()]
+    rejected: list[RejectedTicker] = []
+    for page in client.tickers(active=active):
+        frames.append(page.frame)
+        rejected += page.rejected
+        on_page(page.rows)
+    listed = TickerList(active, pl.concat(frames), rejected)
+    if active and not listed.rows.height:  # believed, it would retire every symbol
+        message = f"no usable row among {listed.received:,} in the list of active tickers"
+        raise RetryableError(FailureKind.EMPTY, _TICKERS, message)
+    return listed
+
+
+def _store(
+    connection: Connection, lists: Sequence[TickerList], taken_at: datetime, run_id: str | None
+) -> Discovery:
+    known = symbols.known_symbols(connection)
+    kept = unsure(lists, known)
+    listed = pl.concat(each.rows for each in lists)
+    found = resolve(listed.filter(~pl.col("symbol").is_in(list(kept))))
+    short = shortage(lists, found, known, taken_at.astimezone(UTC).date())
+    if short is not None:
+        small = ShortList(refused.SYMBOLS, _TICKERS, short.answer, short.reasons)
+        require_belief(connection, small, run_id)
+    merged = merge(found, known)
+    aside = Aside([row for each in lists for row in each.rejected], kept, merged.absent)
+    with connection.transaction():
+        snapshot = symbols.swap_universe(connection, merged.symbols, taken_at, run_id, aside)
+        refused.close(connection, refused.SYMBOLS)
         failures.resolve_reference_failures(connection)
-    return Discovery(snapshot, reused=False, superseded=len(universe.superseded))
-
-
-def _both_lists(
-    client: PolygonClient, on_page: Callable[[int], None], *, had_delisted: bool
-) -> pl.DataFrame:
-    pages = [SYMBOL_SCHEMA.to_frame()]
-    for active in (True, False):
-        rows = 0
-        for page in client.tickers(active=active):
-            pages.append(page)
-            rows += len(page)
-            on_page(len(page))
-        if not rows and (active or had_delisted):  # believed, it would retire every symbol
-            listed = "active" if active else "delisted"
-            raise RetryableError(
-                FailureKind.EMPTY,
-                "/v3/reference/tickers",
-                f"no row in the list of {listed} tickers",
-            )
-    return pl.concat(pages)
+    return Discovery(snapshot, reused=False, superseded=len(found.superseded))

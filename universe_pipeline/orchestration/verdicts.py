@@ -124,7 +124,7 @@ OF_SYMBOLS = (
     RuleCheck(
         "symbols_resemble_the_last_snapshot",
         "Size, types, exchanges and identifiers are about those of the discovery before.",
-        (rules.UNIVERSE_STABLE, rules.IDENTIFIERS_STABLE),
+        (rules.UNIVERSE_STABLE, rules.IDENTIFIERS_STABLE, rules.FIELDS_KEPT),
     ),
 )
 

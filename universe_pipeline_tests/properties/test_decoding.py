@@ -17,6 +17,7 @@ from universe_pipeline.adapters.polygon.exchange import Reply
 from universe_pipeline.adapters.polygon.reference import ticker_page, ticker_types
 from universe_pipeline.domain.bars import Nothing, RejectedRow
 from universe_pipeline.domain.errors import FailureKind, VendorError
+from universe_pipeline.domain.symbols import TICKER_RULES, RejectedTicker
 from universe_pipeline_tests.adapters.polygon.answers import as_sent, grouped, listed, ranged, row
 from universe_pipeline_tests.properties.mutations import broken_bytes, wrong_values
 from universe_pipeline_tests.properties.profile import examples
@@ -33,7 +34,7 @@ class Decoded:
     """What was made of an answer that was usable."""
 
     accepted: list[Row]
-    rejected: tuple[RejectedRow, ...] = ()
+    rejected: tuple[RejectedRow | RejectedTicker, ...] = ()
 
 
 def _grouped(reply: Reply) -> Decoded:
@@ -50,7 +51,7 @@ def _range(reply: Reply) -> Decoded:
 
 def _tickers(reply: Reply) -> Decoded:
     page = ticker_page(reply, active=True)
-    return Decoded([whole[:3] for whole in page.frame.rows()])
+    return Decoded([whole[:3] for whole in page.frame.rows()], page.rejected)
 
 
 def _types(reply: Reply) -> Decoded:
@@ -193,4 +194,4 @@ def _require_all_told(shape: Shape, sent: list[Any], found: Decoded) -> None:
     for accepted in found.accepted:
         assert accepted in left
         left.remove(accepted)
-    assert {each.rule for each in found.rejected} <= {"undecodable", "off_session"}
+    assert {each.rule for each in found.rejected} <= {"off_session", *TICKER_RULES}

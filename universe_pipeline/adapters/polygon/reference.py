@@ -3,14 +3,13 @@
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 import polars as pl
 
 from universe_pipeline.adapters.polygon.envelope import (
     REFUSED,
-    Envelope,
     has_rows,
     open_envelope,
     require_count,
@@ -18,9 +17,16 @@ from universe_pipeline.adapters.polygon.envelope import (
     unusable,
 )
 from universe_pipeline.adapters.polygon.exchange import Reply
+from universe_pipeline.adapters.polygon.rows import read_rows
 from universe_pipeline.adapters.polygon.wording import visible
+from universe_pipeline.domain.bars import RejectedRow
 from universe_pipeline.domain.errors import FailureKind
-from universe_pipeline.domain.symbols import SYMBOL_SCHEMA
+from universe_pipeline.domain.symbols import (
+    NO_TICKER,
+    OTHER_LIST,
+    SYMBOL_SCHEMA,
+    RejectedTicker,
+)
 
 logger = logging.getLogger("universe_pipeline.polygon")
 
@@ -30,11 +36,16 @@ _Code: TypeAlias = Annotated[
 ]
 """What a key or an index can hold. Longer ones and control characters are in no list."""
 
+_Symbol: TypeAlias = Annotated[
+    str, msgspec.Meta(max_length=200, pattern=r"\A(?=.*\S)[^\x00-\x1f\x7f-\x9f]*\Z")
+]
+"""A `_Code` that is not blank."""
+
 _Name: TypeAlias = Annotated[str, msgspec.Meta(max_length=1_000)]
 
 
 class _Ticker(msgspec.Struct, gc=False):
-    ticker: _Code
+    ticker: _Symbol
     name: _Name | None = None
     type: _Code | None = None
     primary_exchange: _Code | None = None
@@ -52,8 +63,6 @@ class _TickerType(msgspec.Struct, gc=False):
     description: _Name = ""
 
 
-_Row = TypeVar("_Row", _Ticker, _TickerType)
-
 _MOST_ROWS = 10_000
 """Ten times what a page is asked for."""
 
@@ -64,12 +73,13 @@ class TickerPage:
 
     frame: pl.DataFrame
     """`SYMBOL_SCHEMA`, in the answer's order."""
-    next_url: str | None
+    rejected: tuple[RejectedTicker, ...] = ()
+    next_url: str | None = None
 
     @property
     def rows(self) -> int:
-        """Rows that came."""
-        return self.frame.height
+        """Rows that came, usable or not."""
+        return self.frame.height + len(self.rejected)
 
 
 def ticker_page(reply: Reply, *, active: bool) -> TickerPage:
@@ -77,16 +87,16 @@ def ticker_page(reply: Reply, *, active: bool) -> TickerPage:
 
     Every field but the ticker may be absent. Times come with up to nanoseconds, which are cut off
     to microseconds. A time that is none becomes null and is logged: it decides between duplicates,
-    no more.
+    no more. A row that is not as documented, or that belongs into the other list, is rejected.
 
     Raises:
-        VendorError: the answer is none, or a row is not as documented. Then the page fails whole,
-            because a list that lacks a row says that a security is gone.
+        VendorError: the answer is none.
     """
-    envelope = open_envelope(reply)
-    rows = _rows(reply, envelope, _Ticker)
-    if not all(row.ticker for row in rows):
-        raise unusable(reply, FailureKind.UNEXPECTED_SHAPE, "a row has an empty ticker")
+    header, decoded = read_rows(reply, _Ticker)
+    if len(decoded) > _MOST_ROWS:
+        raise too_large(reply, f"{len(decoded):,} rows on a page, as no list has")
+    rows = [row for row in decoded.good if row.active in (None, active)]
+    strays = [row for row in decoded.good if row.active not in (None, active)]
     delisted = _texts(row.delisted_utc for row in rows)
     updated = _texts(row.last_updated_utc for row in rows)
     frame = pl.DataFrame(
@@ -99,7 +109,7 @@ def ticker_page(reply: Reply, *, active: bool) -> TickerPage:
             "cik": _texts(row.cik for row in rows),
             "composite_figi": _texts(row.composite_figi for row in rows),
             "share_class_figi": _texts(row.share_class_figi for row in rows),
-            "active": [active if row.active is None else row.active for row in rows],
+            "active": [active] * len(rows),
             "delisted_date": _of_our_time(
                 delisted.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
             ),
@@ -110,7 +120,22 @@ def ticker_page(reply: Reply, *, active: bool) -> TickerPage:
         SYMBOL_SCHEMA,
     )
     _tell_unread(frame, {"delisted_date": delisted, "last_updated_utc": updated})
-    return TickerPage(frame, envelope.next_url)
+    rejected = (
+        *(_undecodable(row, active=active) for row in decoded.undecodable),
+        *(RejectedTicker(active, OTHER_LIST, row.ticker, _as_sent(row)) for row in strays),
+    )
+    return TickerPage(frame, rejected, header.next_url)
+
+
+def _undecodable(row: RejectedRow, *, active: bool) -> RejectedTicker:
+    ticker = row.payload.get("ticker")
+    if ticker is None or not str(ticker).strip():
+        return RejectedTicker(active, NO_TICKER, None, row.payload)
+    return RejectedTicker(active, row.rule, row.symbol, row.payload)
+
+
+def _as_sent(row: _Ticker) -> dict[str, Any]:
+    return {name: sent for name, sent in msgspec.structs.asdict(row).items() if sent is not None}
 
 
 def ticker_types(reply: Reply) -> dict[str, str]:
@@ -119,22 +144,16 @@ def ticker_types(reply: Reply) -> dict[str, str]:
     Raises:
         VendorError: the answer is none, or not as documented.
     """
-    rows = _rows(reply, open_envelope(reply), _TickerType)
-    return {row.code: row.description for row in rows}
-
-
-def _rows(reply: Reply, envelope: Envelope, kind: type[_Row]) -> list[_Row]:
+    envelope = open_envelope(reply)
     if not has_rows(reply, envelope):
-        return []
+        return {}
     try:
-        rows = msgspec.json.decode(envelope.results, type=list[kind])
+        rows = msgspec.json.decode(envelope.results, type=list[_TickerType])
     except REFUSED as error:
         message = f"a row is not as documented: {error}"
         raise unusable(reply, FailureKind.UNEXPECTED_SHAPE, message) from error
-    if len(rows) > _MOST_ROWS:
-        raise too_large(reply, f"{len(rows):,} rows on a page, as no list has")
     require_count(reply, envelope, len(rows))
-    return rows
+    return {row.code: row.description for row in rows}
 
 
 def _texts(values: Iterable[str | None]) -> pl.Series:

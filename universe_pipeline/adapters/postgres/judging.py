@@ -10,7 +10,6 @@ from universe_pipeline.adapters.postgres.splits import stored_splits
 from universe_pipeline.domain.quality.scan import Reference
 from universe_pipeline.domain.quality.sessions import Stored
 from universe_pipeline.domain.quality.universe import Counts
-from universe_pipeline.domain.symbols import SYMBOL_SCHEMA
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +86,6 @@ def _rejected(connection: psycopg.Connection, start: date, end: date) -> pl.Data
         (start, end),
     ).fetchall()
     return pl.DataFrame(rows, schema={"date": pl.Date, "symbol": pl.String}, orient="row")
-
-
-def listed_symbols(connection: psycopg.Connection) -> pl.DataFrame:
-    """The reference list as it is (`SYMBOL_SCHEMA`)."""
-    rows = connection.execute(
-        """
-        SELECT symbol, name, type, primary_exchange, currency, cik, composite_figi,
-               share_class_figi, active, delisted_date, last_updated_utc
-        FROM symbols
-        """
-    ).fetchall()
-    return pl.DataFrame(rows, schema=SYMBOL_SCHEMA, orient="row")
 
 
 def last_snapshots(connection: psycopg.Connection) -> list[Counts]:

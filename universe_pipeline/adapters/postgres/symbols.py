@@ -1,8 +1,8 @@
 """The universe: staged, swapped whole in one transaction, remembered as a snapshot."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from hashlib import sha256
 from typing import Any
@@ -12,8 +12,21 @@ import psycopg
 from psycopg.types.json import Json
 
 from universe_pipeline.adapters.postgres.locks import DISCOVERY_LOCK, turn
-from universe_pipeline.adapters.postgres.text import storable
-from universe_pipeline.domain.symbols import SYMBOL_SCHEMA
+from universe_pipeline.adapters.postgres.text import storable, storable_json
+from universe_pipeline.domain.symbols import KNOWN_SCHEMA, SYMBOL_SCHEMA, RejectedTicker
+
+EXAMPLES = 20
+"""Symbols kept of those whose known value of a column the lists no longer hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class AbsentField:
+    """A column of which the lists no longer hold known values, which are kept."""
+
+    column: str
+    count: int
+    symbols: Sequence[str]
+    """Up to `EXAMPLES`, active ones first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +42,58 @@ class Snapshot:
     without_figi: int | None
     """Symbols without a composite FIGI; None in snapshots that did not count them."""
     without_cik: int | None
+    revised: int | None = None
+    """Symbols whose values changed; None, like the next two, in snapshots that did not count it."""
+    rejected: int | None = None
+    """Rows of the lists that broke a rule."""
+    absent_fields: tuple[AbsentField, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """What a discovery knows about the lists next to the symbols that it stores."""
+
+    rejected: Sequence[RejectedTicker] = ()
+    unsure: Collection[str] = ()
+    """Symbols that stay as they are, because the rows about them cannot be used."""
+    absent: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
+    """By column the symbols whose known value the lists no longer hold."""
+
+
+_NOTHING_ASIDE = Aside()
 
 
 def newest_snapshot(connection: psycopg.Connection) -> Snapshot | None:
     """The last completed discovery, if there was one."""
     row = connection.execute(
         "SELECT taken_at, symbols, active, by_type, by_exchange, content_hash, without_figi,"
-        " without_cik FROM universe_snapshots ORDER BY taken_at DESC LIMIT 1"
+        " without_cik, revised, rejected, absent_fields"
+        " FROM universe_snapshots ORDER BY taken_at DESC LIMIT 1"
     ).fetchone()
-    return None if row is None else Snapshot(*row)
+    if row is None:
+        return None
+    *values, absent = row
+    return Snapshot(*values, absent_fields=absent_fields(absent))
+
+
+def absent_fields(stored: Mapping[str, Mapping[str, Any]] | None) -> tuple[AbsentField, ...] | None:
+    """Read `universe_snapshots.absent_fields`."""
+    if stored is None:
+        return None
+    return tuple(AbsentField(column, **found) for column, found in stored.items())
+
+
+def known_symbols(connection: psycopg.Connection) -> pl.DataFrame:
+    """Every stored symbol (`KNOWN_SCHEMA`)."""
+    rows = connection.execute(
+        """
+        SELECT symbol, name, type, primary_exchange, currency, cik, composite_figi,
+               share_class_figi, active, delisted_date, last_updated_utc,
+               last_seen_at = max(last_seen_at) OVER ()
+        FROM symbols
+        """
+    ).fetchall()
+    return pl.DataFrame(rows, schema=KNOWN_SCHEMA, orient="row")
 
 
 def discovery_lock(connection: psycopg.Connection) -> AbstractContextManager[None]:
@@ -46,24 +102,56 @@ def discovery_lock(connection: psycopg.Connection) -> AbstractContextManager[Non
 
 
 def swap_universe(
-    connection: psycopg.Connection, symbols: pl.DataFrame, taken_at: datetime, run_id: str | None
+    connection: psycopg.Connection,
+    symbols: pl.DataFrame,
+    taken_at: datetime,
+    run_id: str | None,
+    aside: Aside = _NOTHING_ASIDE,
 ) -> Snapshot:
     """Make `symbols` (`SYMBOL_SCHEMA`, unique) the universe, and record the snapshot.
 
     Symbols that stand in neither list any more stay, as inactive ones without a delisting date:
-    the vendor lets renamed tickers vanish, and their bars are still here.
+    the vendor lets renamed tickers vanish, and their bars are still here. The values that this
+    changes go to `symbol_revisions`.
     """
-    snapshot = _describe(symbols, taken_at)
     with connection.transaction():
         connection.execute(
             "CREATE TEMPORARY TABLE listed (LIKE symbols INCLUDING DEFAULTS) ON COMMIT DROP"
         )
         _stage(connection, symbols, taken_at)
+        given = {"at": taken_at, "run_id": run_id, "unsure": list(map(storable, aside.unsure))}
+        revised = connection.execute(_REVISE, given).rowcount
         connection.execute(_UPSERT)
-        connection.execute(_RETIRE)
+        connection.execute(_RETIRE, given)
+        _replace_rejected(connection, aside.rejected, taken_at, run_id)
+        snapshot = _describe(symbols, taken_at, revised, aside)
         _record(connection, snapshot, run_id)
     return snapshot
 
+
+_IS_RETIRED = """
+    NOT EXISTS (SELECT FROM listed l WHERE l.symbol = s.symbol)
+    AND (s.active OR s.delisted_date IS NOT NULL) AND s.symbol <> ALL (%(unsure)s)
+    """
+
+# A later `last_updated_utc` alone is no revision: the vendor moves it without any other change.
+_REVISE = f"""
+    INSERT INTO symbol_revisions
+    SELECT s.symbol, s.name, s.type, s.primary_exchange, s.currency, s.cik, s.composite_figi,
+           s.share_class_figi, s.active, s.delisted_date, s.last_updated_utc,
+           coalesce((SELECT max(r.replaced_at) FROM symbol_revisions r WHERE r.symbol = s.symbol),
+                    s.first_seen_at), %(at)s, %(run_id)s
+    FROM symbols s
+    WHERE EXISTS (
+        SELECT FROM listed l
+        WHERE l.symbol = s.symbol
+          AND (s.name, s.type, s.primary_exchange, s.currency, s.cik, s.composite_figi,
+               s.share_class_figi, s.active, s.delisted_date)
+              IS DISTINCT FROM
+              (l.name, l.type, l.primary_exchange, l.currency, l.cik, l.composite_figi,
+               l.share_class_figi, l.active, l.delisted_date))
+       OR ({_IS_RETIRED})
+    """
 
 _UPSERT = """
     INSERT INTO symbols AS s
@@ -77,11 +165,7 @@ _UPSERT = """
         last_seen_at = excluded.last_seen_at
     """
 
-_RETIRE = """
-    UPDATE symbols s SET active = false, delisted_date = NULL
-    WHERE NOT EXISTS (SELECT FROM listed l WHERE l.symbol = s.symbol)
-      AND (s.active OR s.delisted_date IS NOT NULL)
-    """
+_RETIRE = f"UPDATE symbols s SET active = false, delisted_date = NULL WHERE {_IS_RETIRED}"
 
 
 def _stage(connection: psycopg.Connection, symbols: pl.DataFrame, taken_at: datetime) -> None:
@@ -91,9 +175,35 @@ def _stage(connection: psycopg.Connection, symbols: pl.DataFrame, taken_at: date
             for name in texts:
                 row[name] = None if row[name] is None else storable(row[name])
             copy.write_row((*row.values(), taken_at, taken_at))
+    connection.execute("ANALYZE listed")
 
 
-def _describe(symbols: pl.DataFrame, taken_at: datetime) -> Snapshot:
+def _replace_rejected(
+    connection: psycopg.Connection,
+    rejected: Sequence[RejectedTicker],
+    fetched_at: datetime,
+    run_id: str | None,
+) -> None:
+    connection.execute("DELETE FROM rejected_symbols")
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO rejected_symbols (symbol, active, rule, payload, fetched_at, run_id)"
+            " VALUES (%s, %s, %s, %s, %s, %s)",
+            [
+                (
+                    None if row.symbol is None else storable(row.symbol),
+                    row.active,
+                    row.rule,
+                    Json(storable_json(row.payload)),
+                    fetched_at,
+                    run_id,
+                )
+                for row in rejected
+            ],
+        )
+
+
+def _describe(symbols: pl.DataFrame, taken_at: datetime, revised: int, aside: Aside) -> Snapshot:
     content = symbols.sort("symbol").write_csv().encode()
     return Snapshot(
         taken_at=taken_at,
@@ -104,6 +214,11 @@ def _describe(symbols: pl.DataFrame, taken_at: datetime) -> Snapshot:
         content_hash=sha256(content).hexdigest(),
         without_figi=symbols["composite_figi"].null_count(),
         without_cik=symbols["cik"].null_count(),
+        revised=revised,
+        rejected=len(aside.rejected),
+        absent_fields=tuple(
+            AbsentField(column, len(lost), lost[:EXAMPLES]) for column, lost in aside.absent.items()
+        ),
     )
 
 
@@ -116,7 +231,8 @@ def _record(connection: psycopg.Connection, snapshot: Snapshot, run_id: str | No
     connection.execute(
         "INSERT INTO universe_snapshots"
         " (taken_at, symbols, active, by_type, by_exchange, content_hash, without_figi,"
-        " without_cik, run_id) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        " without_cik, revised, rejected, absent_fields, run_id)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             snapshot.taken_at,
             snapshot.symbols,
@@ -126,9 +242,19 @@ def _record(connection: psycopg.Connection, snapshot: Snapshot, run_id: str | No
             snapshot.content_hash,
             snapshot.without_figi,
             snapshot.without_cik,
+            snapshot.revised,
+            snapshot.rejected,
+            Json(_as_json(snapshot.absent_fields or ())),
             run_id,
         ),
     )
+
+
+def _as_json(absent: Sequence[AbsentField]) -> dict[str, Any]:
+    return {
+        each.column: {"count": each.count, "symbols": [storable(one) for one in each.symbols]}
+        for each in absent
+    }
 
 
 def record_types(connection: psycopg.Connection, types: Sequence[str]) -> None:

@@ -248,6 +248,10 @@ IDENTIFIERS_STABLE = _universe(
     "identifiers_are_as_common_as_before",
     "as many symbols have a FIGI and a CIK as in the snapshot before, give or take 2 %",
 )
+FIELDS_KEPT = _universe(
+    "lists_hold_what_is_known",
+    "the newest lists hold every value that is known of their symbols; lacking ones are kept",
+)
 FIGI_UNIQUE = _universe(
     "figi_names_one_active_symbol", "no two active symbols have the same composite FIGI"
 )

@@ -1,7 +1,7 @@
 """Rules for the reference lists: beside the snapshot before, and beside the bars."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import polars as pl
@@ -9,6 +9,7 @@ import polars as pl
 from universe_pipeline.domain.quality.findings import Finding, Offender, framed, listed
 from universe_pipeline.domain.quality.rules import (
     DELISTED_QUIET,
+    FIELDS_KEPT,
     FIGI_UNIQUE,
     IDENTIFIERS_STABLE,
     LISTED_TRADED,
@@ -75,6 +76,21 @@ def _blanks(newest: Counts, before: Counts) -> Iterator[Offender]:
             yield Offender(
                 None, None, f"{new:.1%} have no {name}, {old:.1%} before", abs(new - old)
             )
+
+
+def judge_absent(absent: Mapping[str, tuple[int, Sequence[str]]]) -> Finding:
+    """Judge what the newest lists lack of the known values.
+
+    Args:
+        absent: by column of `symbols` the count of symbols, and some of them.
+    """
+    examples = (
+        Offender(None, symbol, f"no {column} in the list; the known one is kept")
+        for column, (_, symbols) in absent.items()
+        for symbol in symbols
+    )
+    found = listed(FIELDS_KEPT, examples)
+    return replace(found, count=sum(count for count, _ in absent.values()))
 
 
 def judge_symbols(symbols: pl.DataFrame) -> list[Finding]:

@@ -116,4 +116,10 @@ def _metadata(found: Discovery) -> dict[str, Any]:
         "by_type": snapshot.by_type,
         "by_exchange": snapshot.by_exchange,
         "superseded_rows": found.superseded,
+        "revised": snapshot.revised or 0,
+        "rejected_rows": snapshot.rejected or 0,
+        "kept_fields": {
+            field.column: {"count": field.count, "symbols": list(field.symbols)}
+            for field in snapshot.absent_fields or ()
+        },
     }

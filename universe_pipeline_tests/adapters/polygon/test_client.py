@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 
-import polars as pl
 import pytest
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
+from universe_pipeline.adapters.polygon.reference import TickerPage
 from universe_pipeline.domain.bars import Bars, Failed, Nothing, NotYetPublished
 from universe_pipeline.domain.errors import (
     AccessError,
@@ -225,7 +225,7 @@ def test_tickers_come_page_by_page(vendor: ScriptedVendor, client: PolygonClient
 
     pages = list(client.tickers(active=True))
 
-    assert [page["symbol"].to_list() for page in pages] == [["A"], ["AA"]]
+    assert [page.frame["symbol"].to_list() for page in pages] == [["A"], ["AA"]]
     assert [request.target for request in vendor.requests] == [
         "/v3/reference/tickers?market=stocks&active=true&limit=1000&order=asc&sort=ticker",
         "/v3/reference/tickers?cursor=YWN0aXZl",
@@ -271,6 +271,19 @@ def test_a_page_that_repeats_its_rows_is_refused(vendor: ScriptedVendor, client:
     )
 
     assert _failure(client.tickers(active=True)).kind is FailureKind.PAGING
+
+
+def test_a_page_that_repeats_the_rows_of_an_earlier_one_is_refused(
+    vendor: ScriptedVendor, client: PolygonClient
+):
+    pages = [
+        answer(listed({"ticker": ticker}, next_url=f"{vendor.base_url}/v3/x?cursor={number}"))
+        for number, ticker in enumerate(["A", "B", "A", "C"])
+    ]
+    vendor.script(*pages)
+
+    assert _failure(client.tickers(active=True)).kind is FailureKind.PAGING
+    assert len(vendor.requests) == 3
 
 
 def test_pages_that_never_end_are_refused(
@@ -363,7 +376,7 @@ def test_a_base_url_may_have_a_path(vendor: ScriptedVendor):
     assert vendor.requests[0].target.startswith("/mirror/v3/reference/tickers/types?")
 
 
-def _failure(pages: Iterator[pl.DataFrame]) -> VendorError:
+def _failure(pages: Iterator[TickerPage]) -> VendorError:
     with pytest.raises(RetryableError) as caught:
         list(pages)
     return caught.value

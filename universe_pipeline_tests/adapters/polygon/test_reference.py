@@ -120,26 +120,44 @@ def test_a_type_that_nobody_knows_is_kept():
 
 
 @pytest.mark.parametrize(
-    "bad",
+    ("bad", "rule", "symbol"),
     [
-        {"name": "x"},
-        {"ticker": None},
-        {"ticker": ""},
-        {"ticker": 7},
-        "A",
-        {"ticker": "A\0"},
-        {"ticker": "\x1b[31mA"},
-        {"ticker": "A" * 201},
-        {"ticker": "A", "type": "C\0S"},
-        {"ticker": "A", "type": "C" * 201},
-        {"ticker": "A", "name": "n" * 1_001},
+        ({"name": "x"}, "no_ticker", None),
+        ({"ticker": None}, "no_ticker", None),
+        ({"ticker": ""}, "no_ticker", None),
+        ({"ticker": " "}, "no_ticker", None),
+        ({"ticker": 7}, "undecodable", None),
+        ("A", "no_ticker", None),
+        ({"ticker": "A\0"}, "undecodable", "A\0"),
+        ({"ticker": "\x1b[31mA"}, "undecodable", "\x1b[31mA"),
+        ({"ticker": "A" * 201}, "undecodable", None),
+        ({"ticker": "B", "type": "C\0S"}, "undecodable", "B"),
+        ({"ticker": "B", "type": "C" * 201}, "undecodable", "B"),
+        ({"ticker": "B", "name": "n" * 1_001}, "undecodable", "B"),
+        ({"ticker": "B", "cik": 1067983}, "undecodable", "B"),
+        ({"ticker": "B", "type": ["CS"]}, "undecodable", "B"),
+        ({"ticker": "B", "active": "true"}, "undecodable", "B"),
+        ({"ticker": "B", "last_updated_utc": 1700000000}, "undecodable", "B"),
+        ({"ticker": "B", "active": False}, "other_list", "B"),
     ],
 )
-def test_a_row_that_no_list_has_fails_its_page(bad: object):
-    with pytest.raises(RetryableError) as caught:
-        _page({"ticker": "A"}, bad)
+def test_a_row_that_cannot_be_used_costs_that_row_alone(bad: Any, rule: str, symbol: str | None):
+    page = _page({"ticker": "A"}, bad, {"ticker": "C"})
 
-    assert caught.value.kind is FailureKind.UNEXPECTED_SHAPE
+    assert page.frame["symbol"].to_list() == ["A", "C"]
+    assert page.rows == 3
+    (rejected,) = page.rejected
+    assert (rejected.active, rejected.rule, rejected.symbol) == (True, rule, symbol)
+    assert rejected.payload == (bad if isinstance(bad, dict) else {"value": bad})
+
+
+def test_an_active_row_does_not_belong_into_the_list_of_delisted_ones():
+    page = _page({"ticker": "A", "active": True}, {"ticker": "B"}, active=False)
+
+    assert page.frame.select("symbol", "active").rows() == [("B", False)]
+    assert [(row.active, row.rule, row.symbol) for row in page.rejected] == [
+        (False, "other_list", "A")
+    ]
 
 
 def test_quotes_and_letters_of_any_alphabet_are_data():

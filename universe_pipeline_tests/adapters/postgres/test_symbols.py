@@ -11,15 +11,17 @@ from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.coverage import cover
 from universe_pipeline.adapters.postgres.locks import DISCOVERY_LOCK
 from universe_pipeline.adapters.postgres.symbols import (
+    Aside,
     Snapshot,
     discovery_lock,
+    known_symbols,
     listed_counts,
     newest_snapshot,
     record_types,
     swap_universe,
     unknown_symbols,
 )
-from universe_pipeline.domain.symbols import SYMBOL_SCHEMA
+from universe_pipeline.domain.symbols import KNOWN_SCHEMA, SYMBOL_SCHEMA, RejectedTicker
 from universe_pipeline_tests.adapters.postgres.session_answers import (
     JULY_1,
     JULY_2,
@@ -170,6 +172,9 @@ def test_a_snapshot_counts_by_type_exchange_and_activity(store: Connection):
         content_hash=taken.content_hash,
         without_figi=4,
         without_cik=4,
+        revised=0,
+        rejected=0,
+        absent_fields=(),
     )
     assert newest_snapshot(store) == taken
     assert store.execute("SELECT run_id FROM universe_snapshots").fetchall() == [("run-1",)]
@@ -201,6 +206,83 @@ def test_the_newest_snapshot_is_the_one_taken_last(store: Connection):
     assert first is None
     assert newest is not None
     assert newest.taken_at == TUESDAY
+
+
+def revisions(connection: Connection) -> list[Row]:
+    """Symbol, type, active and delisting date before each change, and when they held."""
+    return connection.execute(
+        "SELECT symbol, type, active, delisted_date, believed_from, replaced_at"
+        " FROM symbol_revisions ORDER BY symbol, replaced_at"
+    ).fetchall()
+
+
+def test_what_a_swap_changes_is_kept_with_when_it_held(store: Connection):
+    delisted = listing("OLD", active=False, delisted_date=date(2020, 1, 2))
+    swap_universe(store, universe(listing("A"), listing("B"), delisted), MONDAY, None)
+    counts = [
+        swap_universe(store, universe(*rows), MONDAY + timedelta(days=day), None).revised
+        for day, rows in enumerate(
+            [
+                [listing("A", type="ETF")],  # B and OLD are in neither list any more
+                [listing("A", type="ETF")],
+                [listing("A", type="ETF", last_updated_utc=TUESDAY), listing("B")],
+                [listing("A"), listing("B")],
+            ],
+            start=1,
+        )
+    ]
+
+    days = [MONDAY + timedelta(days=day) for day in range(5)]
+    assert counts == [3, 0, 1, 1]
+    assert revisions(store) == [
+        ("A", "CS", True, None, days[0], days[1]),
+        ("A", "ETF", True, None, days[1], days[4]),
+        ("B", "CS", True, None, days[0], days[1]),
+        ("B", "CS", False, None, days[1], days[3]),
+        ("OLD", "CS", False, date(2020, 1, 2), days[0], days[1]),
+    ]
+
+
+def test_symbols_that_nothing_is_sure_of_stay_and_rejected_rows_are_kept(store: Connection):
+    delisted = listing("OLD", active=False, delisted_date=date(2020, 1, 2))
+    swap_universe(store, universe(listing("A\\u0000"), listing("B"), delisted), MONDAY, None)
+    before = known(store)
+    row = RejectedTicker(True, "undecodable", "A\0", {"ticker": "A\0", "cik": 7})
+    aside = Aside([row], {"A\0", "OLD"}, {"type": [f"S{n}" for n in range(30)], "cik": ["B"]})
+
+    snapshot = swap_universe(store, universe(listing("B")), TUESDAY, "run-2", aside)
+
+    assert [known(store)[0], known(store)[2]] == [before[0], before[2]]
+    assert store.execute(
+        "SELECT symbol, active, rule, payload, fetched_at, run_id FROM rejected_symbols"
+    ).fetchall() == [
+        (
+            *("A\\u0000", True, "undecodable", {"ticker": "A\\u0000", "cik": 7}),
+            *(TUESDAY, "run-2"),
+        )
+    ]
+    assert (snapshot.revised, snapshot.rejected) == (0, 1)
+    found = newest_snapshot(store)
+    assert found is not None
+    assert {(each.column, each.count, len(each.symbols)) for each in found.absent_fields or ()} == {
+        ("type", 30, 20),
+        ("cik", 1, 1),
+    }
+    swap_universe(store, universe(listing("B")), TUESDAY + timedelta(days=1), None)
+    assert store.execute("SELECT count(*) FROM rejected_symbols").fetchone() == (0,)
+
+
+def test_known_symbols_say_whether_the_newest_discovery_listed_them(store: Connection):
+    swap_universe(store, universe(listing("A"), listing("B", type=None)), MONDAY, None)
+    swap_universe(store, universe(listing("B", type=None)), TUESDAY, None)
+
+    found = known_symbols(store).sort("symbol")
+
+    assert found.schema == KNOWN_SCHEMA
+    assert found.select("symbol", "type", "active", "listed").rows() == [
+        ("A", "CS", False, False),
+        ("B", None, True, True),
+    ]
 
 
 def test_a_swap_that_fails_changes_nothing(store: Connection):
