@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from universe_pipeline.domain.bars import DATED_BAR_SCHEMA, RejectedRow
+from universe_pipeline.domain.blanks import value
 from universe_pipeline.domain.quality import (
     DUPLICATE,
     ROW_RULES,
@@ -70,21 +71,25 @@ SPLIT_RULE_NAMES = (UNDECODABLE, *(rule.name for rule in SPLIT_RULES), DUPLICATE
 
 
 def validate(listed: pl.DataFrame) -> Validated:
-    """Tell rows that can be stored from those that break a rule.
+    """Separate the rows that can be stored from those that break a rule.
 
     Of several rows of one symbol and date that agree in the ratio, one is accepted (one that knows
     its type, if any does) and the others are rejected as `duplicate`. Of those that differ none is
-    accepted, since nobody can say which is right.
+    accepted, because no row says which is right. A ratio of 1 changes no price and contradicts no
+    other ratio: next to one, it is the duplicate.
 
     Args:
         listed: `SPLIT_SCHEMA`, all pages of a list.
     """
-    judged = listed.with_row_index("_order").with_columns(_rule=_first_broken_rule())
+    judged = listed.with_row_index("_order").with_columns(
+        value("adjustment_type"), _rule=_first_broken_rule()
+    )
     usable = judged.filter(pl.col("_rule").is_null()).sort(
         pl.col("adjustment_type").is_null(), "_order"
     )
     ratio = pl.col("split_from") / pl.col("split_to")
-    kept = usable.filter((ratio.n_unique().over(_ONE) == 1) & pl.struct(_ONE).is_first_distinct())
+    telling = usable.filter((ratio != 1) | (ratio == 1).all().over(_ONE))
+    kept = telling.filter((ratio.n_unique().over(_ONE) == 1) & pl.struct(_ONE).is_first_distinct())
     repeated = usable.join(kept, on="_order", how="anti").with_columns(_rule=pl.lit(DUPLICATE))
     rejected = pl.concat([judged.filter(pl.col("_rule").is_not_null()), repeated]).sort("_order")
     return Validated(
@@ -94,6 +99,12 @@ def validate(listed: pl.DataFrame) -> Validated:
             for row in rejected.iter_rows(named=True)
         ),
     )
+
+
+def keys(splits: pl.DataFrame) -> pl.Series:
+    """Each split (`SPLIT_SCHEMA`) as "SYMBOL YYYY-MM-DD", by date and symbol as the lists are."""
+    key = pl.format("{} {}", "symbol", pl.col("execution_date").dt.to_string("%Y-%m-%d"))
+    return splits.sort("execution_date", "symbol").select(key.alias("key"))["key"]
 
 
 def factors(splits: pl.DataFrame, today: date) -> pl.DataFrame:

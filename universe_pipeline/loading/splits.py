@@ -1,6 +1,6 @@
 """Splits: the whole list, from the endpoint that answers, swapped in once in 24 hours."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -8,29 +8,29 @@ from http import HTTPStatus
 import polars as pl
 
 from universe_pipeline.adapters.polygon.client import OLDER_SPLITS, SPLITS, PolygonClient
-from universe_pipeline.adapters.postgres import failures
+from universe_pipeline.adapters.postgres import failures, refused
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.splits import (
     SplitList,
     SplitSnapshot,
     newest_split_snapshot,
     splits_lock,
+    stored_splits,
     swap_splits,
 )
 from universe_pipeline.domain import splits
 from universe_pipeline.domain.bars import RejectedRow
-from universe_pipeline.domain.errors import (
-    CollapsedError,
-    FailureKind,
-    PermanentError,
-    RetryableError,
-    VendorError,
+from universe_pipeline.domain.completeness import (
+    LEAST_SHARE,
+    ShortAnswer,
+    is_short,
+    loses_page,
 )
+from universe_pipeline.domain.errors import FailureKind, PermanentError, RetryableError, VendorError
+from universe_pipeline.domain.quality import DUPLICATE
 from universe_pipeline.domain.splits import SPLIT_SCHEMA
+from universe_pipeline.loading.shortages import ShortList, require_belief
 from universe_pipeline.loading.universe import is_fresh
-
-LEAST_SHARE = 0.9
-"""Of the stored splits; a list with fewer replaces nothing."""
 
 LEAST_SHARE_OF_OLDER = 0.5
 """The first time that the list replaces one of the older endpoint, which has mutual funds, too."""
@@ -53,6 +53,7 @@ def refresh_splits(
     force: bool = False,
     run_id: str | None = None,
     on_page: Callable[[int], None] = lambda _: None,
+    at: datetime | None = None,
 ) -> Refreshed:
     """Ask for the splits unless fresh ones are there; of two at once the second reuses.
 
@@ -61,38 +62,43 @@ def refresh_splits(
         connection: a connection of its own for the time this takes.
         force: ask even when the splits are fresh.
         run_id: the run that asks.
-        on_page: told the number of rows of every page that has come in.
+        on_page: called with the number of rows of every page that has come in.
+        at: the moment of the request; default: now.
 
     Raises:
-        VendorError: a page failed, or the list is far too short; it is recorded, and the splits
-            stay as they were.
+        CollapsedError: the list lacks many of the stored splits and is not believed yet.
+        VendorError: a page failed. Either is recorded, and the splits stay as they were.
     """
     with splits_lock(connection):
         known = newest_split_snapshot(connection)
         if known is not None and is_fresh(known) and not force:
             return Refreshed(known, reused=True)
         try:
-            listed = _list(client, on_page)
-            _require_whole(connection, known, listed)
+            listed = _list(client, on_page, at)
+            _require_whole(connection, known, listed, run_id)
         except VendorError as error:
             failures.record_failure(connection, error, run_id=run_id)
             raise
-        snapshot = swap_splits(connection, listed, run_id)
-        failures.resolve_split_failures(connection)
+        with connection.transaction():
+            snapshot = swap_splits(connection, listed, run_id)
+            refused.close(connection, refused.SPLITS)
+            failures.resolve_split_failures(connection)
     return Refreshed(snapshot, reused=False)
 
 
-def _list(client: PolygonClient, on_page: Callable[[int], None]) -> SplitList:
+def _list(client: PolygonClient, on_page: Callable[[int], None], at: datetime | None) -> SplitList:
     try:
-        return _list_of(client, on_page, older=False)
-    except PermanentError as refused:  # a proxy's 403 or 404 is retryable, and says nothing
-        if refused.http_status not in _NOT_THERE:
+        return _list_of(client, on_page, at, older=False)
+    except PermanentError as refusal:  # a proxy's 403 or 404 is retryable, and says nothing
+        if refusal.http_status not in _NOT_THERE:
             raise
-    return _list_of(client, on_page, older=True)
+    return _list_of(client, on_page, at, older=True)
 
 
-def _list_of(client: PolygonClient, on_page: Callable[[int], None], *, older: bool) -> SplitList:
-    taken_at = datetime.now(UTC)
+def _list_of(
+    client: PolygonClient, on_page: Callable[[int], None], at: datetime | None, *, older: bool
+) -> SplitList:
+    taken_at = at or datetime.now(UTC)
     frames = [SPLIT_SCHEMA.to_frame()]
     undecodable: list[RejectedRow] = []
     for page in client.splits(older=older):
@@ -108,13 +114,49 @@ def _list_of(client: PolygonClient, on_page: Callable[[int], None], *, older: bo
     )
 
 
-def _require_whole(connection: Connection, known: SplitSnapshot | None, listed: SplitList) -> None:
-    rows = listed.accepted.height
-    if not rows:
+def _require_whole(
+    connection: Connection, known: SplitSnapshot | None, listed: SplitList, run_id: str | None
+) -> None:
+    if not listed.accepted.height:
         raise RetryableError(FailureKind.EMPTY, listed.endpoint, "no usable row in the list")
+    stored = splits.keys(stored_splits(connection))
+    is_missing = ~stored.is_in(splits.keys(listed.accepted).implode())
+    missing: list[str] = stored.filter(is_missing).to_list()
+    reasons = [*_too_few(connection, known, listed, is_missing), *_unusable(listed)]
+    if reasons:
+        answer = ShortAnswer(
+            rows=listed.accepted.height,
+            expected=len(stored),
+            missing=frozenset(missing),
+            day=listed.taken_at.astimezone(UTC).date(),
+        )
+        short = ShortList(refused.SPLITS, listed.endpoint, answer, reasons)
+        require_belief(connection, short, run_id)
+
+
+def _too_few(
+    connection: Connection, known: SplitSnapshot | None, listed: SplitList, is_missing: pl.Series
+) -> Iterator[str]:
     alike = newest_split_snapshot(connection, SPLITS) if listed.endpoint == SPLITS else known
     share = LEAST_SHARE if alike else LEAST_SHARE_OF_OLDER
     compared = alike or known
-    if compared is not None and rows < share * compared.splits:
-        message = f"{rows:,} usable splits where there were {compared.splits:,}"
-        raise CollapsedError(FailureKind.COLLAPSED, listed.endpoint, message)
+    if compared is None:
+        return
+    rows = listed.accepted.height
+    missing, stored = int(is_missing.sum()), len(is_missing)
+    is_same_list = known is not None and known.endpoint == listed.endpoint
+    lacks_keys = is_short(stored - missing, stored) or loses_page(is_missing)
+    if is_short(rows, compared.splits, share) or (is_same_list and lacks_keys):
+        yield (
+            f"{rows:,} usable splits where there were {compared.splits:,}; "
+            f"{missing:,} of the {stored:,} stored ones are missing"
+        )
+
+
+def _unusable(listed: SplitList) -> Iterator[str]:
+    """Repeated rows are no sign of a broken list: one of them may be used."""
+    broken = [row for row in listed.rejected if row.rule != DUPLICATE]
+    received = listed.accepted.height + len(listed.rejected)
+    if is_short(received - len(broken), received):
+        rules = ", ".join(sorted({row.rule for row in broken}))
+        yield f"{len(broken):,} of {received:,} rows cannot be used ({rules})"

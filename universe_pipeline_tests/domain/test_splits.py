@@ -12,6 +12,7 @@ from universe_pipeline.domain.splits import (
     SPLIT_SCHEMA,
     adjust,
     factors,
+    keys,
     validate,
 )
 
@@ -137,6 +138,50 @@ def test_of_rows_that_differ_in_the_ratio_none_is_kept():
 
     assert found.accepted.rows() == [("SHOP", TODAY, 1, 2, None)]
     assert seen(found.rejected) == [("duplicate", "SHOP", day), ("duplicate", "SHOP", day)]
+
+
+@pytest.mark.parametrize("one", [(1, 1), (2, 2), (10, 10)])
+def test_a_ratio_of_one_contradicts_no_other_ratio(one: tuple[float, float]):
+    day = date(2022, 6, 29)
+    split = ("SHOP", day, 1, 2, None)
+
+    found = validate(listed(("SHOP", day, *one, "forward_split"), split))
+
+    assert found.accepted.rows() == [split]
+    assert seen(found.rejected) == [("duplicate", "SHOP", day)]
+
+
+def test_a_ratio_of_one_does_not_settle_which_of_two_others_is_right():
+    day = date(2022, 6, 29)
+    rows = [("SHOP", day, 1.0, ratio, None) for ratio in (1.0, 2.0, 3.0)]
+
+    found = validate(listed(*rows))
+
+    assert found.accepted.is_empty()
+    assert len(found.rejected) == 3
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_ratio_of_one_alone_is_a_split_like_any_other(times: int):
+    row = ("SHOP", date(2022, 6, 29), 1, 1, None)
+
+    found = validate(listed(*[row] * times))
+
+    assert found.accepted.rows() == [row]
+    assert len(found.rejected) == times - 1
+
+
+@pytest.mark.parametrize("nothing", ["", "  ", "null", "None"])
+def test_a_type_that_names_nothing_is_absent(nothing: str):
+    found = validate(listed(("SHOP", TODAY, 1, 10, nothing)))
+
+    assert found.accepted["adjustment_type"].to_list() == [None]
+
+
+def test_a_split_has_its_symbol_and_day_for_a_key_in_the_order_of_the_list():
+    found = keys(listed(*APPLE, ("A B", JUNE_2014, 1, 2, None)))
+
+    assert found.to_list() == ["A B 2014-06-09", "AAPL 2014-06-09", "AAPL 2020-08-31"]
 
 
 def test_an_unusable_row_does_not_make_a_usable_one_a_duplicate():

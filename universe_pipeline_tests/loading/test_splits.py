@@ -1,10 +1,12 @@
 """The splits: from whichever endpoint answers, whole or not at all, once in 24 hours."""
 
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
+from universe_pipeline.adapters.postgres import refused
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.failures import open_failures, record_failure
 from universe_pipeline.adapters.postgres.splits import newest_split_snapshot, rejected_splits
@@ -244,3 +246,107 @@ def test_the_first_newer_list_may_lack_the_funds_that_the_older_one_had(
 
     assert first.splits < 0.9 * whole
     assert len(stored(store)) == first.splits
+
+
+NOW = datetime.now(UTC)
+DAYS = [NOW + timedelta(days=day) for day in range(4)]
+
+
+def refreshed(client: PolygonClient, store: Connection, at: datetime = NOW) -> str | None:
+    """Ask whatever the age of the splits; the message if the list is refused."""
+    try:
+        refresh_splits(client, store, force=True, at=at)
+    except VendorError as error:
+        return f"{error.kind}: {error.message}"
+    return None
+
+
+def keys_of(rows: list[Row]) -> set[str]:
+    return {f"{symbol} {day}" for symbol, day, *_ in rows}
+
+
+def test_a_short_list_is_believed_on_the_third_day(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor
+):
+    refresh_splits(client, store)
+    before = stored(store)
+    gone = sorted({row[0] for row in before})[::3]
+    vendor.faults.add("missing", endpoint="splits", tickers=gone)
+    left = [row for row in before if row[0] not in gone]
+
+    messages = [refreshed(client, store, at) for at in (DAYS[0], DAYS[0], DAYS[1])]
+    kept = stored(store)
+    missing = store.execute("SELECT missing FROM refused_answers ORDER BY id").fetchall()
+
+    assert kept == before
+    assert refreshed(client, store, DAYS[2]) is None
+    assert stored(store) == left
+    lacking = len(before) - len(left)
+    for day, message in zip((1, 1, 2), messages, strict=True):
+        assert message is not None
+        assert message.startswith(
+            f"collapsed: {len(left)} usable splits where there were {len(before)}; "
+            f"{lacking} of the {len(before)} stored ones are missing. Nothing stored was changed."
+        )
+        assert f"this is day {day}; `universe approve splits --reason TEXT`" in message
+    assert [set(row[0]) for row in missing] == [keys_of(before) - keys_of(left)] * 2
+    assert open_failures(store) == []
+
+
+def test_an_approved_list_of_splits_is_stored_when_it_comes_again(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor
+):
+    refresh_splits(client, store)
+    vendor.faults.add("collapsed", endpoint="splits")
+    refused_first = refreshed(client, store)
+    refused.approve(store, refused.SPLITS, "withdrawn", "ada")
+
+    assert refused_first is not None
+    assert refreshed(client, store) is None
+    assert refused.open_refusals(store) == {}
+
+
+def test_a_stored_split_outlives_rows_about_it_that_cannot_be_used(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor
+):
+    refresh_splits(client, store)
+    before = stored(store)
+    broken = {"ticker": "TRUE", "execution_date": "2012-08-06", "split_from": "eight"}
+    vendor.faults.add("rewritten", endpoint="splits", rows=[broken])
+
+    found = refresh_splits(client, store, force=True).snapshot
+
+    assert stored(store) == before
+    assert (found.rejected, found.removed) == (1, 0)
+    assert rejected_splits(store) == [("TRUE", date(2012, 8, 6), "undecodable")]
+
+
+def test_a_ratio_of_one_next_to_a_split_removes_nothing(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor
+):
+    refresh_splits(client, store)
+    before = stored(store)
+    one = {"ticker": "AAPL", "execution_date": "2020-08-31", "split_from": 1, "split_to": 1}
+    vendor.faults.add("bad_rows", endpoint="splits", rows=[one])
+
+    found = refresh_splits(client, store, force=True).snapshot
+
+    assert stored(store) == before
+    assert (found.rejected, found.changed, found.removed) == (1, 0, 0)
+    assert rejected_splits(store) == [("AAPL", date(2020, 8, 31), "duplicate")]
+
+
+def test_a_list_of_which_over_a_tenth_cannot_be_used_is_refused(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor
+):
+    refresh_splits(client, store)
+    before = stored(store)
+    bad = [{"ticker": f"BAD{n}", "execution_date": "2020-08-31"} for n in range(len(before) // 5)]
+    vendor.faults.add("bad_rows", endpoint="splits", rows=bad)
+
+    message = refreshed(client, store)
+
+    assert stored(store) == before
+    assert message is not None
+    received = len(before) + len(bad)
+    assert f"{len(bad)} of {received} rows cannot be used (sides_positive). Nothing" in message

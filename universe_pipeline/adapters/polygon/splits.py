@@ -1,6 +1,6 @@
 """Answers about splits -> frames; both endpoints have the same rows, but for their type."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Annotated
 
@@ -51,4 +51,12 @@ def split_page(reply: Reply) -> SplitPage:
             pl.Series("adjustment_type", [row.adjustment_type for row in rows.good], pl.String),
         ]
     )
-    return SplitPage(frame, rows.undecodable, header.next_url)
+    return SplitPage(frame, tuple(map(_dated, rows.undecodable)), header.next_url)
+
+
+def _dated(row: RejectedRow) -> RejectedRow:
+    """The row with the day that it is of, where that can be read."""
+    try:
+        return replace(row, day=date.fromisoformat(row.payload["execution_date"]))
+    except (KeyError, TypeError, ValueError):
+        return row

@@ -67,7 +67,8 @@ def swap_splits(
 ) -> SplitSnapshot:
     """Make `listed` the splits, and record the snapshot.
 
-    A split whose ratio stays keeps its type where the list does not tell it.
+    A split whose ratio stays keeps its type where the list lacks it. A stored split stays as it is
+    where the row about it was rejected: of the row's symbol and date, as far as the row has them.
     """
     given = {"at": listed.taken_at, "run_id": run_id}
     with connection.transaction():
@@ -75,6 +76,7 @@ def swap_splits(
             "CREATE TEMPORARY TABLE listed (LIKE splits INCLUDING DEFAULTS) ON COMMIT DROP"
         )
         _stage(connection, listed)
+        _stage_unsure(connection, listed.rejected)
         connection.execute(_KEEP_TYPES)
         changed = connection.execute(_REVISE_CHANGED, given).rowcount
         removed = connection.execute(_REVISE_REMOVED, given).rowcount
@@ -111,18 +113,22 @@ _REVISE_CHANGED = """
           IS DISTINCT FROM (l.split_from, l.split_to, l.adjustment_type)
     """
 
-_REVISE_REMOVED = """
+_IS_GONE = """
+    NOT EXISTS (SELECT FROM listed l
+                WHERE l.symbol = s.symbol AND l.execution_date = s.execution_date)
+    AND NOT EXISTS (SELECT FROM unsure u
+                    WHERE coalesce(u.symbol, s.symbol) = s.symbol
+                      AND coalesce(u.execution_date, s.execution_date) = s.execution_date)
+    """
+
+_REVISE_REMOVED = f"""
     INSERT INTO split_revisions
     SELECT s.symbol, s.execution_date, s.split_from, s.split_to, s.adjustment_type,
            s.believed_from, %(at)s, %(run_id)s
-    FROM splits s LEFT JOIN listed l USING (symbol, execution_date) WHERE l.symbol IS NULL
+    FROM splits s WHERE {_IS_GONE}
     """
 
-_REMOVE = """
-    DELETE FROM splits s WHERE NOT EXISTS (
-        SELECT FROM listed l
-        WHERE l.symbol = s.symbol AND l.execution_date = s.execution_date)
-    """
+_REMOVE = f"DELETE FROM splits s WHERE {_IS_GONE}"
 
 _COUNT_NEW = """
     SELECT count(*) FROM listed l LEFT JOIN splits s USING (symbol, execution_date)
@@ -150,6 +156,17 @@ def _stage(connection: psycopg.Connection, listed: SplitList) -> None:
             at = listed.taken_at
             copy.write_row((storable(symbol), day, split_from, split_to, told, at, at))
     connection.execute("ANALYZE listed")
+
+
+def _stage_unsure(connection: psycopg.Connection, rejected: Sequence[RejectedRow]) -> None:
+    connection.execute(
+        'CREATE TEMPORARY TABLE unsure (symbol text COLLATE "C", execution_date date)'
+        " ON COMMIT DROP"
+    )
+    known = {(row.symbol, row.day) for row in rejected} - {(None, None)}
+    with connection.cursor() as cursor, cursor.copy("COPY unsure FROM STDIN") as copy:
+        for symbol, day in known:
+            copy.write_row((None if symbol is None else storable(symbol), day))
 
 
 def _replace_rejected(

@@ -106,6 +106,30 @@ def test_the_same_list_again_changes_nothing_but_when_it_was_fetched(store: Conn
     assert revisions(store) == []
 
 
+@pytest.mark.parametrize(
+    ("symbol", "day", "kept"),
+    [
+        ("AAPL", AAPL[1], True),
+        ("AAPL", None, True),  # a row whose day cannot be read
+        (None, AAPL[1], True),  # a row without a ticker
+        ("AAPL", JULY_1, False),
+        ("NULL", AAPL[1], False),
+        (None, None, False),
+    ],
+)
+def test_a_split_stays_where_the_row_about_it_was_rejected(
+    store: Connection, symbol: str | None, day: date | None, kept: bool
+):
+    swap_splits(store, listed(AAPL, NULL), None)
+    bad = RejectedRow("undecodable", symbol, {"split_to": "four"}, day)
+
+    snapshot = swap_splits(store, listed(NULL, at=TUESDAY, rejected=(bad,)), "run-2")
+
+    assert stored_splits(store).rows() == ([AAPL, NULL] if kept else [NULL])
+    assert snapshot.removed == (0 if kept else 1)
+    assert len(revisions(store)) == (0 if kept else 1)
+
+
 def test_a_list_without_types_takes_none_away_unless_the_ratio_differs(store: Connection):
     swap_splits(store, listed(AAPL, NULL), None)
     untyped = [(*AAPL[:4], None), (*NULL[:2], 9.0, 1.0, None)]
