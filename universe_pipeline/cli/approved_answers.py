@@ -1,4 +1,4 @@
-"""`approve` of bars: a quarantined session, or an answer that was refused as too small.
+"""What `approve` does: give a quarantined session to readers, or let a refused answer in.
 
 A refused answer is not kept: the vendor is asked again, and the approval lets the same one in.
 """
@@ -8,9 +8,9 @@ from datetime import date
 from universe_pipeline.adapters.postgres import loads, refused
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.failures import open_failures
-from universe_pipeline.adapters.postgres.refused import OpenRefusal
+from universe_pipeline.adapters.postgres.refused import OpenRefusal, Subject
 from universe_pipeline.cli.exits import DONE
-from universe_pipeline.cli.load import Plan, carry_out, open_for_loading
+from universe_pipeline.cli.load import Plan, carry_out, discover_universe, open_for_loading
 from universe_pipeline.cli.symbol_loads import repair
 from universe_pipeline.cli.terminal import note, result
 from universe_pipeline.domain.errors import FailureKind
@@ -48,6 +48,31 @@ def approve_symbol(database: Database, symbol: str, reason: str, by: str) -> int
     if settings().polygon_api_key is None:
         return _not_asked(f"universe repair --symbols {symbol} --start {start} --end {end}")
     return repair([symbol], start, end)
+
+
+def approve_list(database: Database, subject: Subject, reason: str, by: str) -> int:
+    """Store the smaller list of symbols or splits that was refused.
+
+    Raises:
+        UsageError: none was.
+    """
+    with database.connect() as connection:
+        result(_described(approvals.approve_refused(connection, subject, reason, by)))
+    if settings().polygon_api_key is None:
+        return _not_asked("universe discover --force-refresh")
+    code = discover_universe(force=[subject.dataset])
+    with database.connect() as connection:
+        waiting = refused.open_refusals(connection).get(subject)
+    result(_stored(subject, waiting))
+    return code
+
+
+def _stored(subject: Subject, waiting: OpenRefusal | None) -> str:
+    if waiting is None:
+        return f"the list of {subject} is stored"
+    if waiting.approved:
+        return "the approval stays; `universe discover --force-refresh` asks for the list"
+    return "the vendor sent yet another short list, which the approval does not cover"
 
 
 def _give_to_readers(connection: Connection, session: date, reason: str, by: str) -> int:

@@ -14,6 +14,7 @@ from universe_pipeline.adapters.postgres.splits import newest_split_snapshot
 from universe_pipeline.adapters.postgres.symbols import Snapshot, newest_snapshot
 from universe_pipeline.adapters.postgres.verdicts import broken_by
 from universe_pipeline.cli.exits import DONE, FAILED
+from universe_pipeline.cli.lists import about_splits, about_symbols
 from universe_pipeline.cli.status import write_checkpoint
 from universe_pipeline.cli.terminal import note, progress_bars, result
 from universe_pipeline.domain.errors import FailureKind, RangeError
@@ -67,6 +68,12 @@ def discover_universe(*, force: Collection[str] = ()) -> int:
         told.append(f"{found_splits.splits:,} splits")
     if told:
         result("; ".join(told))
+    if found is not None and found != known:
+        for line in about_symbols(found):
+            result(line)
+    if found_splits is not None and found_splits != splits:
+        for line in about_splits(found_splits):
+            result(line)
     return tell_failures(database, ended)
 
 

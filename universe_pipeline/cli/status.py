@@ -13,6 +13,7 @@ from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.failures import OpenFailure, open_failures
 from universe_pipeline.adapters.postgres.figures import Figures, figures
 from universe_pipeline.adapters.postgres.jobs import Job
+from universe_pipeline.adapters.postgres.refused import OpenRefusal, open_refusals
 from universe_pipeline.cli.exits import DONE
 from universe_pipeline.cli.terminal import result, table
 from universe_pipeline.settings import settings
@@ -24,13 +25,15 @@ def show(*, as_json: bool) -> int:
     """Print the state of everything."""
     with wiring.open_database(settings()).connect() as connection:
         known, numbers = jobs.jobs(connection), figures(connection)
+        refused = list(open_refusals(connection).values())
         write_checkpoint(connection)
     if as_json:
-        result(json.dumps(_document(known, numbers), indent=2))
+        waiting = [_refused_document(one) for one in refused]
+        result(json.dumps({**_document(known, numbers), "refused": waiting}, indent=2))
         return DONE
     if known:
         table(_job_table(known))
-    for line in _lines(numbers):
+    for line in [*_lines(numbers), *_refused_lines(refused)]:
         result(line)
     return DONE
 
@@ -110,6 +113,33 @@ def _document(known: Sequence[Job], numbers: Figures) -> dict[str, Any]:
         "errors": {"open": numbers.open_failures},
         "pace": {"requests_per_minute": settings().polygon_rate_limit},
     }
+
+
+def _refused_document(refused: OpenRefusal) -> dict[str, Any]:
+    subject = refused.subject
+    return {
+        "dataset": subject.dataset,
+        "date": subject.session and subject.session.isoformat(),
+        "symbol": subject.symbol,
+        "rows": refused.rows,
+        "expected": refused.expected,
+        "days": refused.days,
+        "approved": refused.approved,
+        "refused_at": refused.refused_at.isoformat(),
+    }
+
+
+def _refused_lines(refused: Sequence[OpenRefusal]) -> list[str]:
+    """A line each; `universe approve` takes the subject as it stands there."""
+    return [
+        f"refused   {one.subject}: {one.rows:,} rows where {one.expected:,} are stored; "
+        + (
+            "approved, stored when it comes again"
+            if one.approved
+            else f"`universe approve {one.subject} --reason TEXT` accepts it"
+        )
+        for one in refused
+    ]
 
 
 def _failure_document(failure: OpenFailure) -> dict[str, Any]:

@@ -1,13 +1,13 @@
-"""A list that lacks many of the stored rows: refused, until it is believed or a person approves."""
+"""A list that lacks many of the stored rows: refused until it is believed or approved."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from universe_pipeline.adapters.postgres import refused
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.refused import OpenRefusal, Subject
+from universe_pipeline.adapters.postgres.refused import Subject
 from universe_pipeline.domain.completeness import ShortAnswer
-from universe_pipeline.domain.errors import CollapsedError, FailureKind, UsageError
+from universe_pipeline.domain.errors import CollapsedError, FailureKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +32,3 @@ def require_belief(connection: Connection, short: ShortList, run_id: str | None)
     way_out = refused.way_out(connection, short.subject, short.answer)
     message = f"{'; '.join(short.reasons)}. {way_out}"
     raise CollapsedError(FailureKind.COLLAPSED, short.endpoint, message)
-
-
-def approve(connection: Connection, subject: Subject, reason: str, by: str) -> OpenRefusal:
-    """Approve the newest refused answer about `subject`: the same one is stored when it comes.
-
-    Raises:
-        UsageError: no refused answer about it waits; the message names those that do.
-    """
-    approved = refused.approve(connection, subject, reason, by)
-    if approved is None:
-        waiting = ", ".join(sorted(map(str, refused.open_refusals(connection)))) or "none"
-        raise UsageError(
-            f"no refused answer about {subject} waits for approval; waiting: {waiting}"
-        )
-    return approved
