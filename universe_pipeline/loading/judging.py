@@ -39,7 +39,7 @@ from universe_pipeline.domain.quality.universe import (
     judge_symbols,
 )
 from universe_pipeline.domain.sessions import newest_closed, sessions_between
-from universe_pipeline.domain.thresholds import TRAILING, Thresholds
+from universe_pipeline.domain.thresholds import TRAILING, TRAILING_DAYS, Thresholds
 from universe_pipeline.loading.ahead import ahead
 from universe_pipeline.loading.progress import Step, report
 
@@ -164,7 +164,10 @@ def _with_context(
 
 def context_of(session: date, known: Mapping[date, StoredLoad]) -> Stretch | None:
     """The days of the loaded sessions that bars from `session` on are judged beside."""
-    loaded = [day for day, each in known.items() if each.status == "loaded" and day < session]
+    since = session - timedelta(days=TRAILING_DAYS)
+    loaded = [
+        day for day, each in known.items() if each.status == "loaded" and since < day < session
+    ]
     return Stretch(loaded[-TRAILING:][0], session - _A_DAY) if loaded else None
 
 

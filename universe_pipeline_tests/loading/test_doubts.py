@@ -6,6 +6,7 @@ from datetime import date
 import polars as pl
 import pytest
 
+from universe_pipeline.adapters.postgres.calendar import make_quarters
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.loads import trailing_median
 from universe_pipeline.domain.bars import BAR_SCHEMA
@@ -88,6 +89,29 @@ def test_the_session_before_is_read_where_it_is_not_at_hand(store: Connection):
     other = doubted(store, look_at(JULY_2, many(MANY, close=10.7)))
 
     assert [len(each) for each in (alone, after_another, other)] == [1, 1, 0]
+
+
+def test_no_session_repeats_one_across_a_hole(store: Connection):
+    """Of July 1 there are no bars: those of June 28 are not the session before July 2."""
+    june_28 = look_at(BEFORE[-2], many())
+    write_session(store, answered(june_28.session, *many()), None)
+
+    assert doubted(store, look_at(JULY_2, many()), june_28) == []
+
+
+@pytest.mark.parametrize(("days_off", "expected"), [(0, 1), (60, 0)])
+def test_what_lies_sixty_days_back_says_nothing_of_row_counts_and_benchmarks(
+    store: Connection, days_off: int, expected: int
+):
+    june = BEFORE[:20]
+    earlier = sessions_before(june[0], 60)[:20] if days_off else june
+    make_quarters(store, earlier)
+    load(store, earlier, "SPY", *"ABCDEFGHI")
+    few = look_at(JULY_2, [bar("A")], ("SPY",))
+
+    found = [rule for rule, _ in told(doubted(store, few))]
+
+    assert len(found) == 2 * expected
 
 
 def test_the_first_session_of_all_repeats_none(store: Connection):

@@ -7,6 +7,7 @@ import polars as pl
 import psycopg
 
 from universe_pipeline.adapters.postgres.splits import stored_splits
+from universe_pipeline.domain.quality.lines import NOT_ASKED
 from universe_pipeline.domain.quality.scan import Reference
 from universe_pipeline.domain.quality.sessions import Stored
 from universe_pipeline.domain.quality.universe import Counts
@@ -58,7 +59,15 @@ def reference(
         symbols=_symbols(connection),
         splits=stored_splits(connection),
         rejected=_rejected(connection, start, end),
+        asked=_asked(connection),
     )
+
+
+def _asked(connection: psycopg.Connection) -> pl.DataFrame:
+    rows = connection.execute(
+        "SELECT symbol, lower(days), upper(days) - 1 FROM symbol_loads, unnest(loaded) AS days"
+    ).fetchall()
+    return pl.DataFrame(rows, schema=NOT_ASKED.schema, orient="row")
 
 
 def _symbols(connection: psycopg.Connection) -> pl.DataFrame:

@@ -2,12 +2,21 @@
 
 What is remembered is a record a symbol, however many bars have been: its last bar and how that
 came about, and of its last twenty what says what is usual. A day's bars are looked up all at once.
+
+A session is a hole for a symbol if it is not loaded and the per-symbol endpoint was not asked for
+it either: whether the symbol traded there is not known. Two decisions follow, whatever a hole's
+size, for symbols here and for sessions in `sessions`:
+
+    neighbours   A bar has no bar before it across a hole: no move, gap, standstill, split, repeat.
+    usual        Twenty bars, or sessions, of the last `TRAILING_DAYS` say what is usual, also
+                 across a hole. So one failed session costs a symbol nothing of its usual, and what
+                 lies before a hole of two months says nothing.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from math import log
 from typing import Any
 
@@ -15,7 +24,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from universe_pipeline.domain.thresholds import TRAILING
+from universe_pipeline.domain.sessions import all_sessions, is_session, sessions_between
+from universe_pipeline.domain.thresholds import TRAILING, TRAILING_DAYS
 
 USUAL = TRAILING
 """So many bars before one say what is usual for its symbol."""
@@ -39,8 +49,8 @@ _RECORD = np.dtype(
         ("before", "f8"),  # the close before this one
         ("move", "f8"),  # from there
         ("date", "i4"),
-        ("date_before", "i4"),
-        ("at", "i4"),  # loaded sessions up to it
+        ("date_before", "i4"),  # that close's, or none
+        ("at", "i4"),  # sessions up to it
         ("place", "i4"),  # where among the last twenty the next bar is kept
         ("bars", "i4"),  # so many are remembered
         ("run", "i4"),  # bars in a row with this close
@@ -50,17 +60,22 @@ _RECORD = np.dtype(
 )
 _BYTES = f"V{_RECORD.itemsize}"  # records are written at once as bytes, else value by value
 _NEVER = 2**30
+_NONE = 0  # no date: none is so early
 _UNKNOWN = np.zeros((), _RECORD)
 _UNKNOWN["whole"] = _NEVER
 _ROOM = 1_000
+
+NOT_ASKED = pl.DataFrame(schema={"symbol": pl.String, "first": pl.Date, "last": pl.Date})
+"""That the per-symbol endpoint was asked for nothing."""
 
 _STRIKING = np.dtype(
     [
         *((name, "f8") for name in ("before", "there", "close_there")),
         *((name, "f8") for name in ("size", "usual_size", "spread", "usual_move")),
-        *((name, "i4") for name in ("date_before", "date_there", "at", "at_before", "missing")),
+        *((name, "i4") for name in ("date_before", "date_there", "at", "missing")),
         *((name, "i4") for name in ("row", "bars", "run")),
         ("unbroken", "?"),
+        ("follows", "?"),
     ]
 )
 _NOTHING_STRIKING = np.zeros(0, _STRIKING)
@@ -72,7 +87,7 @@ class Lines:
     """Bars (`DATED_BAR_SCHEMA`, symbols as categories) beside what came before them.
 
     A bar's `move` is the logarithm of how the close moved since the one before, `adjoins` says
-    that that is of the day before, and `repeated` that this one has trades and is the same.
+    that that is of the session before, and `repeated` that this one has trades and is the same.
     """
 
     bars: pl.DataFrame
@@ -80,9 +95,10 @@ class Lines:
     striking: pl.DataFrame
     """Those that a rule may be about, with all columns.
 
-    `row` is the place among all bars, `at` the number of loaded sessions up to the date, `bars`
-    how many of the symbol are remembered. Of the last of those are `before` (its close),
-    `date_before` and `at_before`; `missing` are the loaded sessions in between. `there`,
+    `row` is the place among all bars, `at` the number of NYSE sessions up to the date, `bars`
+    how many of the symbol are remembered. Of the last of those are `before` (its close) and
+    `date_before`; `missing` are the sessions in between. All that is null or zero where the bar
+    does not follow (`follows`) on one, but on a hole. `there`,
     `close_there` and `date_there` are of that bar what `move`, `before` and `date_before` are of
     this one. `run` bars in a row have this close. `unbroken` says that of the twenty before none
     follows on a gap. `size` is the logarithm of the volume, `usual_size` its mean over the twenty
@@ -94,28 +110,42 @@ class Lines:
 class Histories:
     """What is remembered of every symbol; bars are given in the order of their dates."""
 
-    def __init__(self, splits: pl.DataFrame) -> None:
-        """Line up with `splits` (`symbol`, `execution_date`): bars around them are looked at."""
+    def __init__(self, splits: pl.DataFrame, asked: pl.DataFrame | None = None) -> None:
+        """Line up with the splits, since bars around them are looked at.
+
+        Args:
+            splits: `symbol`, `execution_date`.
+            asked: `symbol`, `first`, `last`: what the per-symbol endpoint was asked for.
+        """
         # While this lives, a symbol keeps its code.
         self._symbols = pl.Series(dtype=pl.Categorical(pl.Categories.random()))
         by_date = splits.sort("execution_date")
         self._split_codes = codes(by_date["symbol"].cast(self._symbols.dtype))
         self._split_dates = by_date["execution_date"].cast(pl.Int32).to_numpy()
+        known = NOT_ASKED if asked is None else asked
+        self._asked = codes(known["symbol"].cast(self._symbols.dtype))
+        self._asked_from, self._asked_to = (
+            known[end].cast(pl.Int32).to_numpy() for end in ("first", "last")
+        )
         self.reset()
 
     def reset(self) -> None:
         """Remember nothing."""
         self._days: list[tuple[int, Codes]] = []
+        self._last: date | None = None
+        self._holes = np.full(0, _NONE, np.int32)
         self._records: _Records = np.zeros(0, _RECORD)
         self._moves, self._sizes = np.zeros((2, USUAL, 0))
-        self._make_room(int(self._split_codes.max(initial=0)) + 1)
+        self._make_room(
+            1 + max(int(each.max(initial=0)) for each in (self._split_codes, self._asked))
+        )
 
     def line_up(self, bars: pl.DataFrame, loaded: Sequence[date]) -> Lines:
         """Line up bars with what is remembered, and remember them.
 
         Args:
             bars: `DATED_BAR_SCHEMA`, later than those before.
-            loaded: sessions, in order; a symbol without a bar in one misses it.
+            loaded: sessions, in order; a symbol without a bar in one misses it. Others are holes.
         """
         symbols = bars["symbol"].cast(self._symbols.dtype)
         coded = codes(symbols)
@@ -126,7 +156,8 @@ class Histories:
         for day, rows in days_of(bars):
             of_day = {name: column[rows] for name, column in values.items()}
             to_fill = {name: column[rows] for name, column in moves.items()}
-            striking = self._line_up(day, loaded, coded[rows], of_day, to_fill)
+            self._pass(day, loaded)
+            striking = self._line_up(day, coded[rows], of_day, to_fill)
             striking["row"] += rows.start
             found.append(striking)
         lined = bars.hstack([pl.Series(*column) for column in moves.items()])
@@ -137,32 +168,47 @@ class Histories:
         if symbols > len(self._records):
             more = symbols - len(self._records) + _ROOM
             self._records = np.append(self._records, np.full(more, _UNKNOWN))
+            self._holes = np.append(self._holes, np.full(more, _NONE, np.int32))
             wider = ((0, 0), (0, more))
             self._moves, self._sizes = np.pad(self._moves, wider), np.pad(self._sizes, wider)
+
+    def _pass(self, day: date, loaded: Sequence[date]) -> None:
+        """Go on to a day: past holes, of which the newest of each symbol is kept."""
+        if self._last is not None:
+            for session in sessions_between(self._last, day - _A_DAY):
+                if not _holds(loaded, session):
+                    self._note_hole(_number(session))
+        self._last = day
+        if self._days and self._days[0][0] <= _number(day) - TRAILING_DAYS:  # never without holes
+            self.forget(day - timedelta(days=TRAILING_DAYS - 1))
+
+    def _note_hole(self, session: int) -> None:
+        asked = self._asked[(self._asked_from <= session) & (session <= self._asked_to)]
+        before = self._holes[asked]
+        self._holes[:] = session
+        self._holes[asked] = before
 
     def _line_up(
         self,
         session: date,
-        loaded: Sequence[date],
         codes: Codes,
         values: dict[str, Numbers],
         moves: dict[str, Any],
     ) -> _Records:
         """Fill in the `moves` of a day's bars, and remember these; what is striking of them."""
         then = self._records.take(codes)
-        day, at = _number(session), bisect_right(loaded, session)
-        is_loaded = at > 0 and loaded[at - 1] == session
-        yesterday = self._days[-1][0] if self._days else None
+        day, at = _number(session), bisect_right(all_sessions(), session)
         close, volume, is_known = values["close"], values["volume"], then["bars"] > 0
+        follows = is_known & (then["date"] >= self._holes[codes])
         with np.errstate(all="ignore"):  # stored values may be anything
-            move = np.where(is_known, np.log(close / then["close"]), 0.0)
+            move = np.where(follows, np.log(close / then["close"]), 0.0)
             size = np.log1p(np.maximum(volume, 0.0))
             usual_size = self._sizes.mean(axis=0)[codes]
             is_near = (then["bars"] < USUAL) | (np.abs(size - usual_size) <= FAR)
-        still = is_known & _equal(close, then["close"])
+        still = follows & _equal(close, then["close"])
         run = np.where(still, then["run"] + 1, 1)
-        missing = np.where(is_known, at - is_loaded - then["at"], 0)
-        adjoins = is_known & (then["date"] == yesterday)
+        missing = np.where(follows, at - is_session(session) - then["at"], 0)
+        adjoins = follows & (missing == 0)
         moves["move"][:], moves["adjoins"][:] = move, adjoins
         alike = np.flatnonzero(adjoins & still & (volume > 0))
         moves["repeated"][alike] = np.logical_and.reduce(
@@ -173,15 +219,19 @@ class Histories:
         is_usual = is_calm & is_near & ~is_split & ~still & (missing <= 0)
         rows = np.flatnonzero(is_known & ~is_usual)
         striking = self._striking(rows, codes[rows], then.take(rows))
+        striking["follows"] = follows[rows]
         striking["at"], striking["missing"] = at, missing[rows]
         striking["size"], striking["usual_size"] = size[rows], usual_size[rows]
         striking["run"] = run[rows]
-        self._moves[then["place"], codes], self._sizes[then["place"], codes] = np.abs(move), size
+        self._moves[then["place"], codes] = np.where(follows, np.abs(move), np.nan)
+        self._sizes[then["place"], codes] = size
+        self._begin_again(then, np.flatnonzero(is_known & ~follows), day)
         is_gap = missing > 0
         then["gap"][is_gap] = then["date"][is_gap]
         then["whole"] += 1
         then["whole"][is_gap] = 0
-        then["before"], then["move"], then["date_before"] = then["close"], move, then["date"]
+        then["before"], then["move"] = then["close"], move
+        then["date_before"] = np.where(follows, then["date"], _NONE)
         then["date"], then["at"], then["run"] = day, at, run
         then["bars"] += 1
         then["place"] = (then["place"] + 1) % USUAL
@@ -190,6 +240,12 @@ class Histories:
         self._records.view(_BYTES)[codes] = then.view(_BYTES)
         self._days.append((day, codes))
         return striking
+
+    @staticmethod
+    def _begin_again(then: _Records, rows: Codes, day: int) -> None:
+        """After a hole a series is unbroken only if the bars say so that are still remembered."""
+        then["whole"][rows] = np.minimum(then["whole"][rows], then["bars"][rows])
+        then["gap"][rows] = day
 
     def _last_splits(self, day: int) -> npt.NDArray[np.int32]:
         """The date of every symbol's last split up to a day."""
@@ -203,12 +259,13 @@ class Histories:
         found = np.zeros(len(rows), _STRIKING)
         found["row"], found["bars"] = rows, then["bars"]
         found["before"], found["date_before"] = then["close"], then["date"]
-        found["at_before"], found["unbroken"] = then["at"], then["whole"] >= USUAL
+        found["unbroken"] = then["whole"] >= USUAL
         found["there"], found["close_there"] = then["move"], then["before"]
         found["date_there"] = then["date_before"]
-        moved = np.where(then["bars"] == USUAL, USUAL - 1, USUAL)  # the first of all did not
+        moves = self._moves[:, codes]
+        has_moved = ~np.isnan(moves)  # all but the first, and those after a hole
         with np.errstate(all="ignore"):  # stored values may be anything
-            found["usual_move"] = self._moves[:, codes].sum(axis=0) / moved
+            found["usual_move"] = moves.sum(axis=0, where=has_moved) / has_moved.sum(axis=0)
             found["spread"] = self._sizes[:, codes].std(axis=0, ddof=1)
         return found
 
@@ -223,9 +280,8 @@ class Histories:
         bars, places = self._records["bars"], self._records["place"]
         # The first of all did not move: nothing before it is remembered.
         fewer = np.flatnonzero((held < bars) & (held <= USUAL))
-        self._moves[(places[fewer] - held[fewer]) % USUAL, fewer] = 0.0
-        for name in ("bars", "run"):
-            self._records[name] = np.minimum(self._records[name], held)
+        self._moves[(places[fewer] - held[fewer]) % USUAL, fewer] = np.nan
+        self._records["bars"] = np.minimum(bars, held)
         self._records["whole"][self._records["gap"] < first] = _NEVER
 
 
@@ -237,8 +293,14 @@ def _beside(bars: pl.DataFrame, striking: _Records) -> pl.DataFrame:
         .with_columns(**{name: pl.Series(column) for name, column in columns.items()})
         .with_columns(
             pl.col("date_before", "date_there").cast(pl.Date),
-            pl.when(pl.col("bars") > 1).then("there").alias("there"),
+            pl.when("follows").then(pl.col("before", "there")),
             pl.when(pl.col("bars") >= USUAL).then(pl.col("usual_size", "usual_move", "spread")),
+        )
+        .with_columns(
+            pl.when("follows").then("date_before").alias("date_before"),
+            pl.when((pl.col("bars") > 1) & (pl.col("date_there") > _EPOCH))
+            .then("there")
+            .alias("there"),
         )
     )
 
@@ -256,11 +318,17 @@ def days_of(bars: pl.DataFrame) -> Iterator[tuple[date, slice]]:
         start += run["len"]
 
 
+def _holds(sessions: Sequence[date], day: date) -> bool:
+    place = bisect_left(sessions, day)
+    return place < len(sessions) and sessions[place] == day
+
+
 def _number(day: date) -> int:
     return (day - _EPOCH).days
 
 
 _EPOCH = date(1970, 1, 1)
+_A_DAY = timedelta(days=1)
 
 
 def _equal(values: Numbers, others: Numbers) -> Flags:

@@ -7,14 +7,14 @@ tell.
 
 from bisect import insort
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 import polars as pl
 
 from universe_pipeline.domain.quality.figures import Figures, figures
 from universe_pipeline.domain.quality.findings import Finding, Offender, joined, listed
-from universe_pipeline.domain.quality.lines import Histories, days_of
+from universe_pipeline.domain.quality.lines import NOT_ASKED, Histories, days_of
 from universe_pipeline.domain.quality.moves import judge_moves, judge_splits
 from universe_pipeline.domain.quality.presence import Presence
 from universe_pipeline.domain.quality.rows import judge_rows
@@ -22,7 +22,7 @@ from universe_pipeline.domain.quality.rules import ON_SESSIONS, Rule
 from universe_pipeline.domain.quality.series import judge_series
 from universe_pipeline.domain.quality.sessions import Stored, judge_sessions
 from universe_pipeline.domain.quality.universe import judge_spans
-from universe_pipeline.domain.sessions import is_session
+from universe_pipeline.domain.sessions import all_sessions, is_session
 from universe_pipeline.domain.thresholds import TRAILING, Thresholds
 
 _MANY = 20_000
@@ -44,6 +44,8 @@ class Reference:
     """`symbol`, `execution_date`, `split_from`, `split_to`."""
     rejected: pl.DataFrame
     """`date` and `symbol` of rows that were not stored."""
+    asked: pl.DataFrame = field(default_factory=NOT_ASKED.clone)
+    """`symbol`, `first`, `last`: what the per-symbol endpoint was asked for, bar or none."""
 
     @property
     def exchanges(self) -> pl.DataFrame:
@@ -62,7 +64,7 @@ class Scan:
         self._stored, self._rejected = dict(reference.stored), [reference.rejected]
         self._loaded = sorted(day for day, each in self._stored.items() if each.loaded)
         self._findings: dict[Rule, Finding] = {}
-        self._histories = Histories(reference.splits)
+        self._histories = Histories(reference.splits, reference.asked)
         self._figures: dict[date, Figures] = {}
         self._striking: list[pl.DataFrame] = []
         self._rows = 0
@@ -120,7 +122,7 @@ class Scan:
         self._striking.clear()
         moves = judge_moves(lines, self._reference.splits, self._thresholds)
         rejected = pl.concat(self._rejected)
-        self._add(*judge_series(lines, self._loaded, rejected, self._thresholds))
+        self._add(*judge_series(lines, all_sessions(), rejected, self._thresholds))
         self._add(*moves.findings)
         self._unshown.append(moves.unshown)
         self._unexplained.append(moves.unexplained)

@@ -26,31 +26,32 @@ _LEAST_DEVIATION = FAR / _DEVIATIONS  # of the logarithm: what never varies may 
 
 
 def judge_series(
-    lines: pl.DataFrame, loaded: Sequence[date], rejected: pl.DataFrame, thresholds: Thresholds
+    lines: pl.DataFrame, sessions: Sequence[date], rejected: pl.DataFrame, thresholds: Thresholds
 ) -> list[Finding]:
     """Judge bars beside the ones before them.
 
     Args:
         lines: the striking ones, lined up.
-        loaded: every loaded session, in order.
+        sessions: NYSE sessions, in order.
         rejected: `date` and `symbol` of rows that were not stored.
         thresholds: how many equal closes are told.
     """
     return [
-        _gaps(lines, loaded, rejected),
+        _gaps(lines, sessions, rejected),
         _standstills(lines, thresholds.stale),
         _volumes(lines),
         _placeholders(lines),
     ]
 
 
-def _gaps(lines: pl.DataFrame, loaded: Sequence[date], rejected: pl.DataFrame) -> Finding:
+def _gaps(lines: pl.DataFrame, sessions: Sequence[date], rejected: pl.DataFrame) -> Finding:
     """Only where a series was unbroken: that a rarely traded one has no bar tells nothing."""
     broken = lines.filter((pl.col("missing") > 0) & pl.col("unbroken"))
+    days = pl.Series(sessions, dtype=pl.Date)
     offending = broken.with_columns(
         pl.col("symbol").cast(pl.String),
         back="date",
-        date=pl.Series(loaded, dtype=pl.Date)[broken["at_before"]],
+        date=days[days.search_sorted(broken["date_before"], side="right")],  # the first missing
     )
     lost = (
         offending.select("date", "symbol", "back")

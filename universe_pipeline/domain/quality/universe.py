@@ -18,7 +18,7 @@ from universe_pipeline.domain.quality.rules import (
     TRADED_LISTED,
     UNIVERSE_STABLE,
 )
-from universe_pipeline.domain.thresholds import TRAILING
+from universe_pipeline.domain.thresholds import TRAILING, TRAILING_DAYS
 
 _CHANGE = 0.02
 _FEWEST_CHANGED = 20
@@ -138,10 +138,11 @@ def judge_spans(
 
 
 def _untraded(spans: pl.DataFrame, symbols: pl.DataFrame, sessions: Sequence[date]) -> Finding:
-    if len(sessions) < TRAILING:
+    recent = [day for day in sessions if (sessions[-1] - day).days < TRAILING_DAYS]
+    if len(recent) < TRAILING:
         return Finding(LISTED_TRADED)
     wanted = symbols.filter("active", "chosen").join(spans, on="symbol", how="left")
-    silent = wanted.filter(pl.col("last").is_null() | (pl.col("last") < sessions[-TRAILING]))
+    silent = wanted.filter(pl.col("last").is_null() | (pl.col("last") < recent[-TRAILING]))
     return framed(
         LISTED_TRADED,
         silent.with_columns(date="last"),
