@@ -7,7 +7,7 @@ none before. To let the server pack them again takes it a third of the time of s
 import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 
@@ -41,12 +41,13 @@ _GIVE_BACK_EVERY = 4
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A session that has been stored."""
+    """A session that has been stored, or that only some symbols were asked for."""
 
-    stored: Stored
+    session: date
     bars: pl.DataFrame
     """`BAR_SCHEMA`."""
-    rejected: pl.DataFrame
+    stored: Stored | None = None
+    rejected: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_REJECTED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,7 @@ class StreamingJudge:
         self._client = client
         self._versions: dict[date, Version] = {}
         self._is_in_order = True
+        self._newest: date | None = None
         self._waiting: list[_Seen] = []
         self._judging: Future[None] | None = None
         """The newest batch; after one that failed there is no other."""
@@ -121,13 +123,11 @@ class StreamingJudge:
 
         After one that is out of order none is judged: all have to be read.
         """
-        answer, write = given.answer, outcome.write
+        answer, write, session = given.answer, outcome.write, outcome.session
         if not isinstance(answer, EncodedSession) or write is None or write.status is None:
+            self._take_by_symbol(connection, session)
             return
-        session = outcome.session
-        self._is_in_order &= session >= next(reversed(self._versions), session)
-        if not self._is_in_order:
-            self._versions, self._waiting = {}, []
+        if not self._goes_on(session):
             return
         self._versions[session] = answer.content_hash, write.stored
         stored = Stored(
@@ -139,7 +139,23 @@ class StreamingJudge:
             bars = packed.read(connection, session, session).bars.drop("date")
         symbols = [row.symbol for row in answer.rejected if row.symbol is not None]
         rejected = pl.DataFrame({"date": [session] * len(symbols), "symbol": symbols}, _REJECTED)
-        self._waiting.append(_Seen(stored, bars, rejected))
+        self._wait(_Seen(session, bars, stored, rejected))
+
+    def _take_by_symbol(self, connection: Connection, session: date) -> None:
+        """Judge the bars that single symbols have in a session which is not stored."""
+        bars = packed.read(connection, session, session).bars.drop("date")
+        if bars.height and self._goes_on(session):
+            self._wait(_Seen(session, bars))
+
+    def _goes_on(self, session: date) -> bool:
+        self._is_in_order &= session >= (self._newest or session)
+        self._newest = session
+        if not self._is_in_order:
+            self._versions, self._waiting = {}, []
+        return self._is_in_order
+
+    def _wait(self, seen: _Seen) -> None:
+        self._waiting.append(seen)
         if len(self._waiting) == _AT_ONCE:
             self._judge_waiting()
 
@@ -151,9 +167,11 @@ class StreamingJudge:
 
     def _judge(self, batch: list[_Seen]) -> None:
         for one in batch:
-            self._scan.include(one.stored, one.rejected)
-        sessions = [one.stored.session for one in batch]
-        days = np.repeat(np.array(sessions, "M8[D]"), [one.bars.height for one in batch])
+            if one.stored:
+                self._scan.include(one.stored, one.rejected)
+        sessions = [one.session for one in batch if one.stored]
+        heights = [one.bars.height for one in batch]
+        days = np.repeat(np.array([one.session for one in batch], "M8[D]"), heights)
         bars = pl.concat([one.bars for one in batch])
         self._scan.judge(pl.DataFrame([pl.Series("date", days), *bars]), sessions)
         if self._batches % _GIVE_BACK_EVERY == 0:

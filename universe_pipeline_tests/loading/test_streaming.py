@@ -8,10 +8,12 @@ import pytest
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.postgres import packed, runs
+from universe_pipeline.adapters.postgres.calendar import make_quarters
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.coverage import cover
 from universe_pipeline.adapters.postgres.judging import stored_loads
 from universe_pipeline.domain.quality.findings import Finding
+from universe_pipeline.domain.quality.rules import NO_GAPS, RULES, Level
 from universe_pipeline.domain.quality.scan import Scan
 from universe_pipeline.domain.sessions import sessions_between
 from universe_pipeline.domain.thresholds import Thresholds
@@ -74,6 +76,61 @@ def test_sessions_are_judged_beside_the_ones_that_were_stored_before(
     later = told(judged(client, store, DAYS[24:]).findings(store, DAYS[24:]))
 
     assert later == read_back(store, DAYS[24:])
+
+
+HOLES = {DAYS[8], *DAYS[14:17], DAYS[25]}
+"""Sessions that no answer comes for."""
+
+
+def test_the_findings_are_those_of_reading_back_where_sessions_failed(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor
+):
+    """Of some symbols the bars of these sessions were asked for by symbol, before and meanwhile."""
+    for day in HOLES:
+        vendor.faults.add("404", endpoint="grouped", session=day)
+    ends = {DAYS[8]: bar("AAPL", close=0.11, open=0.11, high=0.11, low=0.11), DAYS[25]: bar("AAPL")}
+    write_symbol(store, answered_symbol("AAPL", sorted(HOLES), ends), None)
+    write_symbol(store, answered_symbol("MSFT", [DAYS[8]], {}), None)
+
+    found = told(judged(client, store).findings(store, DAYS))
+
+    assert found == read_back(store)
+    assert f"{DAYS[8]} AAPL" in " ".join(found["moves_do_not_revert_at_once"][1])
+    gaps = [one.partition(":")[0] for one in found["series_have_no_gaps"][1]]
+    assert f"{DAYS[8]} MSFT" in gaps
+    assert f"{DAYS[14]} AAPL" in gaps
+    assert [one for one in gaps if date.fromisoformat(one[:10]) in HOLES] == [
+        f"{DAYS[8]} MSFT",
+        f"{DAYS[14]} AAPL",
+    ]
+
+
+@pytest.mark.parametrize("hole", [1, 12])
+def test_the_findings_are_those_of_reading_back_after_a_hole(
+    client: PolygonClient, store: Connection, hole: int
+):
+    judged(client, store, DAYS[: 24 - hole])
+
+    later = told(judged(client, store, DAYS[24:]).findings(store, DAYS[24:]))
+
+    assert later == read_back(store, DAYS[24:])
+
+
+def test_two_ranges_two_years_apart_have_the_findings_of_each_alone(
+    client: PolygonClient, store: Connection
+):
+    """With twenty bars before it a bar can be judged, so thirty sessions show what there is."""
+    long_ago = sessions_between(date(2022, 5, 2), date(2022, 6, 13))
+    make_quarters(store, long_ago)
+    alone = [told(judged(client, store, days).findings(store, days)) for days in (long_ago, DAYS)]
+
+    together = read_back(store, [*long_ago, *DAYS])
+
+    of_bars = {each.name for each in RULES if each.level in (Level.ROW, Level.SERIES)}
+    counts = [{name: found[name][0] for name in of_bars} for found in (*alone, together)]
+    first, second, both = (each.pop(NO_GAPS.name) for each in counts)
+    assert counts[2] == {name: counts[0][name] + counts[1][name] for name in counts[2]}
+    assert first < both <= first + second, "a symbol that rarely trades is not told again"
 
 
 def test_nothing_is_read_back(
