@@ -60,9 +60,14 @@ def last_known_session() -> date:
     return all_sessions()[-1]
 
 
+def is_early_close(session: date) -> bool:
+    """Whether `session` closes at 13:00, as before holidays."""
+    return session in _EARLY
+
+
 def close_of(session: date) -> datetime:
     """When `session` closes, in New York: 16:00, or 13:00 on an early close."""
-    close = _EARLY_CLOSE if session in _EARLY else _REGULAR_CLOSE
+    close = _EARLY_CLOSE if is_early_close(session) else _REGULAR_CLOSE
     return datetime.combine(session, close, ZoneInfo(NEW_YORK))
 
 

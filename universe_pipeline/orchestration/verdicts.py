@@ -63,6 +63,7 @@ OF_BARS = (
             rules.EXCHANGES_PRESENT,
             rules.REJECTS_USUAL,
             rules.MOVES_USUAL,
+            rules.SHIFTED,
             rules.VOLUME_FRACTIONAL,
         ),
     ),

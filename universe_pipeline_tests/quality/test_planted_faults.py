@@ -1,6 +1,6 @@
 """Every rule, on what a vendor sends: the planted case is found, and its neighbour is not."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -10,8 +10,9 @@ from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.postgres.calendar import make_quarters
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.splits import SplitList, swap_splits
+from universe_pipeline.adapters.postgres.verdicts import settle
 from universe_pipeline.domain.quality.findings import Finding
-from universe_pipeline.domain.quality.rules import Severity
+from universe_pipeline.domain.quality.rules import Level, Severity
 from universe_pipeline.domain.sessions import sessions_between
 from universe_pipeline.domain.splits import SPLIT_SCHEMA
 from universe_pipeline.domain.thresholds import Thresholds
@@ -144,6 +145,53 @@ def test_of_every_session_the_planted_case_is_found_and_its_neighbours_are_not(
         "session_has_every_exchange": [32],
         "session_moves_as_usual": [40, 44],
     }
+
+
+def flat(row: dict[str, Any]) -> dict[str, Any]:
+    """A placeholder instead of a row."""
+    return row | dict.fromkeys(("o", "h", "l", "c", "vw"), row["c"]) | {"v": 1, "n": 1}
+
+
+def test_sessions_that_differ_as_a_whole_are_degraded_and_their_symbols_are_not_blamed(
+    client: PolygonClient, store: Connection, many: SimulatedVendor
+) -> None:
+    prices = ("o", "h", "l", "c", "vw")
+    changed: dict[int, Callable[[int, dict[str, Any]], dict[str, Any]]] = {
+        26: lambda _, row: row | {"v": row["v"] * 2},
+        32: lambda _, row: row | {"v": row["v"] / 2},
+        38: lambda n, row: flat(row) if n % 2 else row,
+        44: lambda _, row: row | {name: row[name] * 10 for name in prices if name in row},
+    }
+    load(client, store)
+    plain = judged(store)
+    for n, change in changed.items():
+        rows = [change(place, row) for place, row in enumerate(rows_of(many, DAYS[n]))]
+        many.faults.add("empty", session=DAYS[n])
+        many.faults.add("bad_rows", session=DAYS[n], rows=rows)
+
+    outcomes = load(client, store)
+    found = judged(store)
+    of_sessions = [each for each in found.values() if each.rule.degrades]
+    settle(store, DAYS, of_sessions, None, datetime.now(UTC))
+
+    assert {outcome.state for outcome in outcomes} == {"loaded"}
+    assert {
+        name: sorted({DAYS.index(one.day) for one in each.worst if one.day})
+        for name, each in found.items()
+        if each.count and each.rule.degrades
+    } == {"session_does_not_differ_as_a_whole": sorted(changed)}
+    shifted = {one.day: one.detail for one in found["session_does_not_differ_as_a_whole"].worst}
+    assert all(" findings of symbols follow from it" in detail for detail in shifted.values())
+    assert shifted[DAYS[44]].startswith("prices are 10 times those of the session before; ")
+    follow = int(shifted[DAYS[44]].split("; ")[1].split()[0].replace(",", ""))
+    assert follow > 2 * 1_000  # there and back
+    for name, each in found.items():
+        if each.rule.level in (Level.ROW, Level.SERIES):
+            assert each.count <= plain[name].count + 5, name
+    conditions = store.execute(
+        "SELECT date FROM session_conditions WHERE condition = 'degraded' ORDER BY date"
+    ).fetchall()
+    assert [row[0] for row in conditions] == [DAYS[n] for n in sorted(changed)]
 
 
 def test_of_the_lists_the_planted_case_is_found_and_its_neighbours_are_not(

@@ -7,6 +7,7 @@
     series      one symbol's bars: gaps, standstills, volumes, placeholders
     moves       one symbol's prices: jumps, splits, errors of scale, spikes
     sessions    one session beside the twenty before it
+    shifts      sessions that differ as a whole, and what follows from that for their symbols
     universe    the reference lists, and bars beside them
     sources     the same bars by another way
     scan        all of them over windows of bars, in date order

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import compress
+from math import log
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,16 @@ class Figures:
     """Benchmark symbols with trades."""
     by_exchange: Mapping[str, int] = field(default_factory=dict[str, int])
     """Bars of the universe's types."""
+    measured: int = 0
+    """Bars of symbols whose usual volume is known."""
+    placeholders: int = 0
+    """Of these, those with one price and hardly any volume."""
+    volume_shift: float | None = None
+    """Of those with trades the median of how far volume is from its usual; a logarithm."""
+    volume_width: float | None = None
+    """The median of how far they are from that median."""
+    trade_size: float | None = None
+    """The mean logarithm of volume, less that of transactions, of bars that have both."""
 
 
 def figures(
@@ -73,13 +84,32 @@ def figures(
     return found
 
 
-_LOOKED_AT = ("close", "volume", "move", "adjoins", "repeated")
+_LOOKED_AT = (
+    *("high", "low", "close", "volume", "transactions"),
+    *("move", "adjoins", "repeated", "excess"),
+)
+
+TINY = log(5)
+"""A volume that is a fifth of its usual, or less, is hardly any; on a log scale."""
 
 
 def _numbers(
-    close: Numbers, volume: Numbers, move: Numbers, adjoins: Flags, repeated: Flags
+    *,
+    high: Numbers,
+    low: Numbers,
+    close: Numbers,
+    volume: Numbers,
+    transactions: Numbers,
+    move: Numbers,
+    adjoins: Flags,
+    repeated: Flags,
+    excess: Numbers,
 ) -> dict[str, Any]:
     returned = pl.Series(move[adjoins])
+    is_tiny = (high == low) & ((excess < -TINY) | (volume == 0)) & ~np.isnan(excess)
+    measured = pl.Series(excess[(volume > 0) & ~np.isnan(excess)])
+    shift = measured.median()
+    is_counted = (volume > 0) & (transactions > 0)
     with np.errstate(all="ignore"):  # stored values may be anything
         return {
             "rows": len(close),
@@ -91,4 +121,13 @@ def _numbers(
             "spread": returned.abs().mean(),
             "unchanged": (returned == 0).sum(),
             "turnover": float((close * volume).sum()),
+            "measured": np.count_nonzero(~np.isnan(excess)),
+            "placeholders": np.count_nonzero(is_tiny),
+            "volume_shift": shift,
+            "volume_width": (measured - shift).abs().median(),
+            "trade_size": _mean_log(volume[is_counted] / transactions[is_counted]),
         }
+
+
+def _mean_log(values: Numbers) -> float | None:
+    return float(np.log(values).mean()) if len(values) else None

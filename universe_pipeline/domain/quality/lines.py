@@ -79,7 +79,7 @@ _STRIKING = np.dtype(
     ]
 )
 _NOTHING_STRIKING = np.zeros(0, _STRIKING)
-_MOVES = {"move": np.float64, "adjoins": np.bool_, "repeated": np.bool_}
+_MOVES = {"move": np.float64, "adjoins": np.bool_, "repeated": np.bool_, "excess": np.float64}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +88,11 @@ class Lines:
 
     A bar's `move` is the logarithm of how the close moved since the one before, `adjoins` says
     that that is of the session before, and `repeated` that this one has trades and is the same.
+    Its `excess` is the logarithm of its volume beside the usual one (20 bars; else not a number).
     """
 
     bars: pl.DataFrame
-    """All, with these three columns."""
+    """All, with these four columns."""
     striking: pl.DataFrame
     """Those that a rule may be about, with all columns.
 
@@ -204,12 +205,13 @@ class Histories:
             move = np.where(follows, np.log(close / then["close"]), 0.0)
             size = np.log1p(np.maximum(volume, 0.0))
             usual_size = self._sizes.mean(axis=0)[codes]
-            is_near = (then["bars"] < USUAL) | (np.abs(size - usual_size) <= FAR)
+            excess = np.where(then["bars"] < USUAL, np.nan, size - usual_size)
+            is_near = ~(np.abs(excess) > FAR)  # also where nothing is usual
         still = follows & _equal(close, then["close"])
         run = np.where(still, then["run"] + 1, 1)
         missing = np.where(follows, at - is_session(session) - then["at"], 0)
         adjoins = follows & (missing == 0)
-        moves["move"][:], moves["adjoins"][:] = move, adjoins
+        moves["move"][:], moves["adjoins"][:], moves["excess"][:] = move, adjoins, excess
         alike = np.flatnonzero(adjoins & still & (volume > 0))
         moves["repeated"][alike] = np.logical_and.reduce(
             [_equal(values[name][alike], then[name][alike]) for name in _VALUES]

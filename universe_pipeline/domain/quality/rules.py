@@ -149,6 +149,11 @@ MOVES_USUAL = _session(
     "session_moves_as_usual",
     "returns, turnover and the share of unchanged closes are near those of the sessions before",
 )
+SHIFTED = _session(
+    "session_does_not_differ_as_a_whole",
+    "no factor lies on all prices or all volumes, and at most a fifth more bars than usual have one"
+    " price and hardly any volume",
+)
 VOLUME_FRACTIONAL = _session(
     "session_has_fractional_volume",
     "from 2026-02-23 on at least a tenth of the volumes is fractional (of 1,000 at least)",

@@ -6,7 +6,8 @@ tell.
 """
 
 from bisect import insort
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -15,12 +16,13 @@ import polars as pl
 from universe_pipeline.domain.quality.figures import Figures, figures
 from universe_pipeline.domain.quality.findings import Finding, Offender, joined, listed
 from universe_pipeline.domain.quality.lines import NOT_ASKED, Histories, days_of
-from universe_pipeline.domain.quality.moves import judge_moves, judge_splits
+from universe_pipeline.domain.quality.moves import Moves, judge_moves, judge_splits
 from universe_pipeline.domain.quality.presence import Presence
 from universe_pipeline.domain.quality.rows import judge_rows
-from universe_pipeline.domain.quality.rules import ON_SESSIONS, Rule
+from universe_pipeline.domain.quality.rules import ON_SESSIONS, SHIFTED, SPLITS_SHOWN, Rule
 from universe_pipeline.domain.quality.series import judge_series
-from universe_pipeline.domain.quality.sessions import Stored, judge_sessions
+from universe_pipeline.domain.quality.sessions import Stored, cases_of, judge_sessions
+from universe_pipeline.domain.quality.shifts import Shift, Usual, shift_of
 from universe_pipeline.domain.quality.universe import judge_spans
 from universe_pipeline.domain.sessions import all_sessions, is_session
 from universe_pipeline.domain.thresholds import TRAILING, Thresholds
@@ -72,6 +74,9 @@ class Scan:
         self._unexplained: list[pl.DataFrame] = []
         self._judged: list[date] = []
         self._since_forgotten = 0
+        self._shifts: dict[date, Shift] = {}
+        self._follow: Counter[date] = Counter()
+        """Findings that follow from the shift of a session."""
 
     def include(self, stored: Stored, rejected: pl.DataFrame) -> None:
         """Know a session that has been stored since, later than all that were judged.
@@ -91,6 +96,7 @@ class Scan:
         self._histories.reset()
         self._since_forgotten = 0
         self._figures = self._known(self._histories.line_up(bars, self._loaded).bars)
+        self._note_shifts(Usual(each, ()) for each in self._figures.values())
 
     def judge(self, bars: pl.DataFrame, sessions: Sequence[date]) -> None:
         """Judge the bars (`DATED_BAR_SCHEMA`, in the order of their dates) of some days.
@@ -103,8 +109,10 @@ class Scan:
         self._figures |= self._known(lines.bars)
         thresholds = self._thresholds
         self._add(listed(ON_SESSIONS, _on_closed_days(bars)))
-        self._add(*judge_rows(lines.bars, thresholds))
-        self._add(*judge_sessions(self._figures, self._stored, sessions, thresholds))
+        cases = cases_of(self._figures, self._stored, sessions)
+        self._note_shifts(Usual(case.figures, case.before) for case in cases)
+        self._add(*judge_sessions(cases, thresholds, self._shifts))
+        self._judge_rows(lines.bars)
         self._striking.append(lines.striking.with_columns(pl.col("row") + self._rows))
         self._rows += bars.height
         if sum(each.height for each in self._striking) >= _MANY:
@@ -116,16 +124,65 @@ class Scan:
             self._since_forgotten = 0
             self._forget(bars)
 
+    def _note_shifts(self, sessions: Iterable[Usual]) -> None:
+        for given in sessions:
+            if shift := shift_of(given, self._shifts):
+                self._shifts.setdefault(shift.session, shift)
+
     def _judge_striking(self) -> None:
         """Judge what has come together: to judge few rows takes nearly as long."""
         lines = pl.concat(self._striking)
         self._striking.clear()
-        moves = judge_moves(lines, self._reference.splits, self._thresholds)
-        rejected = pl.concat(self._rejected)
-        self._add(*judge_series(lines, all_sessions(), rejected, self._thresholds))
-        self._add(*moves.findings)
+        for shift in self._shifts.values():
+            explained = lines.filter(shift.explains)
+            if explained.height:
+                lines = lines.filter(~shift.explains)
+                self._judge_explained(explained, shift)
+        series, moves = self._judged_lines(lines)
+        self._add(*series, *moves.findings)
         self._unshown.append(moves.unshown)
         self._unexplained.append(moves.unexplained)
+
+    def _judge_explained(self, lines: pl.DataFrame, shift: Shift) -> None:
+        """Judge lines that differ no more than their session does."""
+        series, moves = self._judged_lines(lines)
+        self._add_beyond(shift, *series, *moves.findings)
+        if SPLITS_SHOWN in shift.consequences:
+            self._follow[shift.session] += moves.unshown.height
+        else:
+            self._unshown.append(moves.unshown)
+            self._unexplained.append(moves.unexplained)
+
+    def _judged_lines(self, lines: pl.DataFrame) -> tuple[list[Finding], Moves]:
+        rejected = pl.concat(self._rejected)
+        series = judge_series(lines, all_sessions(), rejected, self._thresholds)
+        return series, judge_moves(lines, self._reference.splits, self._thresholds)
+
+    def _judge_rows(self, lines: pl.DataFrame) -> None:
+        """Judge all rows, those of each session apart that differs as a whole."""
+        for day in lines["date"].unique() if self._shifts else ():
+            if day in self._shifts:
+                of_day = lines.filter(pl.col("date") == day)
+                lines = lines.filter(pl.col("date") != day)
+                self._add_beyond(self._shifts[day], *judge_rows(of_day, self._thresholds))
+        self._add(*judge_rows(lines, self._thresholds))
+
+    def _add_beyond(self, shift: Shift, *findings: Finding) -> None:
+        """Add what does not follow from a session's shift, and count what does."""
+        consequences = shift.consequences
+        self._add(*(Finding(one.rule) if one.rule in consequences else one for one in findings))
+        self._follow[shift.session] += sum(
+            one.count for one in findings if one.rule in consequences
+        )
+
+    def _shifted(self) -> Iterator[Offender]:
+        """The judged sessions that differ as a whole, and others that judged bars are back from."""
+        judged = set(self._judged)
+        for day, shift in self._shifts.items():
+            count = self._follow[day]
+            if shift.details and (count or day in judged):
+                follow = f"{count:,} findings of symbols follow from it"
+                yield Offender(day, None, f"{' and '.join(shift.details)}; {follow}", count)
 
     def _known(self, lines: pl.DataFrame) -> dict[date, Figures]:
         return figures(lines, self._exchanges, self._thresholds.benchmarks)
@@ -152,6 +209,7 @@ class Scan:
         newest = bool(loaded and loaded[-1] == self._loaded[-1])
         spans, symbols = self.presence.spans(), self._reference.symbols
         at_the_end = judge_spans(spans, symbols, loaded, newest=newest)
+        at_the_end.append(listed(SHIFTED, self._shifted()))
         if self._unshown:
             at_the_end.append(judge_splits(pl.concat(self._unshown), pl.concat(self._unexplained)))
         return [*self._findings.values(), *at_the_end]

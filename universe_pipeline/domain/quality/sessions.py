@@ -1,6 +1,6 @@
 """Rules for one session beside the loaded ones before it."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from statistics import median
@@ -19,6 +19,7 @@ from universe_pipeline.domain.quality.rules import (
     VOLUME_FRACTIONAL,
     Rule,
 )
+from universe_pipeline.domain.sessions import sessions_between
 from universe_pipeline.domain.thresholds import TRAILING, TRAILING_DAYS, Thresholds
 
 ENOUGH_ROWS = 1_000
@@ -32,6 +33,7 @@ _DEVIATIONS = 8.0
 _LEAST_DEVIATION = 0.005
 _TIMES = 4.0
 _UNCHANGED_MORE = 0.2
+_A_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +82,24 @@ def is_repeat(repeated: int, traded: int, thresholds: Thresholds) -> bool:
     return traded >= ENOUGH_ROWS and repeated > thresholds.repeated * traded
 
 
+def cases_of(
+    figures: Mapping[date, Figures], stored: Mapping[date, Stored], judged: Sequence[date]
+) -> list[Judged]:
+    """The sessions `judged` that are stored, beside the loaded ones among `stored`."""
+    return [_case(figures, stored, session) for session in judged if session in stored]
+
+
 def judge_sessions(
-    figures: Mapping[date, Figures],
-    stored: Mapping[date, Stored],
-    judged: Sequence[date],
-    thresholds: Thresholds,
+    cases: Sequence[Judged], thresholds: Thresholds, shifted: Collection[date] = ()
 ) -> list[Finding]:
-    """Judge the sessions `judged` that are stored, beside the loaded ones among `stored`."""
-    cases = [_case(figures, stored, session) for session in judged if session in stored]
+    """Judge sessions; of those that are `shifted` as a whole it is known that they move oddly."""
     return [
         listed(
             rule,
             (
                 Offender(case.stored.session, None, detail, weight)
                 for case in cases
+                if rule is not MOVES_USUAL or case.stored.session not in shifted
                 for detail, weight in judge(case, thresholds)
             ),
         )
@@ -103,7 +109,8 @@ def judge_sessions(
 
 def _case(figures: Mapping[date, Figures], stored: Mapping[date, Stored], session: date) -> Judged:
     since = session - timedelta(days=TRAILING_DAYS)
-    days = [day for day in sorted(stored) if since < day < session and stored[day].loaded]
+    within = sessions_between(since + _A_DAY, session - _A_DAY)
+    days = [day for day in within if day in stored and stored[day].loaded]
     days = days[-TRAILING:] if len(days) >= TRAILING else []
     return Judged(
         figures.get(session, Figures(session)),

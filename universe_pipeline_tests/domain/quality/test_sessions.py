@@ -18,7 +18,7 @@ from universe_pipeline.domain.quality.rules import (
     VOLUME_FRACTIONAL,
     Rule,
 )
-from universe_pipeline.domain.quality.sessions import Stored, judge_sessions
+from universe_pipeline.domain.quality.sessions import Stored, cases_of, judge_sessions
 from universe_pipeline.domain.sessions import sessions_between
 from universe_pipeline.domain.thresholds import Thresholds
 
@@ -54,9 +54,8 @@ def judged(
     before = {each: Figures(each, **(USUAL | (usual or {}))) for each in days[:sessions]}
     figures = before | {day: Figures(day, **(USUAL | (usual or {}) | changes))}
     stored = {each: Stored(each, True, 10_000, 0) for each in before}
-    return judge_sessions(
-        figures, stored | {day: Stored(day, True, rows + rejected, rejected)}, [day], thresholds
-    )
+    stored |= {day: Stored(day, True, rows + rejected, rejected)}
+    return judge_sessions(cases_of(figures, stored, [day]), thresholds)
 
 
 def broken(findings: list[Finding]) -> set[str]:
@@ -105,7 +104,7 @@ def test_sessions_of_long_ago_or_in_quarantine_say_nothing_of_the_usual():
     def verdict(stored: dict[date, Stored]) -> set[str]:
         last = max(stored)
         few = {last: Stored(last, True, 100, 0)}
-        return broken(judge_sessions({}, stored | few, [last], Thresholds()))
+        return broken(judge_sessions(cases_of({}, stored | few, [last]), Thresholds()))
 
     known = {day: Stored(day, True, 10_000, 0) for day in DAYS[:21]}
     quarantined = known | {DAYS[3]: Stored(DAYS[3], False, 10_000, 0)}
@@ -214,4 +213,4 @@ def test_where_a_session_before_has_lost_its_bars_only_row_counts_are_compared()
     known = {day: Stored(day, True, 10_000, 0) for day in DAYS[:21]}
     figures = {day: Figures(day, **USUAL) for day in DAYS[1:20]}
 
-    assert broken(judge_sessions(figures, known, DAYS[20:22], Thresholds())) == set()
+    assert broken(judge_sessions(cases_of(figures, known, DAYS[20:22]), Thresholds())) == set()
