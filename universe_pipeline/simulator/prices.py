@@ -44,6 +44,9 @@ _BUSY_DAYS: _Spread = ((0, 0.1, 0.5, 0.9, 0.99, 1), (0.35, 0.6, 1, 1.7, 3.5, 8))
 _SWINGS = ((0.40, 4001.0), (0.18, 857.0), (0.07, 163.0))
 """Amplitude (as a rate of growth) and period in days of the slow swings of a price."""
 
+_TRADES_DAILY = 250_000.0
+"""USD a session from which on a symbol has a bar in each: a real one lacks it only when halted."""
+
 _OUTSIDE_VWAP = 0.065
 """The share of vwaps outside [low, high], since they take odd lots and extended hours, which OHLC
 does not: 6.5 % of a real session."""
@@ -66,7 +69,7 @@ class Traits:
     presence: Floats
     """The share of sessions with a bar."""
     idleness: Floats
-    """The share of bars that are carried over without a trade."""
+    """The share of bars that are carried over without a trade, where the one before has trades."""
 
     @classmethod
     def of(cls, listings: Sequence[Listing]) -> "Traits":
@@ -76,15 +79,18 @@ class Traits:
         liquid = np.array([each.price is not None for each in listings])
         thin_type = np.array([each.type in _THIN_TYPES for each in listings])
         thin = ~liquid & (uniform(seed, 4) < np.where(thin_type, 0.35, 0.06))
+        price = _given_or([each.price for each in listings], seed, 1, _PRICE_SPREAD)
+        shares = _given_or([each.shares for each in listings], seed, 2, _SHARES_SPREAD)
+        shares = np.where(thin, np.minimum(0.02 * shares, _TRADES_DAILY / 2 / price), shares)
+        is_daily = liquid | (price * shares >= _TRADES_DAILY)
         return cls(
             seed=seed,
-            price=_given_or([each.price for each in listings], seed, 1, _PRICE_SPREAD),
-            shares=_given_or([each.shares for each in listings], seed, 2, _SHARES_SPREAD)
-            * np.where(thin, 0.02, 1.0),
+            price=price,
+            shares=shares,
             restlessness=np.where(frozen, 0.0, np.interp(uniform(seed, 3), *_RESTLESSNESS)),
             swing=np.where(frozen, 0.0, 1.0),
-            presence=np.where(liquid, 1.0, np.where(thin, 0.66, 0.998)),
-            idleness=np.where(frozen, 1.0, np.where(thin, 0.09, 0.0)),
+            presence=np.where(is_daily, 1.0, np.where(thin, 0.66, 0.998)),
+            idleness=np.where(frozen, 1.0, np.where(thin, 0.16, 0.0)),
         )
 
     def at(self, places: npt.NDArray[np.intp]) -> "Traits":
@@ -144,7 +150,7 @@ def quotes(traits: Traits, day: Days, before: Days, became: Floats) -> Quotes:
     """
     daily = _daily(traits, day)
     carried = _close(traits, before, became)
-    idle = uniform(daily, 21) < traits.idleness
+    idle = _is_idle(traits, day, before)
     gap = traits.restlessness * (uniform(daily, 4) - 0.5) * 0.6
     opened = np.where(idle, carried, _quoted(carried * (1 + gap), uniform(daily, 5)))
     closed = np.where(idle, carried, _close(traits, day, became))
@@ -164,6 +170,17 @@ def quotes(traits: Traits, day: Days, before: Days, became: Floats) -> Quotes:
         vwap=np.where(idle, np.nan, _vwap(daily, high, low) / _TICKS),
         transactions=np.where(idle, np.nan, transactions),
     )
+
+
+def _is_idle(traits: Traits, day: Days, before: Days) -> npt.NDArray[np.bool_]:
+    """Whether nothing trades: never twice in a row, nor after a session without a bar.
+
+    So the price that is carried over is that of the bar before. One that never moves always is.
+    """
+    drawn, drawn_before = (
+        uniform(_daily(traits, each), 21) < traits.idleness for each in (day, before)
+    )
+    return drawn & ((traits.swing == 0) | (has_bar(traits, before) & ~drawn_before))
 
 
 def _given_or(given: list[float | None], seed: Seeds, salt: int, spread: _Spread) -> Floats:
