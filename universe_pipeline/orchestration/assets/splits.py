@@ -36,7 +36,7 @@ class Refresh(dg.Config):
 
 
 @dg.asset(
-    op_tags={"dagster/priority": "-1"},  # bars come first
+    op_tags={"dagster/priority": "1"},  # bars are judged by them as they come
     group_name="corporate_actions",
     owners=OWNERS,
     kinds={"postgres", "polars"},

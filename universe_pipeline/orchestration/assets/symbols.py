@@ -41,7 +41,7 @@ class Discover(dg.Config):
     partitions_def=SESSIONS,
     backfill_policy=RANGES,
     io_manager_key="postgres_io",
-    op_tags={"dagster/priority": "1"},  # a run discovers before it loads
+    op_tags={"dagster/priority": "2"},  # a run discovers before it loads
     group_name="universe",
     owners=OWNERS,
     kinds={"postgres", "polars"},
