@@ -23,10 +23,8 @@ from universe_pipeline.domain.thresholds import Thresholds
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
-NO_KEY = (
-    "POLYGON_API_KEY is not set: put the vendor's API key there (or into a .env file here), "
-    "or try `universe demo`, which needs none"
-)
+ENV_FILE = ".env"
+"""In the working folder. `.env.example` lists what may stand there."""
 
 
 _DEFAULTS = Thresholds()
@@ -67,7 +65,7 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_file=".env",
+        env_file=ENV_FILE,
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
@@ -249,8 +247,18 @@ class Settings(BaseSettings):
             SettingsError: there is none.
         """
         if self.polygon_api_key is None:
-            raise SettingsError([NO_KEY])
+            raise SettingsError([no_key()])
         return self.polygon_api_key.get_secret_value()
+
+
+def no_key() -> str:
+    """What to say where a key is needed: where it was looked for, and what to do."""
+    file = Path(ENV_FILE).absolute()
+    looked = f" or in {file}" if file.is_file() else f", and there is no {file}"
+    return (
+        f"POLYGON_API_KEY is not set in the environment{looked}: put the vendor's API key into "
+        "either, or try `universe demo`, which needs none"
+    )
 
 
 SECRETS = frozenset({"polygon_api_key", "universe_database_url"})
@@ -272,9 +280,10 @@ def load_settings() -> Settings:
             variable = str(error["loc"][0]).upper()
             name = "polygon_api_key" if variable == "MASSIVE_API_KEY" else variable.lower()
             accepted = Settings.model_fields[name].description
-            value = _shown(name, given.get(variable, ""))
+            value, source = given.get(variable, ("", "the environment"))
             why = error["msg"].removeprefix("Value error, ")
-            problems.append(f"{variable}={value} is not usable: {why}. Accepted: {accepted}")
+            what = f"{variable}={_shown(name, value)} in {source}"
+            problems.append(f"{what} is not usable: {why}. Accepted: {accepted}")
         raise SettingsError(problems) from None
 
 
@@ -284,11 +293,14 @@ def _shown(name: str, value: str) -> str:
     return "(hidden)" if name in SECRETS or may_hold_one else repr(value)
 
 
-def _given_values() -> dict[str, str]:
+def _given_values() -> dict[str, tuple[str, str]]:
+    """Each variable's value and where it comes from, as pydantic reads them: no empty ones."""
     from dotenv import dotenv_values
 
-    found = {name.upper(): value or "" for name, value in dotenv_values(".env").items()}
-    return found | {name.upper(): value for name, value in os.environ.items()}
+    file = str(Path(ENV_FILE).absolute())
+    in_file = {name.upper(): (value, file) for name, value in dotenv_values(file).items() if value}
+    outside = os.environ.items()
+    return in_file | {name.upper(): (value, "the environment") for name, value in outside if value}
 
 
 _in_use: list[Settings] = []

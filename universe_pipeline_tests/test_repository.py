@@ -150,6 +150,44 @@ def test_giving_every_setting_the_default_of_the_readme_changes_nothing(
     )
 
 
+def example_settings() -> dict[str, tuple[str, str]]:
+    """What `.env.example` says of each setting: the comment above it, and the default."""
+    text = (ROOT / ".env.example").read_text()
+    found = re.findall(r"^# (.+)\n# ([A-Z_]+)=(.*)$", text, re.MULTILINE)
+    return {name: (meaning, default) for meaning, name, default in found}
+
+
+def test_the_example_of_an_env_file_has_every_setting_with_its_meaning() -> None:
+    said = {name: meaning for name, (meaning, _) in example_settings().items()}
+
+    assert said == {
+        name.upper(): field.description for name, field in Settings.model_fields.items()
+    }
+    assert list(said) == [name.upper() for name in Settings.model_fields]
+
+
+def test_taking_every_comment_off_the_example_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in [name for names in settings_of_readme() for name in names]:
+        monkeypatch.delenv(name, raising=False)
+    untouched = Settings()
+    lines = [f"{name}={default}" for name, (_, default) in example_settings().items()]
+    (tmp_path / ".env").write_text("\n".join(lines))
+
+    given = Settings()
+
+    home = Path("~/.universe_pipeline").expanduser()  # root's is another: see README.md
+    assert given == untouched.model_copy(update={"universe_home": home})
+
+
+def test_git_ignores_what_the_readmes_commands_write() -> None:
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+
+    assert {".env", "report.html", "*.dump"} <= set(ignored)
+
+
 def locked(file: str) -> dict[str, set[str]]:
     """Versions by canonical name; two where Python's version decides."""
     found: dict[str, set[str]] = {}

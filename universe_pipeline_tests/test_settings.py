@@ -7,7 +7,7 @@ import pytest
 
 from universe_pipeline.domain.errors import SettingsError
 from universe_pipeline.domain.thresholds import Thresholds
-from universe_pipeline.settings import Settings, load_settings
+from universe_pipeline.settings import Settings, load_settings, no_key
 
 NAMES = [
     "MASSIVE_API_KEY",
@@ -92,12 +92,35 @@ def test_a_file_in_the_working_folder_is_read_and_the_environment_wins(
     assert found.universe_types == ("CS", "ADRC")
 
 
-def test_a_wrong_value_in_the_file_is_shown_as_one_of_the_environment(tmp_path: Path) -> None:
+def test_a_wrong_value_is_shown_with_the_file_in_which_it_stands(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("POLYGON_RATE_LIMIT=fast\n")
 
     (line,) = refusal()
 
-    assert line.startswith("POLYGON_RATE_LIMIT='fast' is not usable: ")
+    assert line.startswith(f"POLYGON_RATE_LIMIT='fast' in {tmp_path}/.env is not usable: ")
+
+
+def test_an_empty_variable_does_not_hide_where_a_wrong_value_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("POLYGON_RATE_LIMIT=fast\n")
+    monkeypatch.setenv("POLYGON_RATE_LIMIT", "")
+
+    (line,) = refusal()
+
+    assert line.startswith(f"POLYGON_RATE_LIMIT='fast' in {tmp_path}/.env is not usable: ")
+
+
+def test_a_missing_key_is_said_with_the_folder_in_which_the_file_was_looked_for(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / ".env"
+
+    without = no_key()
+    file.write_text("POLYGON_RATE_LIMIT=7\n")
+
+    assert f"not set in the environment, and there is no {file}: put" in without
+    assert f"not set in the environment or in {file}: put" in no_key()
 
 
 def test_the_key_may_go_by_the_vendors_new_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +188,9 @@ def test_every_wrong_setting_is_reported_in_a_line_of_its_own_without_secrets(
 
     assert sorted(line.split("=")[0] for line in lines) == sorted(wrong)
     assert "secret" not in "".join(lines)
-    assert any(line.startswith("POLYGON_RATE_LIMIT='fast' is not usable: ") for line in lines)
+    assert any(
+        line.startswith("POLYGON_RATE_LIMIT='fast' in the environment is not") for line in lines
+    )
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from universe_pipeline.cli.terminal import note, result
 from universe_pipeline.domain.bars import Bars, Failed
 from universe_pipeline.domain.errors import AccessError, UniverseError, VendorError
 from universe_pipeline.domain.sessions import FIRST_SESSION, newest_closed, sessions_between
-from universe_pipeline.settings import NO_KEY, settings
+from universe_pipeline.settings import no_key, settings
 
 BYTES_A_SESSION = 2.0e6
 """Measured: 20 years of bars with their indexes take about 11 GB."""
@@ -49,7 +49,7 @@ def _examination() -> Iterator[Finding]:
     yield _pace()
     yield _full_load()
     if settings().polygon_api_key is None:
-        yield Finding("fail", "key", NO_KEY)
+        yield Finding("fail", "key", no_key())
     elif database is not None:
         yield from _vendor(database)
 

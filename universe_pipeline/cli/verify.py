@@ -20,7 +20,7 @@ from universe_pipeline.domain.quality.rules import ENDPOINTS_AGREE, RULES, Rule
 from universe_pipeline.domain.sessions import closed_range
 from universe_pipeline.loading.comparison import REQUESTS_A_SYMBOL
 from universe_pipeline.orchestration.runs import Ended, Verdict, open_runs
-from universe_pipeline.settings import NO_KEY, settings
+from universe_pipeline.settings import no_key, settings
 
 TOLD = 3
 """Offenders of a rule that are printed; the others are in the JSON document."""
@@ -36,7 +36,7 @@ def verify(start: date | None, end: date | None, sample_size: int, *, as_json: b
     sessions = _sessions(database, start, end)
     sample = _sample(sample_size)
     config = {"sample_checks": {"size": sample["size"], "seed": sample["seed"]}}
-    with progress_bars(), open_runs(settings(), database) as runs:
+    with open_runs(settings(), database) as runs, progress_bars():
         ended = runs.run("verification", sessions, name="verification", config=config)
     with database.connect() as connection:
         results = results_of(connection, ended.run_id)
@@ -61,8 +61,8 @@ def _sample(size: int) -> dict[str, Any]:
     """What is compared with the vendor; said before it begins, since it takes requests."""
     seed = random.SystemRandom().randrange(1_000_000)
     if size and settings().polygon_api_key is None:
-        note(f"no symbol is compared with the vendor: {NO_KEY}")
-        return {"size": 0, "seed": seed, "not_run": NO_KEY}
+        note(f"no symbol is compared with the vendor: {no_key()}")
+        return {"size": 0, "seed": seed, "not_run": no_key()}
     if size:
         pace = at_pace(REQUESTS_A_SYMBOL * size)
         note(f"comparing {size} symbols drawn by seed {seed} with the vendor, {pace}")

@@ -49,7 +49,7 @@ from universe_pipeline.orchestration.verdicts import (
     spec,
     verdict,
 )
-from universe_pipeline.settings import NO_KEY
+from universe_pipeline.settings import no_key
 
 
 @dg.multi_asset_check(
@@ -184,7 +184,7 @@ def sample_checks(
     if not config.size:
         return
     if postgres.settings.polygon_api_key is None:
-        context.log.warning("no symbol is compared with the vendor: %s", NO_KEY)
+        context.log.warning("no symbol is compared with the vendor: %s", no_key())
         return
     database, today = postgres.database, wiring.now().astimezone(wiring.new_york()).date()
     with (

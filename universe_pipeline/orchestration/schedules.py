@@ -18,7 +18,7 @@ from universe_pipeline.orchestration.jobs import daily_update, verification
 from universe_pipeline.orchestration.partitions import SESSIONS, as_sessions, span, tags_of
 from universe_pipeline.orchestration.reconciliation import UNFINISHED_STATUSES, report_dead_runs
 from universe_pipeline.orchestration.tags import JOB_TAG
-from universe_pipeline.settings import NO_KEY, Settings, settings
+from universe_pipeline.settings import Settings, no_key, settings
 
 LOOK_BACK = 10
 """Closed sessions that every tick looks at: an outage of two weeks is made good by itself."""
@@ -43,7 +43,7 @@ def daily_update_after_close(
 ) -> dg.RunRequest | dg.SkipReason:
     """Ask for what is missing among the last closed sessions."""
     if settings().polygon_api_key is None:
-        return dg.SkipReason(NO_KEY)
+        return dg.SkipReason(no_key())
     try:
         database = wiring.open_database(settings())
         with database.connect() as connection:

@@ -26,7 +26,7 @@ from universe_pipeline.orchestration.reconciliation import (
     report_dead_runs,
 )
 from universe_pipeline.orchestration.tags import JOB_TAG
-from universe_pipeline.settings import NO_KEY, settings
+from universe_pipeline.settings import no_key, settings
 
 FIRST_DISTANCE = timedelta(minutes=10)
 LONGEST_DISTANCE = timedelta(days=1)
@@ -51,7 +51,7 @@ def error_retry_sensor(
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Request a run for every kind of failure that is due."""
     if settings().polygon_api_key is None:
-        yield dg.SkipReason(NO_KEY)
+        yield dg.SkipReason(no_key())
         return
     try:
         database = wiring.open_database(settings())
