@@ -1,7 +1,7 @@
 """The NYSE sessions as Dagster partitions, and what a run asks for of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -13,22 +13,37 @@ from dagster._core.storage.tags import (
     PARTITION_NAME_TAG,
 )
 
+from universe_pipeline import wiring
+from universe_pipeline.domain.errors import UsageError
 from universe_pipeline.domain.sessions import (
     FIRST_SESSION,
-    NEW_YORK,
     closed_days,
     last_known_session,
+    newest_closed,
+    require_closed_session,
     sessions_between,
 )
+from universe_pipeline.orchestration.failures import stop
 from universe_pipeline.settings import settings
 
 WEEKENDS = "0 0 * * 0,6"
 
+CLOSE_TO_CLOSE = "Etc/GMT-3"
+"""The time zone of the partitions: its midnight is 21:00 UTC, for us the end of a session.
+
+That is 16:00 in New York in winter, the close, and 17:00 in summer, when the first daily update
+asks for the session. (The sign of such names is reversed: this is three hours *ahead* of UTC.)
+"""
+
 
 class SessionPartitions(dg.DailyPartitionsDefinition):
-    """Daily partitions whose keys are listed once until there is another one.
+    """Daily partitions, of which one exists from the close of its session on.
 
-    Dagster lists those of twenty years for each step of checks, a tenth of a second every time.
+    The code location and runs read the calendar, early closes included. The webserver and the
+    daemon know only the fields of Dagster's own class: for them a partition exists from the end of
+    its day in `CLOSE_TO_CLOSE` on, never before the close and up to an hour after it (three hours
+    after an early close). New York's time and a second tick a day would be exact everywhere; then
+    Dagster needs 25 times as long to list the partitions of twenty years, on each of its pages.
     """
 
     def get_partition_keys(
@@ -36,32 +51,38 @@ class SessionPartitions(dg.DailyPartitionsDefinition):
         current_time: datetime | None = None,
         dynamic_partitions_store: DynamicPartitionsStore | None = None,
     ) -> Sequence[str]:
-        """As Dagster does."""
+        """The sessions that have closed by `current_time` (none: now), in order."""
         with dg.partition_loading_context(current_time, dynamic_partitions_store):
-            return list(_keys_up_to(self.get_last_partition_key(), self))
+            return list(_keys(self.start.date(), self._newest()))
+
+    def get_last_partition_window(self) -> dg.TimeWindow | None:
+        """The window of the newest closed session; none before the first one has closed."""
+        newest = self._newest()
+        if newest < self.start.date():
+            return None
+        return self.time_window_for_partition_key(newest.isoformat())
+
+    def _newest(self) -> date:
+        return newest_closed(datetime.fromtimestamp(self._get_current_timestamp(), UTC))
 
 
-@lru_cache(maxsize=2)
-def _keys_up_to(_last: str | None, partitions: SessionPartitions) -> Sequence[str]:
-    return super(SessionPartitions, partitions).get_partition_keys()
+@lru_cache(maxsize=8)
+def _keys(first: date, last: date) -> Sequence[str]:
+    return [session.isoformat() for session in sessions_between(first, last)]
 
 
 def session_partitions(start: date) -> SessionPartitions:
-    """A partition for every session from `start` on; today's is there from midnight in New York.
+    """A partition for every session from `start` on, from its close on.
 
     Weekends are excluded as a cron string (a list of dates makes look-ups ten times slower),
-    holidays as naive midnights (any other form excludes nothing). The end offset lets the
-    partition of a session exist on its evening, when the vendor publishes it.
+    holidays as naive midnights (any other form excludes nothing).
     """
     holidays = [
         datetime.combine(day, datetime.min.time())
         for day in closed_days(start, last_known_session())
     ]
     return SessionPartitions(
-        start_date=start.isoformat(),
-        timezone=NEW_YORK,
-        end_offset=1,
-        exclusions=[*holidays, WEEKENDS],
+        start_date=start.isoformat(), timezone=CLOSE_TO_CLOSE, exclusions=[*holidays, WEEKENDS]
     )
 
 
@@ -82,6 +103,20 @@ RANGES = backfill_policy(settings().universe_sessions_per_run)
 def as_sessions(keys: Iterable[str]) -> list[date]:
     """Partition keys (YYYY-MM-DD) as session dates, in order."""
     return sorted(date.fromisoformat(key) for key in keys)
+
+
+def closed_sessions(keys: Iterable[str]) -> list[date]:
+    """Partition keys as session dates, in order.
+
+    Raises:
+        dagster.Failure: the last of them has not closed, or is not a session.
+    """
+    sessions = as_sessions(keys)
+    try:
+        require_closed_session(sessions[-1], wiring.now())
+    except UsageError as error:
+        raise stop(f"nothing is loaded: {error}") from None
+    return sessions
 
 
 def sessions_of(tags: Mapping[str, str]) -> list[date]:

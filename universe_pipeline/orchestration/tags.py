@@ -1,5 +1,7 @@
 """Names by which the product finds runs again."""
 
+from dagster._core.storage.tags import SCHEDULE_NAME_TAG, SENSOR_NAME_TAG
+
 DAILY_UPDATE = "daily_update"
 """The job whose requests go before all others."""
 
@@ -11,6 +13,9 @@ JOB_TAG = "universe/job"
 
 COMMAND_TAG = "universe/command_line"
 """Marks runs whose process holds their lock before they are there."""
+
+WAITING = frozenset({COMMAND_TAG, SCHEDULE_NAME_TAG, SENSOR_NAME_TAG})
+"""Tags of runs that may find a session unpublished: what launched them asks for it again."""
 
 
 def lock_of(run_id: str) -> str:

@@ -16,12 +16,13 @@ from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.jobs import Heartbeat
 from universe_pipeline.adapters.postgres.loads import SessionState
 from universe_pipeline.adapters.postgres.reading import sample
-from universe_pipeline.domain.sessions import newest_closed, sessions_before, sessions_between
+from universe_pipeline.domain.sessions import sessions_before, sessions_between
 from universe_pipeline.loading.progress import Step, report
 from universe_pipeline.loading.sessions import SAMPLE_ROWS, Outcome, fetch_sessions, store
 from universe_pipeline.loading.streaming import StreamingJudge
 from universe_pipeline.orchestration.assets.symbols import symbols
 from universe_pipeline.orchestration.discovery import discover_if_stale
+from universe_pipeline.orchestration.failures import stop
 from universe_pipeline.orchestration.interrupts import in_hand, interrupted
 from universe_pipeline.orchestration.io_manager import Committed, PartitionWriter
 from universe_pipeline.orchestration.metadata import (
@@ -31,14 +32,14 @@ from universe_pipeline.orchestration.metadata import (
     session_links,
     table,
 )
-from universe_pipeline.orchestration.partitions import RANGES, SESSIONS, as_sessions, span
+from universe_pipeline.orchestration.partitions import RANGES, SESSIONS, closed_sessions, span
 from universe_pipeline.orchestration.plot import PLOTTED, bars_per_session
 from universe_pipeline.orchestration.resources import (
     JudgedResource,
     PolygonResource,
     PostgresResource,
 )
-from universe_pipeline.orchestration.tags import JOB_TAG
+from universe_pipeline.orchestration.tags import JOB_TAG, WAITING
 
 DESCRIPTION = """\
 Daily bars as traded (not adjusted), one row a session and symbol, for every ticker of the
@@ -50,16 +51,21 @@ and the old values go to `bar_revisions`.
 """
 
 
+ASKED_AGAIN = "the daily update asks for it again; if you are in a hurry, materialize it later"
+
+
 class Load(dg.Config):
-    """Run configuration of `daily_bars`."""
+    """Which sessions to fetch; without configuration those of the run that are not loaded yet."""
 
     reload: bool = Field(
-        default=False, description="Fetch every session again, also those that are loaded."
+        default=False,
+        description="Fetch also the sessions that are loaded; what differs is written, and the old "
+        "values go to `bar_revisions`.",
     )
     fetch: list[str] | None = Field(
         default=None,
-        description="Fetch exactly these sessions (YYYY-MM-DD), loaded or not; "
-        "none = those not loaded yet.",
+        description="Fetch exactly these of the run's sessions (YYYY-MM-DD), loaded or not; "
+        "left out = those that are not loaded yet.",
     )
 
 
@@ -76,11 +82,22 @@ class SessionLoads:
     judged: JudgedResource
 
     def write(self, connection: Connection) -> Iterator[Committed]:
-        """Commit session by session; what failed or is not out yet is left out, and told."""
-        closed = self._closed()
-        known = loads.states(connection, closed)
-        wanted = [session for session in closed if self._is_wanted(session, known)]
-        skipped = [day for day in closed if day not in wanted and _is_committed(day, known)]
+        """Commit session by session; what failed or is not published is logged and left out.
+
+        Raises:
+            dagster.Failure: nothing was materialized, and nothing else makes the run fail for it.
+        """
+        any_committed = False
+        for committed in self._commit(connection):
+            any_committed = True
+            yield committed
+        if not any_committed:
+            self._require_reason(connection)
+
+    def _commit(self, connection: Connection) -> Iterator[Committed]:
+        known = loads.states(connection, self.sessions)
+        wanted = [session for session in self.sessions if self._is_wanted(session, known)]
+        skipped = [day for day in self.sessions if day not in wanted and _is_committed(day, known)]
         self.context.log.info(
             "%s: %s to fetch, %s loaded already", span(self.sessions), len(wanted), len(skipped)
         )
@@ -89,15 +106,18 @@ class SessionLoads:
             yield self._present(connection, known[session])
         calendar.make_quarters(connection, wanted)
         yield from self._fetch(connection, wanted, known)
-        if closed:
-            self._plot(connection, closed[-1])
+        self._plot(connection, self.sessions[-1])
 
-    def _closed(self) -> list[date]:
-        newest = newest_closed(wiring.now())
-        for session in self.sessions:
-            if session > newest:
-                self.context.log.warning("session %s has not closed yet: not asked for", session)
-        return [session for session in self.sessions if session <= newest]
+    def _require_reason(self, connection: Connection) -> None:
+        """Let no run end green that materialized nothing."""
+        statuses = {state.status for state in loads.states(connection, self.sessions).values()}
+        if "failed" in statuses and self._is_checked():
+            return  # the check of the sessions fails for them, and names them
+        if statuses == {"pending"}:
+            if WAITING.isdisjoint(self.context.run.tags):
+                raise stop(f"{span(self.sessions)}: not published yet; {ASKED_AGAIN}")
+            return
+        raise stop(f"nothing was loaded of {span(self.sessions)}: the run's log names the reason")
 
     def _is_wanted(self, session: date, known: Mapping[date, SessionState]) -> bool:
         if self.fetch is not None:
@@ -139,13 +159,15 @@ class SessionLoads:
         known: Mapping[date, SessionState],
     ) -> StreamingJudge | None:
         """For new sessions in a row, if checks follow; others are read by the checks."""
-        checks, asset = self.context.run.asset_check_selection, self.context.asset_key
-        is_checked = checks is None or any(one.asset_key == asset for one in checks)  # None: all
         are_new = not any(state.stored for state in known.values())
         in_a_row = len(sessions_between(wanted[0], wanted[-1])) == len(wanted)
-        if not (is_checked and are_new and in_a_row):
+        if not (self._is_checked() and are_new and in_a_row):
             return None
         return StreamingJudge(connection, client, wanted, self.postgres.settings.thresholds)
+
+    def _is_checked(self) -> bool:
+        checks, asset = self.context.run.asset_check_selection, self.context.asset_key
+        return checks is None or any(one.asset_key == asset for one in checks)  # None: all
 
     def _selects_symbols(self) -> bool:
         selected = self.context.run.asset_selection  # None: all of the job, symbols among them
@@ -219,5 +241,5 @@ def daily_bars(
     judged: JudgedResource,
 ) -> PartitionWriter:
     """Load the sessions of the run; the work is done by `postgres_io`."""
-    sessions = as_sessions(context.partition_keys)
+    sessions = closed_sessions(context.partition_keys)
     return SessionLoads(context, sessions, config.fetch, config.reload, polygon, postgres, judged)

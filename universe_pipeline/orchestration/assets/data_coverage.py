@@ -10,9 +10,16 @@ from universe_pipeline.adapters.postgres import loads
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.coverage import cover, symbol_count
 from universe_pipeline.orchestration.assets.daily_bars import daily_bars
+from universe_pipeline.orchestration.failures import stop
 from universe_pipeline.orchestration.io_manager import Committed, PartitionWriter
 from universe_pipeline.orchestration.metadata import OWNERS, table
-from universe_pipeline.orchestration.partitions import RANGES, SESSIONS, as_sessions, asked_for
+from universe_pipeline.orchestration.partitions import (
+    RANGES,
+    SESSIONS,
+    asked_for,
+    closed_sessions,
+    span,
+)
 from universe_pipeline.orchestration.resources import JudgedResource
 
 DESCRIPTION = """\
@@ -37,7 +44,9 @@ at once, so it is exact however an earlier run ended.
 )
 def data_coverage(context: dg.AssetExecutionContext, judged: JudgedResource) -> PartitionWriter:
     """Bring the coverage up to the committed sessions; the work is done by `postgres_io`."""
-    return Coverage(asked_for(context.run, as_sessions(context.partition_keys)), judged)
+    sessions = asked_for(context.run, closed_sessions(context.partition_keys))
+    selected = context.run.asset_selection  # None: all of the job, the bars among them
+    return Coverage(sessions, judged, loads_bars=selected is None or daily_bars.key in selected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +55,23 @@ class Coverage:
 
     sessions: Sequence[date]
     judged: JudgedResource
+    loads_bars: bool
+    """Whether the run loads the bars too, and reports by itself what it cannot load."""
 
     def write(self, connection: Connection) -> Iterator[Committed]:
-        """Cover everything that is committed, then tell which of the sessions that includes."""
+        """Cover everything that is committed, then report which of the sessions that includes.
+
+        Raises:
+            dagster.Failure: none of the sessions is loaded, and the run does not load them either.
+        """
         cover(connection, self.judged.bars)
         symbols = symbol_count(connection)
         known = loads.states(connection, self.sessions)
-        for session, state in sorted(known.items()):
-            if state.status in loads.COMMITTED:
-                yield Committed(
-                    session.isoformat(),
-                    {
-                        "dagster/row_count": symbols,
-                        "bars": state.stored,
-                        "status": state.status,
-                    },
-                )
+        committed = [state for state in known.values() if state.status in loads.COMMITTED]
+        if not (committed or self.loads_bars):
+            raise stop(f"nothing is loaded of {span(self.sessions)}: materialize daily_bars first")
+        for state in sorted(committed, key=lambda state: state.session):
+            yield Committed(
+                state.session.isoformat(),
+                {"dagster/row_count": symbols, "bars": state.stored, "status": state.status},
+            )

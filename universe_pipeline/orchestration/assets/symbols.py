@@ -16,7 +16,7 @@ from universe_pipeline.loading.universe import Discovery, discover
 from universe_pipeline.orchestration.failures import stop
 from universe_pipeline.orchestration.io_manager import Committed, PartitionWriter
 from universe_pipeline.orchestration.metadata import OWNERS, table
-from universe_pipeline.orchestration.partitions import RANGES, SESSIONS, as_sessions
+from universe_pipeline.orchestration.partitions import RANGES, SESSIONS, closed_sessions
 from universe_pipeline.orchestration.resources import PolygonResource, PostgresResource
 
 DESCRIPTION = """\
@@ -29,7 +29,7 @@ tables so that one backfill selects all three; the rows themselves are not kept 
 
 
 class Discover(dg.Config):
-    """Run configuration of `symbols`."""
+    """Whether to ask for the universe; without configuration if it is older than 24 hours."""
 
     force_refresh: bool = Field(
         default=False,
@@ -55,8 +55,8 @@ def symbols(
     postgres: PostgresResource,
 ) -> PartitionWriter:
     """Discover the universe unless it is fresh; `postgres_io` notes it on every session."""
-    found = _discover(context, config, polygon, postgres)
-    return Universe(found, as_sessions(context.partition_keys))
+    sessions = closed_sessions(context.partition_keys)
+    return Universe(_discover(context, config, polygon, postgres), sessions)
 
 
 @dataclass(frozen=True, slots=True)
