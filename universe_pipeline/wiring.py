@@ -19,6 +19,7 @@ from universe_pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from universe_pipeline.adapters.polygon.client import PolygonClient
+    from universe_pipeline.adapters.polygon.retry import Patience
     from universe_pipeline.loading.sessions import Encoding
     from universe_pipeline.reporting.reading import Wanted
 
@@ -104,22 +105,33 @@ def prepare_for_loading(settings: Settings, database: Database) -> None:
 
 @contextmanager
 def open_client(
-    settings: Settings, database: Database, *, urgent: bool = False
+    settings: Settings,
+    database: Database,
+    *,
+    urgent: bool = False,
+    patience: "Patience | None" = None,
 ) -> Generator["PolygonClient"]:
     """The vendor's client for the block, at the pace that all processes on `database` share.
 
-    An urgent one goes before all others.
+    An urgent one goes before all others. Without `patience` it has the usual one.
 
     Raises:
         SettingsError: there is no key.
     """
     from universe_pipeline.adapters.polygon.client import PolygonClient
+    from universe_pipeline.adapters.polygon.retry import Patience
     from universe_pipeline.adapters.postgres.pace import SharedPace
 
     key = settings.require_api_key()
     pace = SharedPace(database, settings.polygon_rate_limit, urgent=urgent)
     connections = settings.universe_concurrency
-    client = PolygonClient(settings.polygon_base_url, key, pace=pace, connections=connections)
+    client = PolygonClient(
+        settings.polygon_base_url,
+        key,
+        pace=pace,
+        patience=patience or Patience(),
+        connections=connections,
+    )
     try:
         with client:
             yield client

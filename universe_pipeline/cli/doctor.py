@@ -8,18 +8,27 @@ from pathlib import Path
 from typing import Literal
 
 from universe_pipeline import wiring
+from universe_pipeline.adapters.polygon.retry import Patience
 from universe_pipeline.adapters.postgres import schema
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.adapters.postgres.figures import server_version
 from universe_pipeline.cli.exits import DONE, FAILED
 from universe_pipeline.cli.terminal import note, result
-from universe_pipeline.domain.bars import Bars, Failed
-from universe_pipeline.domain.errors import AccessError, UniverseError, VendorError
+from universe_pipeline.domain.bars import Answer, Bars, Failed
+from universe_pipeline.domain.errors import (
+    AccessError,
+    FailureKind,
+    UniverseError,
+    VendorError,
+)
 from universe_pipeline.domain.sessions import FIRST_SESSION, newest_closed, sessions_between
 from universe_pipeline.settings import no_key, settings
 
 BYTES_A_SESSION = 2.0e6
 """Measured: 20 years of bars with their indexes take about 11 GB."""
+
+HASTY = Patience(attempts=3)
+"""A person waits: three seconds of retries instead of half a minute."""
 
 PLAN_YEARS = (2, 5, 10)
 """How far back the vendor's plans reach; the largest has everything since 2003-09-10."""
@@ -106,33 +115,55 @@ def _vendor(database: Database) -> Iterator[Finding]:
     limit = settings().polygon_rate_limit
     if limit and limit < len(PLAN_YEARS) + 2:
         note("asking the vendor, which may take a minute at this pace …")
-    with wiring.open_client(settings(), database) as client:
+    address = settings().polygon_base_url
+    with wiring.open_client(settings(), database, patience=HASTY) as client:
         try:
             types = client.ticker_types()
-        except VendorError as error:
-            yield Finding("fail", "key", error.message)
+        except AccessError as refused:
+            yield Finding("ok", "vendor", f"{address} answers")
+            yield Finding("fail", "key", refused.message)
             return
-        yield Finding("ok", "key", f"accepted by {settings().polygon_base_url}")
+        except VendorError as error:
+            yield Finding("fail", "vendor", _no_answer(error))
+            return
+        yield Finding("ok", "vendor", f"{address} answers")
+        yield Finding("ok", "key", f"accepted by {address}")
         unknown = [code for code in settings().universe_types if code not in types]
         if unknown:
             yield Finding(
                 "warn", "types", f"UNIVERSE_TYPES has unknown codes: {', '.join(unknown)}"
             )
-        yield _reach(newest, lambda day: _reaches(client.grouped_daily(day)))
+        try:
+            yield _reach(newest, lambda day: _reaches(client.grouped_daily(day)))
+        except VendorError as error:
+            yield Finding("fail", "vendor", _no_answer(error))
 
 
-def _reaches(answer: object) -> bool:
+def _no_answer(error: VendorError) -> str:
+    address = settings().polygon_base_url
+    said = error.message if address in error.message else f"{address}: {error.message}"
+    return f"{said}; check POLYGON_BASE_URL, the network and HTTPS_PROXY (the key was not judged)"
+
+
+def _reaches(answer: Answer) -> bool:
+    """Whether the plan reaches back to the session of the answer.
+
+    Raises:
+        VendorError: the answer does not say.
+    """
     match answer:
-        case Failed(AccessError() as error):
+        case Failed(error) if error.kind is not FailureKind.OUTSIDE_PLAN:
             raise error
-        case Failed():
-            return False
         case _:
             return isinstance(answer, Bars)
 
 
 def _reach(newest: date, reaches: Callable[[date], bool]) -> Finding:
-    """The longest span of the vendor's plans that a session is answered for."""
+    """The longest span of the vendor's plans that a session is answered for.
+
+    Raises:
+        VendorError: a session's answer does not say.
+    """
     try:
         if reaches(FIRST_SESSION):
             return Finding("ok", "plan", f"reaches back to {FIRST_SESSION}, the beginning")

@@ -64,3 +64,15 @@ def command(
         return Ended(code, said.out, said.err)
 
     return called
+
+
+@pytest.fixture
+def retries_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets retries follow each other without a wait."""
+
+    class AtOnce:
+        @staticmethod
+        def uniform(_low: float, _high: float) -> float:
+            return 0.0
+
+    monkeypatch.setattr("universe_pipeline.adapters.polygon.retry.random", AtOnce)

@@ -1,7 +1,13 @@
 """`doctor`: a line for everything that a load needs; 1 if anything fails."""
 
+from typing import Any
+
+import pytest
+
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.cli.in_process import Command
+
+pytestmark = pytest.mark.usefixtures("retries_at_once")
 
 
 def verdicts(out: str) -> list[tuple[str, str]]:
@@ -13,7 +19,16 @@ def test_where_everything_is_there_it_says_so(command: Command, vendor: Simulate
 
     assert ended.code == 0
     what = {name: verdict for verdict, name in verdicts(ended.out)}
-    assert what.keys() >= {"database", "schema", "disk", "pace", "full load", "key", "plan"}
+    assert what.keys() >= {
+        "database",
+        "schema",
+        "disk",
+        "pace",
+        "full load",
+        "vendor",
+        "key",
+        "plan",
+    }
     assert "fail" not in what.values()
     assert "reaches back to 2003-09-10, the beginning" in ended.out
     assert f"accepted by {vendor.base_url}" in ended.out
@@ -35,7 +50,55 @@ def test_a_key_that_is_not_accepted_fails(command: Command, vendor: SimulatedVen
 
     assert ended.code == 1
     assert [name for verdict, name in verdicts(ended.out) if verdict == "fail"] == ["key"]
+    assert ("ok", "vendor") in verdicts(ended.out)
     assert vendor.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("http://127.0.0.1:21491", "Connection refused"),
+        ("https://vendor.invalid", "cannot reach https://vendor.invalid (POLYGON_BASE_URL)"),
+    ],
+)
+def test_a_vendor_that_cannot_be_reached_is_the_failure_and_not_the_key(
+    command: Command, address: str, why: str
+) -> None:
+    ended = command("doctor", POLYGON_BASE_URL=address)
+
+    assert ended.code == 1
+    assert [name for verdict, name in verdicts(ended.out) if verdict == "fail"] == ["vendor"]
+    assert "key" not in [name for _, name in verdicts(ended.out)]
+    (line,) = [line for line in ended.out.splitlines() if line.startswith("fail")]
+    assert address in line
+    assert "POLYGON_BASE_URL" in line
+    assert why in line
+
+
+@pytest.mark.parametrize("fault", ["403_firewall", "502", "html_200", "reset"])
+def test_a_vendor_that_does_not_answer_for_itself_is_the_failure_and_not_the_key(
+    command: Command, vendor: SimulatedVendor, fault: Any
+) -> None:
+    vendor.faults.add(fault)
+
+    ended = command("doctor")
+
+    assert ended.code == 1
+    assert [name for verdict, name in verdicts(ended.out) if verdict == "fail"] == ["vendor"]
+    assert vendor.base_url in ended.out
+    assert vendor.count() == 3
+
+
+def test_a_vendor_that_fails_later_says_nothing_about_the_plan(
+    command: Command, vendor: SimulatedVendor
+) -> None:
+    vendor.faults.add("500", endpoint="grouped")
+
+    ended = command("doctor")
+
+    assert ended.code == 1
+    assert [name for verdict, name in verdicts(ended.out) if verdict == "fail"] == ["vendor"]
+    assert "plan" not in [name for _, name in verdicts(ended.out)]
 
 
 def test_a_database_that_is_down_is_the_failure_and_the_rest_is_examined(
