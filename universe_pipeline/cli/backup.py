@@ -7,13 +7,16 @@ from universe_pipeline.adapters.postgres import backups
 from universe_pipeline.adapters.postgres.figures import figures
 from universe_pipeline.adapters.postgres.loads import COMMITTED
 from universe_pipeline.cli.exits import DONE
-from universe_pipeline.cli.terminal import result
+from universe_pipeline.cli.terminal import progress_bars, result
+from universe_pipeline.loading.progress import Step, report
 from universe_pipeline.settings import settings
 
 
 def back_up(file: Path) -> int:
     """Write the database as it is, at whatever schema, into `file`."""
-    backups.back_up(wiring.database_as_it_is(settings()), file)
+    database = wiring.database_as_it_is(settings())
+    with progress_bars():
+        backups.back_up(database, file, _show)
     result(f"{file}: {file.stat().st_size / 1e6:,.0f} MB")
     return DONE
 
@@ -21,9 +24,14 @@ def back_up(file: Path) -> int:
 def restore(file: Path) -> int:
     """Fill a database without tables from `file`, and say what is in it."""
     database = wiring.database_as_it_is(settings())
-    backups.restore(database, file)
+    with progress_bars():
+        backups.restore(database, file, _show)
     with database.connect() as connection:
         found = figures(connection)
     sessions = sum(found.sessions.get(status, 0) for status in COMMITTED)
     result(f"{database.address}: {sessions:,} sessions, {found.bars:,} bars")
     return DONE
+
+
+def _show(what: str, done: int, total: int | None, about: str) -> None:
+    report(Step(what, done, total, about))

@@ -80,7 +80,7 @@ def discover_universe(*, force: Collection[str] = ()) -> int:
 def _discover(database: Database, force: Collection[str] = ()) -> Ended:
     newest = newest_closed(wiring.now())
     _announce_lists()
-    with progress_bars(), open_runs(settings(), database) as runs:
+    with open_runs(settings(), database) as runs, progress_bars():
         return runs.run(
             "universe_discovery",
             [newest],
@@ -268,7 +268,7 @@ def _carry_out(
     if not _has_fresh_lists(connection):
         _announce_lists()
     config = {"daily_bars": {"fetch": [day.isoformat() for day in wanted]}}
-    with progress_bars(), open_runs(settings(), database) as runs:
+    with open_runs(settings(), database) as runs, progress_bars():
         ended = runs.run(plan.dagster_job, wanted, name=plan.name, config=config)
         if not ended.interrupted and due_quarters(connection, settings()):
             note("settling quarters that are over, so that they are read quickly by symbol")

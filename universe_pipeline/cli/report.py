@@ -5,8 +5,9 @@ from pathlib import Path
 
 from universe_pipeline import wiring
 from universe_pipeline.cli.exits import DONE
-from universe_pipeline.cli.terminal import result
-from universe_pipeline.reporting.report import make_report, require_file, write
+from universe_pipeline.cli.terminal import progress_bars, result
+from universe_pipeline.loading.progress import Step
+from universe_pipeline.loading.progress import report as report_step
 from universe_pipeline.settings import settings
 
 
@@ -16,10 +17,20 @@ def report(output: Path, start: date | None, end: date | None) -> int:
     Raises:
         UsageError: it cannot be written there, or the range holds no closed session.
     """
-    require_file(output)
-    wanted = wiring.wanted_report(settings(), start, end)
-    with wiring.open_database(settings()).connect() as connection:
-        made = make_report(connection, wanted)
-    size = write(output, made.html)
-    result(f"{output}  {size / 1e6:,.2f} MB, {made.sessions:,} sessions")
+    result(write_report(output, start, end))
     return DONE
+
+
+def write_report(output: Path, start: date | None = None, end: date | None = None) -> str:
+    """Make the report of a range, and say in a line what came of it; raises as `report`."""
+    with progress_bars():
+        report_step(Step("report", 0, None))
+        # Draws: its libraries take a second to import, which the bar is there for.
+        from universe_pipeline.reporting.report import make_report, require_file, write
+
+        require_file(output)
+        wanted = wiring.wanted_report(settings(), start, end)
+        with wiring.open_database(settings()).connect() as connection:
+            made = make_report(connection, wanted)
+        size = write(output, made.html)
+    return f"{output}  {size / 1e6:,.2f} MB, {made.sessions:,} sessions"

@@ -182,7 +182,7 @@ def run_symbols(
             jobs.start_afresh(connection, job.name)
         status = "interrupted"
         try:
-            with progress_bars(), open_runs(settings(), database) as runs:
+            with open_runs(settings(), database) as runs, progress_bars():
                 ended = runs.run(
                     "symbol_repair", [], name=job.name, config={"load_chosen_symbols": config}
                 )

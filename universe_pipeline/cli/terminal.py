@@ -9,38 +9,42 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
+from rich.text import Text
 
-from universe_pipeline.loading.progress import Step, listening
 from universe_pipeline.settings import settings
 
 WIDE = 240
 """Columns of a table that goes to a file or a pipe, so that nothing is cut."""
 
 
+COLOURS = {"ok": "green", "info": "cyan", "warn": "yellow", "error": "red", "fail": "red"}
+"""Of verdicts, where they are seen on a terminal."""
+
+
 def note(text: str) -> None:
-    """Say something to the person on stderr."""
-    _plain(stderr=True).print(text, soft_wrap=True)
+    """Say something to the person on stderr; above the bars while some are drawn."""
+    if sys.stderr is not None:  # None where it is closed
+        sys.stderr.write(f"{text}\n")
 
 
-def result(text: str) -> None:
+def result(text: str | Text) -> None:
     """Print a result to stdout, if there is one."""
-    typer.echo(text)
+    if isinstance(text, str):
+        typer.echo(text)
+    else:
+        _plain().print(text, soft_wrap=True)
+
+
+def verdict(word: str) -> Text:
+    """A verdict in its colour: on a terminal only, and not where NO_COLOR is set."""
+    return Text().append(word, COLOURS.get(word))
 
 
 def table(rows: Table) -> None:
     """Print a table to stdout."""
     is_seen = sys.stdout is not None and sys.stdout.isatty()  # None where it is closed
-    _plain(width=None if is_seen else WIDE).print(rows)
+    _plain(None if is_seen else WIDE).print(rows)
 
 
 def give_up_output() -> None:
@@ -49,38 +53,36 @@ def give_up_output() -> None:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
-def _plain(*, stderr: bool = False, width: int | None = None) -> Console:
+def _plain(width: int | None = None) -> Console:
     """A console that shows every text as it is: the vendor's is data, not markup."""
-    return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
+    return Console(width=width, highlight=False, markup=False, emoji=False)
+
+
+class _Log(logging.Handler):
+    """Writes to what stderr is at the moment: the bars put themselves in its place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            note(self.format(record))
+        except Exception:  # noqa: BLE001  # as every handler: a log line that fails ends no load
+            self.handleError(record)
 
 
 def set_up_logging() -> None:
     """Our own log on stderr at LOG_LEVEL; libraries speak up only from warnings on."""
     logging.basicConfig(
-        stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s"
+        handlers=[_Log()], level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s"
     )
     logging.getLogger("universe_pipeline").setLevel(settings().log_level)
 
 
 @contextmanager
 def progress_bars() -> Generator[None]:
-    """Draw a bar for everything that reports its steps in the block."""
-    bars: dict[str, TaskID] = {}
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}", markup=False),
-    )
-    console = _plain(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    """Show what reports its steps in the block: by bars on a terminal, by few lines elsewhere."""
+    if sys.stderr is None:  # closed by whoever started us
+        yield
+        return
+    from universe_pipeline.cli.progress import progress_on
 
-        def draw(step: Step) -> None:
-            if step.what not in bars:
-                bars[step.what] = progress.add_task(step.what, total=step.total, note="")
-            progress.update(bars[step.what], completed=step.done, total=step.total, note=step.note)
-
-        with listening(draw):
-            yield
+    with progress_on(sys.stderr):
+        yield

@@ -47,6 +47,7 @@ def compare(
     splits = stored_splits(connection)
     different: list[Offender] = []
     unadjusted: list[Offender] = []
+    report(Step("compared", 0, len(symbols)))
     for done, symbol in enumerate(symbols, start=1):
         stored = symbol_bars(connection, symbol, sessions)
         try:

@@ -103,12 +103,14 @@ def judge_bars(
     changed: list[Offender] = []
     miscounted: list[Offender] = []
     parts = _with_context(stretches, known)
+    done, total = 0, sum(map(_length, stretches))
+    report(Step("verified", done, total))
     with (
         closing(ahead(receive, parts, _READ_AHEAD, threads=1)) as received,
         # Unpacking takes little; only fingerprints are worth another stretch in memory.
         closing(ahead(unpack, received, _READ_AHEAD if fingerprints else 1, threads=1)) as read,
     ):
-        for done, part in enumerate(read, start=1):
+        for part in read:
             if part.stretch not in stretches:
                 scan.remember(part.packed.bars)
                 continue
@@ -116,7 +118,8 @@ def judge_bars(
             scan.judge(part.packed.bars, there)
             miscounted += _miscounted(known, there, part.packed.counts)
             changed += _changed(known, part.hashes)
-            report(Step("verified", done, None, str(part.stretch.end)))
+            done += _length(part.stretch)
+            report(Step("verified", done, total, str(part.stretch.end)))
     findings = [*scan.findings(), listed(COUNTS_KEPT, _unwritten(connection, known, miscounted))]
     if fingerprints:
         findings.append(listed(CONTENTS_KEPT, _unwritten(connection, known, changed)))
@@ -136,6 +139,11 @@ def _stretches(sessions: Sequence[date]) -> Iterator[Stretch]:
         judged = sessions_between(group[0], group[-1])
         for days in (judged[n : n + _AT_ONCE] for n in range(0, len(judged), _AT_ONCE)):
             yield Stretch(days[0], _until(days[-1]))
+
+
+def _length(stretch: Stretch) -> int:
+    """Its sessions, loaded or not."""
+    return len(sessions_between(stretch.start, stretch.end))
 
 
 def _near(day: date, later: date) -> bool:

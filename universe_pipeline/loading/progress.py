@@ -1,4 +1,4 @@
-"""How far a load is, for whoever listens: the command line's progress bar, or nobody."""
+"""How far a load is, for a listener: the command line's progress bars. Other runs have none."""
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -8,12 +8,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One more piece of `what` is done."""
+    """How far an activity is. Activities follow each other; the next one's step ends the last."""
 
     what: str
+    """The activity, in a word that a count may follow: `sessions`, `verified`."""
     done: int
+    """0 where the activity begins: it is shown from then on."""
     total: int | None
+    """None: not known yet. A step with `done` equal to it says that the activity is over."""
     note: str = ""
+    """What was done last."""
 
 
 Listener = Callable[[Step], None]
@@ -23,7 +27,7 @@ _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 @contextmanager
 def listening(listener: Listener) -> Generator[None]:
-    """Tell `listener` of every step that is reported in the block."""
+    """Call `listener` with every step that is reported in the block."""
     token = _listener.set(listener)
     try:
         yield
@@ -32,7 +36,7 @@ def listening(listener: Listener) -> Generator[None]:
 
 
 def report(step: Step) -> None:
-    """Tell the listener, if there is one."""
+    """Call the listener, if there is one."""
     listener = _listener.get()
     if listener is not None:
         listener(step)

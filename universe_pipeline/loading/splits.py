@@ -62,7 +62,7 @@ def refresh_splits(
         connection: a connection of its own for the time this takes.
         force: ask even when the splits are fresh.
         run_id: the run that asks.
-        on_page: called with the number of rows of every page that has come in.
+        on_page: called with 0 when the vendor is about to be asked, then with each page's rows.
         at: the moment of the request; default: now.
 
     Raises:
@@ -74,6 +74,7 @@ def refresh_splits(
         if known is not None and is_fresh(known) and not force:
             return Refreshed(known, reused=True)
         try:
+            on_page(0)
             listed = _list(client, on_page, at)
             _require_whole(connection, known, listed, run_id)
         except VendorError as error:

@@ -60,7 +60,7 @@ def discover(
         connection: a connection of its own for the time this takes.
         force: ask even when the universe is fresh.
         run_id: the run that asks.
-        on_page: called with the number of rows of every page that has come in.
+        on_page: called with 0 when the vendor is about to be asked, then with each page's rows.
         at: the moment of the request; default: now.
 
     Raises:
@@ -73,6 +73,7 @@ def discover(
             return Discovery(known, reused=True)
         taken_at = at or datetime.now(UTC)
         try:
+            on_page(0)
             lists = [_list(client, on_page, active=active) for active in (True, False)]
             return _store(connection, lists, taken_at, run_id)
         except VendorError as error:

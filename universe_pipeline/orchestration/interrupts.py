@@ -9,7 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Thread, Timer, get_ident
 from typing import TypeVar
 
@@ -56,8 +56,9 @@ def at_once_when_told_twice() -> Generator[None]:
     """
     told, signals = socket.socketpair()
     signals.settimeout(0)
+    stderr = _copy_of_stderr()
     before = signal.set_wakeup_fd(signals.fileno(), warn_on_full_buffer=False)
-    watch = Thread(target=_end_at_second, args=(told,), daemon=True)
+    watch = Thread(target=_end_at_second, args=(told, stderr), daemon=True)
     watch.start()
     try:
         with _told_again_when_ignored(signals):
@@ -67,6 +68,8 @@ def at_once_when_told_twice() -> Generator[None]:
         signals.close()
         watch.join()
         told.close()
+        if stderr is not None:
+            os.close(stderr)
 
 
 @contextmanager
@@ -96,7 +99,15 @@ def _told_again_when_ignored(signals: socket.socket) -> Generator[None]:
         sys.unraisablehook = before
 
 
-def _end_at_second(told: socket.socket) -> None:
+def _copy_of_stderr() -> int | None:
+    """Its descriptor as it is now: Dagster points it into a file while a step runs."""
+    try:
+        return os.dup(sys.stderr.fileno())
+    except (AttributeError, OSError):  # it is closed, or no file
+        return None
+
+
+def _end_at_second(told: socket.socket, stderr: int | None) -> None:
     first: float | None = None
     while numbers := told.recv(64):
         if _THE_SAME[0] in numbers:
@@ -108,7 +119,13 @@ def _end_at_second(told: socket.socket) -> None:
         if first is None:
             first = now
         elif now - first > ONE_SIGNAL:
-            cursor = "\x1b[?25h" if sys.stderr.isatty() else ""  # progress bars have hidden it
-            words = "universe: ended at once; what is committed is kept, `universe resume` goes on"
-            os.write(sys.stderr.fileno(), f"{cursor}\n{words}\n".encode())
+            if stderr is not None:
+                _say_so(stderr)
             os._exit(ENDED_AT_ONCE)
+
+
+def _say_so(stderr: int) -> None:
+    cursor = "\x1b[?25h" if os.isatty(stderr) else ""  # progress bars have hidden it
+    words = "universe: ended at once; what is committed is kept, `universe resume` goes on"
+    with suppress(OSError):  # its terminal has gone
+        os.write(stderr, f"{cursor}\n{words}\n".encode())

@@ -31,6 +31,8 @@ def settle_quarters(context: dg.OpExecutionContext, postgres: PostgresResource) 
     """Settle what is due, quarter by quarter."""
     with postgres.database.connect() as connection:
         due = due_quarters(connection, postgres.settings)
+        if due:
+            report(Step("quarters", 0, len(due)))
         for done, quarter in enumerate(due, start=1):
             if not settle(connection, quarter):
                 context.log.info("another process is settling: the rest is left to it")

@@ -68,6 +68,7 @@ def load_chosen_symbols(
         )
         heartbeat = Heartbeat(connection, context.run.tags.get(JOB_TAG))
         done: list[SymbolOutcome] = []
+        report(Step("symbols", 0, len(wanted)))
         for outcome in outcomes:
             heartbeat.beat()
             done.append(outcome)

@@ -52,12 +52,14 @@ def test_the_universe_is_every_row_of_both_lists(
     assert newest_snapshot(store) == found.snapshot
 
 
-def test_whoever_listens_is_told_every_page(client: PolygonClient, store: Connection):
+def test_progress_begins_with_the_question_and_counts_every_page(
+    client: PolygonClient, store: Connection
+):
     pages: list[int] = []
 
     found = discover(client, store, on_page=pages.append)
 
-    assert len(pages) == 2
+    assert (pages[0], len(pages)) == (0, 3)
     assert sum(pages) == found.snapshot.symbols + found.superseded
 
 

@@ -137,6 +137,7 @@ class SessionLoads:
             fetched = fetch_sessions(client, wanted, wiring.encoding(settings))
             heartbeat = Heartbeat(connection, self.context.run.tags.get(JOB_TAG))
             judge = self._judge(connection, client, wanted, known)
+            report(Step("sessions", 0, len(wanted)))
             for done, answer in enumerate(fetched, start=1):
                 heartbeat.beat()
                 outcome, stopping = in_hand(partial(store, connection, answer, run_id))

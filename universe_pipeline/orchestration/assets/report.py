@@ -5,6 +5,8 @@ from typing import Any
 import dagster as dg
 
 from universe_pipeline import wiring
+from universe_pipeline.loading.progress import Step
+from universe_pipeline.loading.progress import report as report_step
 from universe_pipeline.orchestration.assets.daily_bars import daily_bars
 from universe_pipeline.orchestration.assets.data_coverage import data_coverage
 from universe_pipeline.orchestration.assets.symbols import symbols
@@ -32,6 +34,7 @@ FILE = "report.html"
 )
 def report(postgres: PostgresResource) -> dg.MaterializeResult[Any]:
     """Make the report of all that is stored, and write it."""
+    report_step(Step("report", 0, None))
     from universe_pipeline.reporting.report import make_report, write  # draws: slow to import
 
     path = postgres.settings.universe_home / FILE

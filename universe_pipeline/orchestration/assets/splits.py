@@ -73,6 +73,8 @@ def splits(
             )
         except VendorError as error:
             raise stop(f"the splits could not be had: {error}", error) from None
+        if not refreshed.reused:
+            report(Step("splits", rows, rows))
         return dg.MaterializeResult(metadata=_metadata(connection, refreshed))
 
 

@@ -88,14 +88,14 @@ def _discover(
     def on_page(page_rows: int) -> None:
         nonlocal rows
         rows += page_rows
-        report(Step("symbols", rows, None))
+        report(Step("universe", rows, None))
 
     with (
         database.connect() as connection,
         polygon.client(database, context.run, connection) as client,
     ):
         try:
-            return discover(
+            found = discover(
                 client,
                 connection,
                 force=config.force_refresh,
@@ -104,6 +104,9 @@ def _discover(
             )
         except VendorError as error:
             raise stop(f"the universe could not be discovered: {error}", error) from None
+    if not found.reused:
+        report(Step("universe", rows, rows))
+    return found
 
 
 def _metadata(found: Discovery) -> dict[str, Any]:
