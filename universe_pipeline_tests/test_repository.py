@@ -13,7 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from pydantic import AliasChoices
-from typer.main import get_group
+from typer.main import get_command, get_group
 
 from universe_pipeline.cli import app
 from universe_pipeline.settings import Settings
@@ -89,8 +89,11 @@ def test_each_make_target_of_the_readme_exists() -> None:
 
 def test_the_readme_names_the_commands_of_the_command_line_and_no_others() -> None:
     said = {words[0] for words in commands_of_readme("universe") if words}
+    options = {word for word in said if word.startswith("-")}
 
-    assert said - {"…"} == set(get_group(app).commands)
+    assert said - options - {"…"} == set(get_group(app).commands)
+    assert options == {"--version", "--install-completion"}
+    assert options < {option for parameter in get_command(app).params for option in parameter.opts}
 
 
 def test_each_option_that_the_readme_shows_belongs_to_its_command() -> None:

@@ -3,27 +3,66 @@
 import gc
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import date
 from errno import ENOSPC
-from functools import partial
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn, ParamSpec, Protocol, TypeVar
 
 import typer
 from typer._click.core import Context
 from typer._click.exceptions import ClickException, NoArgsIsHelpError  # typer's own, not click's
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from universe_pipeline.cli.exits import DONE, FAILED, INTERRUPTED, WRONG_USAGE
 from universe_pipeline.domain.errors import UniverseError, UsageError
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+GROUPS = {
+    "Start": ("demo", "doctor"),
+    "Load": ("discover", "historical", "daily", "resume"),
+    "Look": ("status", "verify", "report", "errors", "url", "psql"),
+    "Repair": ("retry", "repair", "approve", "clear-checkpoint"),
+    "Run": ("up", "backup", "restore"),
+}
+"""The commands as `--help` lists them: by what they are for, a newcomer's first."""
+
+
+class _Formatter(Protocol):
+    """As much of typer's, which is private, as a list of commands needs."""
+
+    def section(self, name: str) -> AbstractContextManager[None]: ...
+    def write_dl(self, rows: Sequence[tuple[str, str]]) -> None: ...
+
+
+class _Grouped(TyperGroup):
+    """Lists its commands by `GROUPS`, each with the first line of its help, whole."""
+
+    def list_commands(self, ctx: Context) -> list[str]:
+        known = [name for names in GROUPS.values() for name in names]
+        return sorted(super().list_commands(ctx), key=known.index)
+
+    def format_commands(self, ctx: Context, formatter: _Formatter) -> None:
+        names = self.list_commands(ctx)
+        width = max(map(len, names))
+        for title, group in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), self._text(name)) for name in group])
+
+    def _text(self, name: str) -> str:
+        return (self.commands[name].help or "").partition("\n")[0]
+
+
 app = typer.Typer(
     name="universe",
+    cls=_Grouped,
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
@@ -44,9 +83,30 @@ def _symbol_list(text: str) -> list[str]:
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
+def _print_version(*, wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        from universe_pipeline.adapters.postgres.schema import HEAD
+
+        typer.echo(f"universe {version('universe-pipeline')}, schema {HEAD}")
+        raise typer.Exit
+
+
 @app.callback()
-def set_up() -> None:
-    """The whole universe of US stocks, daily, in PostgreSQL: loaded and kept right."""
+def set_up(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show release and schema."
+        ),
+    ] = False,
+) -> None:
+    """Daily bars of all US stocks, in your own PostgreSQL.
+
+    `universe COMMAND -h` shows a command's options and an example.
+    """
 
 
 class _Logged(TyperCommand):
@@ -59,30 +119,35 @@ class _Logged(TyperCommand):
         return super().invoke(ctx)
 
 
-command = partial(app.command, cls=_Logged)
+def command(example: str, **settings: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make a function a command; its help ends with the example."""
+    return app.command(cls=_Logged, epilog=f"Example: universe {example}", **settings)
 
 
-@command()
+@command("discover --force-refresh")
 def discover(
     *,
     force_refresh: Annotated[
-        bool, typer.Option(help="Ask the vendor also for what is younger than 24 hours.")
+        bool, typer.Option(help="Ask also for what is younger than 24 hours.")
     ] = False,
 ) -> int:
-    """Discover the universe of symbols, active and delisted, and ask for the splits."""
+    """Ask for the lists: symbols and splits.
+
+    Symbols are the active and the delisted ones. Lists younger than 24 hours are used again.
+    """
     from universe_pipeline.cli.load import LISTS, discover_universe
 
     return discover_universe(force=LISTS if force_refresh else ())
 
 
-@command()
+@command("historical --start 2024-01-02 --end 2024-12-31")
 def historical(
     *,
     start: Annotated[date, typer.Option(parser=_day, metavar="YYYY-MM-DD", help="First day.")],
     end: Annotated[
         date | None,
         typer.Option(
-            parser=_day, metavar="YYYY-MM-DD", help="Last day; default: the newest closed session."
+            parser=_day, metavar="YYYY-MM-DD", help="Last day; default: the newest session."
         ),
     ] = None,
     symbols: Annotated[
@@ -94,11 +159,13 @@ def historical(
     concurrency: Annotated[
         int | None, typer.Option(min=1, max=1_000, help="Most requests in flight.")
     ] = None,
-    reload: Annotated[
-        bool, typer.Option(help="Fetch loaded sessions again; write only what differs.")
-    ] = False,
+    reload: Annotated[bool, typer.Option(help="Fetch loaded sessions again.")] = False,
 ) -> int:
-    """Load every session of a range that is not loaded yet."""
+    """Load the sessions of a range.
+
+    Those that are loaded are not fetched again, so the same command goes on after an interruption.
+    With --reload they are, and what differs is written.
+    """
     from universe_pipeline.cli import load, symbol_loads
 
     load.tune(batch_size=batch_size, concurrency=concurrency)
@@ -107,82 +174,97 @@ def historical(
     return load.historical_range(start, end, reload=reload)
 
 
-@command()
+@command("daily")
 def daily(
     *,
     date: Annotated[
         date | None,
         typer.Option(
-            parser=_day, metavar="YYYY-MM-DD", help="A closed session; default: the newest one."
+            parser=_day, metavar="YYYY-MM-DD", help="A closed session; default: the newest."
         ),
     ] = None,
 ) -> int:
-    """Load the newest closed session, and fetch the trailing ones again."""
+    """Load the newest session, and see to those before.
+
+    The vendor still corrects the last sessions: they are fetched again.
+    """
     from universe_pipeline.cli.load import daily_update
 
     return daily_update(date)
 
 
-@command()
+@command("status --json")
 def status(*, json: Json = False) -> int:
-    """Show jobs, sessions, coverage, open errors and the pace."""
+    """Show what is loaded, and what is open.
+
+    Jobs, sessions, coverage, open errors and the pace.
+    """
     from universe_pipeline.cli.status import show
 
     return show(as_json=json)
 
 
-@command()
+@command("resume")
 def resume(job: Annotated[str | None, typer.Argument(help="Only this job.")] = None) -> int:
-    """Go on with every interrupted or failed job."""
+    """Go on with failed and interrupted jobs."""
     from universe_pipeline.cli.recovery import resume
 
     return resume(job)
 
 
-@command()
+@command("clear-checkpoint historical_load_2024-01-02_2024-12-31")
 def clear_checkpoint(
     job: Annotated[str, typer.Argument(help="As `universe status` names it.")],
 ) -> int:
-    """Let a job's next run fetch every session of its range again."""
+    """Let a job fetch its whole range again.
+
+    By its next run. Bars stay readable meanwhile.
+    """
     from universe_pipeline.cli.recovery import clear_checkpoint
 
     return clear_checkpoint(job)
 
 
-@command()
+@command("errors")
 def errors(*, json: Json = False) -> int:
-    """Show the open rows of data_fetch_errors."""
+    """Show the requests that failed and are open.
+
+    They are the open rows of data_fetch_errors; `universe retry` asks again.
+    """
     from universe_pipeline.cli.status import show_errors
 
     return show_errors(as_json=json)
 
 
-@command()
+@command("retry")
 def retry() -> int:
-    """Fetch again whatever has an open error."""
+    """Fetch again what has an open error."""
     from universe_pipeline.cli.recovery import retry
 
     return retry()
 
 
-@command()
+@command("repair --symbols AAPL --start 2024-01-02 --end 2024-01-31")
 def repair(
     *,
     symbols: Annotated[str, typer.Option(metavar="A,B", help="Symbols (case-sensitive).")],
     start: Annotated[date, typer.Option(parser=_day, metavar="YYYY-MM-DD", help="First day.")],
     end: Annotated[date, typer.Option(parser=_day, metavar="YYYY-MM-DD", help="Last day.")],
 ) -> int:
-    """Fetch chosen symbols again by the per-symbol endpoint."""
+    """Fetch chosen symbols again.
+
+    By the vendor's per-symbol endpoint, one request for a symbol's whole range.
+    """
     from universe_pipeline.cli.symbol_loads import repair
 
     return repair(_symbol_list(symbols), start, end)
 
 
-@command()
+@command("verify --sample-size 5")
 def verify(
     *,
     sample_size: Annotated[
-        int, typer.Option(min=0, help="Symbols to compare with the vendor, bar by bar.")
+        int, typer.Option(min=0, help="Symbols to compare with the vendor's bars.")
     ] = 0,
     start: Annotated[
         date | None,
@@ -194,17 +276,20 @@ def verify(
     ] = None,
     json: Json = False,
 ) -> int:
-    """Run every check over what is loaded; 1 if one of them fails as an error."""
+    """Check what is loaded by every quality rule.
+
+    The exit code is 1 if a rule of level ERROR is broken.
+    """
     from universe_pipeline.cli.verify import verify
 
     return verify(start, end, sample_size, as_json=json)
 
 
-@command()
+@command("report --output report.html")
 def report(
     *,
     output: Annotated[
-        Path, typer.Option(metavar="PATH", help="The file to write; what it held is replaced.")
+        Path, typer.Option(metavar="PATH", help="The file to write, or to replace.")
     ] = Path("report.html"),
     start: Annotated[
         date | None,
@@ -215,13 +300,16 @@ def report(
         typer.Option(parser=_day, metavar="YYYY-MM-DD", help="Default: the last stored session."),
     ] = None,
 ) -> int:
-    """Write one page that shows what is loaded, and what the rules say of it."""
+    """Write one page about all that is stored.
+
+    What is loaded, what the rules find, and what repairs it: for any browser.
+    """
     from universe_pipeline.cli.report import report
 
     return report(output, start, end)
 
 
-@command()
+@command('approve 2024-07-01 --reason "checked by hand"')
 def approve(
     what: Annotated[
         str,
@@ -230,76 +318,97 @@ def approve(
     *,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why it is right as it is.")],
 ) -> int:
-    """Accept a quarantined session, or an answer refused as too small."""
+    """Accept what was quarantined or refused."""
     from universe_pipeline.cli.approve import approve
 
     # No ticker of a US stock begins with a digit.
     return approve(_day(what) if what[:1].isdigit() else what, reason)
 
 
-@command()
+@command("up --port 3001")
 def up(
     *,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the Dagster UI.")] = 3000,
 ) -> int:
-    """Run database, Dagster webserver and daemon until ctrl-C."""
+    """Run database and Dagster until ctrl-C.
+
+    Dagster's UI, and its daemon with the schedules.
+    """
     from universe_pipeline.cli.up import serve
 
     return serve(port)
 
 
-@command()
+@command("demo --sessions 60 --serve")
 def demo(
     *,
     sessions: Annotated[int, typer.Option(min=1, max=2000, help="Newest sessions to load.")] = 25,
     serve: Annotated[bool, typer.Option(help="Leave the Dagster UI up with the data.")] = False,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the Dagster UI.")] = 3000,
 ) -> int:
-    """Show everything without a key, against a simulated vendor on loopback."""
+    """Try everything: a simulated vendor, no key.
+
+    It has a database of its own below UNIVERSE_HOME, made again each time.
+    """
     from universe_pipeline.cli.demo import run
 
-    return run(sessions, serve_at=port if serve else None)
+    return run(sessions, port=port, serve=serve)
 
 
-@command()
+@command("doctor")
 def doctor() -> int:
-    """Check key, plan, pace, database, disk and migrations; say what a full load takes."""
+    """Check key, plan, pace, database and disk.
+
+    And say how long a full load takes, and how much room.
+    """
     from universe_pipeline.cli.doctor import examine
 
     return examine()
 
 
-@command()
+@command("url")
 def url() -> int:
-    """Print the database's connection URL."""
+    """Print the database's address.
+
+    For any program of this machine that speaks PostgreSQL.
+    """
     from universe_pipeline.cli.database import print_url
 
     return print_url()
 
 
-@command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@command(
+    'psql -c "SELECT count(*) FROM universe_bars"',
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
 def psql(context: typer.Context) -> int:
-    """Open psql on the database; further arguments go to psql."""
+    """Open psql on the database.
+
+    Further arguments go to psql.
+    """
     from universe_pipeline.cli.database import open_psql
 
     return open_psql(context.args)
 
 
-@command()
+@command("backup universe.dump")
 def backup(
     file: Annotated[Path, typer.Argument(dir_okay=False, help="A new file, or one to replace.")],
 ) -> int:
-    """Write the whole database, Dagster's tables included, into a file."""
+    """Write the whole database into a file.
+
+    With Dagster's tables. Loads go on meanwhile.
+    """
     from universe_pipeline.cli.backup import back_up
 
     return back_up(file)
 
 
-@command()
+@command("restore universe.dump")
 def restore(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Made by `backup`.")],
 ) -> int:
-    """Fill a database that has no tables yet from a backup."""
+    """Fill a database without tables from a backup."""
     from universe_pipeline.cli.backup import restore
 
     return restore(file)

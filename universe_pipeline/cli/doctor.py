@@ -13,7 +13,7 @@ from universe_pipeline.adapters.postgres import schema
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.adapters.postgres.figures import server_version
 from universe_pipeline.cli.exits import DONE, FAILED
-from universe_pipeline.cli.terminal import note, result
+from universe_pipeline.cli.terminal import note, result, verdict
 from universe_pipeline.domain.bars import Answer, Bars, Failed
 from universe_pipeline.domain.errors import (
     AccessError,
@@ -48,7 +48,8 @@ def examine() -> int:
     findings: list[Finding] = []
     for finding in _examination():
         findings.append(finding)
-        result(f"{finding.verdict:5}{finding.what:10}{finding.text}")
+        pad = " " * (5 - len(finding.verdict))
+        result(verdict(finding.verdict).append(f"{pad}{finding.what:10}{finding.text}"))
     return FAILED if any(finding.verdict == "fail" for finding in findings) else DONE
 
 
