@@ -1,7 +1,10 @@
 """`demo`: everything without a key, against a simulated vendor, in a database of its own."""
 
+import shlex
 import shutil
+import sys
 import time
+from datetime import date
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -10,22 +13,27 @@ from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres import embedded
 from universe_pipeline.adapters.postgres.figures import Figures, figures, seconds_a_session
 from universe_pipeline.cli.load import historical_range
+from universe_pipeline.cli.report import write_report
 from universe_pipeline.cli.terminal import note, result
 from universe_pipeline.domain.errors import DatabaseError
 from universe_pipeline.domain.sessions import all_sessions, newest_closed
+from universe_pipeline.orchestration.services import HOST
 from universe_pipeline.settings import Settings, settings, use_settings
 from universe_pipeline.simulator.aggregates import PUBLISHED_AFTER
 from universe_pipeline.simulator.server import SimulatedVendor
 
+REPORT = "report.html"
 
-def run(sessions: int, *, serve_at: int | None) -> int:
-    """Discover, load the newest `sessions`, check, and say in figures what came of it.
+
+def run(sessions: int, *, port: int, serve: bool) -> int:
+    """Discover, load the newest `sessions`, check, and say what came of it and where to look.
 
     Args:
         sessions: how many.
-        serve_at: port at which the Dagster UI stays up until ctrl-C; None: it is not started.
+        port: of the Dagster UI.
+        serve: whether that is left up until ctrl-C.
     """
-    home = settings().universe_home / "demo"
+    home, psql = settings().universe_home / "demo", psql_on_demo(settings())
     _start_afresh(home)
     with SimulatedVendor() as vendor:
         note(f"simulated vendor at {vendor.base_url}, database under {home}")
@@ -35,10 +43,13 @@ def run(sessions: int, *, serve_at: int | None) -> int:
         started = time.monotonic()
         code = historical_range(days[0], days[-1], reload=False)
         _summarise(time.monotonic() - started, home)
-        if serve_at is not None:
-            from universe_pipeline.cli.up import serve
+        write_report(home / REPORT)
+        for line in (*pages(home, port, served=serve), *questions(psql, days[-1])):
+            result(line)
+        if serve:
+            from universe_pipeline.cli import up
 
-            return serve(serve_at) or code
+            return up.serve(port) or code
     return code
 
 
@@ -84,5 +95,43 @@ def _summary(numbers: Figures, seconds: float, pace: float, home: Path) -> list[
         f"symbols   {symbols}, {numbers.universe_covered:,} common stocks with bars",
         f"time      {seconds:.1f} s in all, {1000 * pace:.0f} ms a session once they flow",
         f"database  {numbers.database_bytes / 1e6:,.0f} MB under {home}",
-        f"look      UNIVERSE_HOME={home} .venv/bin/universe psql",
     ]
+
+
+def psql_on_demo(given: Settings) -> str:
+    """A psql on the demo's database, ready to paste where the demo was started."""
+    home, program = shlex.quote(f"{given.universe_home / 'demo'}"), Path(sys.argv[0])
+    if given.database_url is None:
+        return f"UNIVERSE_HOME={home} {shlex.quote(str(program))} psql"
+    # Neither that variable nor a `.env` here may lead to the user's own server.
+    away = f"env -C {home} UNIVERSE_DATABASE_URL= UNIVERSE_HOME={home}"
+    return f"{away} {shlex.quote(str(program.absolute()))} psql"
+
+
+def pages(home: Path, port: int, *, served: bool) -> list[str]:
+    """Lines that say where the report lies, and where Dagster shows what is loaded."""
+    begin = [] if served else [f"Dagster   {shlex.quote(sys.argv[0])} demo --serve, then:"]
+    page = f"http://{HOST}:{port}/assets/daily_bars?view=partitions, and its tab Checks"
+    return [
+        f"report    {home / REPORT} (open it in a browser)",
+        *begin,
+        f"{'Dagster' if served else '':10}{page}",
+    ]
+
+
+def questions(psql: str, newest: date) -> list[str]:
+    """Lines with two queries of the session `newest`, as commands of a shell."""
+    asked = (f'{psql} -c "{query}"' for query in _queries(newest))
+    return ["", "Two questions to the database, ready to paste:", "", *asked]
+
+
+def _queries(newest: date) -> tuple[str, str]:
+    busiest = (
+        f"SELECT symbol, close, volume FROM universe_bars WHERE date = '{newest}'"
+        " ORDER BY volume DESC LIMIT 5"
+    )
+    one = (
+        "SELECT date, close, volume FROM adjusted_bars WHERE symbol = 'AAPL'"
+        " ORDER BY date DESC LIMIT 5"
+    )
+    return busiest, one

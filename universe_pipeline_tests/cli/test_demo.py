@@ -1,18 +1,28 @@
 """`demo`: everything without a key, whatever the environment says, and nothing but its own."""
 
 import json
+import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Generator
+from datetime import date
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from universe_pipeline.adapters.postgres import embedded
+from universe_pipeline.cli.demo import pages, psql_on_demo, questions
+from universe_pipeline.settings import load_settings
 
 PROGRAM = Path(sys.executable).parent / "universe"
+REPOSITORY = Path(__file__).parents[2]
+
+HEADS = ["sessions", "bars", "symbols", "time", "database", "report", "Dagster"]
+"""How the lines begin that say what came of it."""
 
 
 @pytest.fixture
@@ -48,6 +58,9 @@ def test_the_demo_loads_and_verifies_in_a_database_of_its_own(home: Path) -> Non
         )
 
     done = run("demo", "--sessions", "2")
+    lines = [line for line in done.stdout.splitlines() if line]
+    queries = [subprocess.run(["bash", "-c", line], env=environment, cwd=home, capture_output=True,
+                              text=True, check=True).stdout for line in lines[-2:]]  # fmt: skip
     seen = run(
         "status", "--json", UNIVERSE_HOME=str(home / "universe" / "demo"), UNIVERSE_DATABASE_URL=""
     )
@@ -55,8 +68,44 @@ def test_the_demo_loads_and_verifies_in_a_database_of_its_own(home: Path) -> Non
     assert done.returncode == 0, done.stderr
     assert "2 of 2 sessions loaded" in done.stdout
     assert "checks: 13 of 15 passed, 2 with warnings" in done.stdout
-    summary = [line.split()[0] for line in done.stdout.splitlines() if line][-6:]
-    assert summary == ["sessions", "bars", "symbols", "time", "database", "look"]
+    assert [line.split()[0] for line in lines[2:9]] == HEADS
+    page = home / "universe/demo/report.html"
+    assert f"report    {page} (open it in a browser)" in lines
+    assert "2 sessions" in re.sub(r"<.*?>", "", page.read_text())
+    assert lines[-5:-2] == [
+        f"Dagster   {PROGRAM} demo --serve, then:",
+        " " * 10 + "http://127.0.0.1:3000/assets/daily_bars?view=partitions, and its tab Checks",
+        "Two questions to the database, ready to paste:",
+    ]
+    assert [answer.split("\n")[-3] for answer in queries] == ["(5 rows)", "(2 rows)"]
     assert json.loads(seen.stdout)["coverage"]["bars"] > 15_000
     assert not (home / "mine").exists()
     assert [path.name for path in (home / "universe").iterdir()] == ["demo"]
+
+
+def test_the_questions_reach_the_demo_whatever_server_the_user_has(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("sys.argv", [".venv/bin/universe"])
+    monkeypatch.chdir(tmp_path)
+    own = load_settings().model_copy(update={"universe_home": tmp_path / "a b"})
+    theirs = own.model_copy(update={"universe_database_url": SecretStr("postgresql://me@x/bars")})
+
+    here, away = shlex.split(psql_on_demo(own)), shlex.split(psql_on_demo(theirs))
+
+    demo = f"{tmp_path}/a b/demo"
+    assert here == [f"UNIVERSE_HOME={demo}", ".venv/bin/universe", "psql"]
+    assert away[:3] == ["env", "-C", demo]
+    assert away[3:] == ["UNIVERSE_DATABASE_URL=", here[0], str(Path(here[1]).absolute()), "psql"]
+
+
+def test_the_readme_shows_where_the_demo_says_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", [".venv/bin/universe"])
+    shown = (REPOSITORY / "README.md").read_text().partition("```text\n")[2].partition("```")[0]
+
+    lines = [line for line in shown.splitlines() if line]
+    assert [line.split()[0] for line in lines[4:11]] == HEADS
+    psql = "UNIVERSE_HOME=/home/you/.universe_pipeline/demo .venv/bin/universe psql"
+    newest = date.fromisoformat(lines[4].split()[-1])
+    assert lines[-2:] == questions(psql, newest)[-2:]
+    assert lines[9:12] == pages(Path("/home/you/.universe_pipeline/demo"), 3000, served=False)
