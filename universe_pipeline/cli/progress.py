@@ -35,6 +35,9 @@ BAR_WIDTH = 18
 SPEED_SECONDS = 300.0
 """The time left is estimated from so many last seconds: at one request a minute too."""
 
+REDRAWS_A_SECOND = 5
+"""Each takes the interpreter for a millisecond or two, which a load could use."""
+
 FIRST_LINE = 60.0
 """Seconds of an activity before a log file gets its first line."""
 
@@ -125,6 +128,7 @@ class Bars:
             redirect_stdout=False,  # may be a pipe, and is for results
             redirect_stderr=False,
             speed_estimate_period=SPEED_SECONDS,
+            refresh_per_second=REDRAWS_A_SECOND,
         )
         self._tasks: dict[str, TaskID] = {}
         self._current: str | None = None

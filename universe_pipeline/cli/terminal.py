@@ -4,8 +4,9 @@ import logging
 import os
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import TextIO
 
 import typer
 from rich.console import Console
@@ -79,10 +80,15 @@ def set_up_logging() -> None:
 @contextmanager
 def progress_bars() -> Generator[None]:
     """Show what reports its steps in the block: by bars on a terminal, by few lines elsewhere."""
-    if sys.stderr is None:  # closed by whoever started us
-        yield
-        return
     from universe_pipeline.cli.progress import progress_on
 
-    with progress_on(sys.stderr):
+    with progress_on(sys.stderr) if _is_a_file(sys.stderr) else nullcontext():
         yield
+
+
+def _is_a_file(stream: TextIO | None) -> bool:
+    """Whether it has a descriptor: None where it is closed, and a notebook's may have none."""
+    try:
+        return stream is not None and stream.fileno() >= 0
+    except OSError:
+        return False

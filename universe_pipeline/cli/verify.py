@@ -14,7 +14,7 @@ from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.adapters.postgres.verdicts import Result, results_of
 from universe_pipeline.cli.exits import DONE, FAILED
 from universe_pipeline.cli.load import at_pace
-from universe_pipeline.cli.terminal import note, progress_bars, result, table
+from universe_pipeline.cli.terminal import note, progress_bars, result, table, verdict
 from universe_pipeline.domain.errors import UsageError
 from universe_pipeline.domain.quality.rules import ENDPOINTS_AGREE, RULES, Rule
 from universe_pipeline.domain.sessions import closed_range
@@ -72,7 +72,7 @@ def _sample(size: int) -> dict[str, Any]:
 def _print(results: Sequence[Result]) -> None:
     rows = Table("rule", "verdict", "offenders", box=None, pad_edge=False)
     for rule, one in _in_order(results):
-        rows.add_row(rule.name, _word(one), f"{one.offenders:,}")
+        rows.add_row(rule.name, verdict(_word(one)), f"{one.offenders:,}")
     table(rows)
     for rule, one in _in_order(results):
         if one.offenders:

@@ -31,7 +31,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The width of a terminal that nobody has widened."""
+    """The usual width of a terminal."""
     monkeypatch.setenv("COLUMNS", "80")
 
 

@@ -79,7 +79,7 @@ def restore(database: Database, file: Path, reports: Reports) -> None:
     others is left out, since they may not exist here.
 
     Args:
-        database: has no tables.
+        database: one without tables.
         file: of `back_up`, or of pg_dump -Fc.
         reports: called with megabytes of the file, then when statistics are made.
 
