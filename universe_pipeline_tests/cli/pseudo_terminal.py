@@ -104,14 +104,14 @@ class OnTerminal:
         """Type, like `"\\x03"` for ctrl-C."""
         os.write(self._ours, keys.encode())
 
-    def until(self, is_there: Callable[[str], object], seconds: float = 90) -> None:
+    def until(self, is_there: Callable[[str], object], seconds: float = 180) -> None:
         """Watch until the screen shows something; fails when it does not within `seconds`."""
         deadline = time.monotonic() + seconds
         while not is_there(self.screen.text):
             assert time.monotonic() < deadline, self.screen.text
             assert self._read(), self.screen.text
 
-    def to_its_end(self, seconds: float = 90) -> int:
+    def to_its_end(self, seconds: float = 180) -> int:
         """Watch until the program has ended; its exit code."""
         deadline = time.monotonic() + seconds
         while self._read():

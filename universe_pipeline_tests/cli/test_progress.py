@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.cli.progress import Lines, progress_on
 from universe_pipeline.loading.progress import Step, report
 from universe_pipeline.simulator.server import SimulatedVendor
@@ -136,17 +137,19 @@ def test_nothing_of_bars_goes_to_a_pipe(universe: Universe, variables: dict[str,
 
 
 def test_backup_restore_verify_and_report_show_progress(
-    launch: Launch, universe: Universe, tmp_path: Path
+    launch: Launch, universe: Universe, empty_database: Database, tmp_path: Path
 ) -> None:
     assert universe(*A_MONTH).returncode == 0
     commands = {
         ("backup", "universe.dump"): "MB saved ━",
+        ("restore", "universe.dump"): "MB restored ━",
         ("report",): "report ",
         ("verify",): "verified ━",
     }
 
     for command, shown in commands.items():
-        with launch(*command) as terminal:
+        there = {"UNIVERSE_DATABASE_URL": empty_database.url} if command[0] == "restore" else {}
+        with launch(*command, **there) as terminal:
             assert terminal.to_its_end() == 0
         assert any(shown in seen.text and "━" in seen.text for seen in terminal.seen), command
         assert "━" not in terminal.screen.text
