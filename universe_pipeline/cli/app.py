@@ -76,7 +76,11 @@ def _day(text: str) -> date:
 def _symbol_list(text: str) -> list[str]:
     found = list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
     if not found:
-        raise typer.BadParameter("name at least one symbol, like AAPL,BRK.B")
+        raise typer.BadParameter("--symbols names no symbol: give some, like AAPL,BRK.B")
+    if split := [symbol for symbol in found if any(map(str.isspace, symbol))]:
+        raise typer.BadParameter(
+            f"the symbol {split[0]!r} holds a space: separate symbols by commas, like AAPL,BRK.B"
+        )
     return found
 
 

@@ -13,18 +13,21 @@ from universe_pipeline.adapters.postgres.failures import OpenFailure, failures_o
 from universe_pipeline.adapters.postgres.splits import newest_split_snapshot
 from universe_pipeline.adapters.postgres.symbols import Snapshot, newest_snapshot
 from universe_pipeline.adapters.postgres.verdicts import broken_by
+from universe_pipeline.cli import changes
+from universe_pipeline.cli.days import span, spans
 from universe_pipeline.cli.exits import DONE, FAILED
 from universe_pipeline.cli.lists import about_splits, about_symbols
 from universe_pipeline.cli.status import write_checkpoint
 from universe_pipeline.cli.terminal import note, progress_bars, result
 from universe_pipeline.domain.errors import FailureKind, RangeError
 from universe_pipeline.domain.sessions import (
+    FIRST_SESSION,
     closed_range,
     newest_closed,
     require_closed_session,
-    runs_of,
-    sessions_before,
+    sessions_between,
 )
+from universe_pipeline.loading import plan as plans
 from universe_pipeline.loading.universe import is_fresh
 from universe_pipeline.orchestration.runs import Ended, open_runs
 from universe_pipeline.orchestration.settling import due_quarters
@@ -35,9 +38,6 @@ LISTS = ("symbols", "splits")
 
 LIST_REQUESTS = 50
 """About what universe and splits take together: lists of a thousand rows a page."""
-
-NAMED = 5
-"""Spans of sessions that a line names before it says "…"."""
 
 
 def tune(*, batch_size: int | None, concurrency: int | None) -> None:
@@ -124,16 +124,35 @@ def historical_range(start: date, end: date | None, *, reload: bool) -> int:
 
 
 def sessions_asked(start: date, end: date | None) -> list[date]:
-    """The closed sessions of a range that are partitions.
+    """The closed sessions of a range that are partitions; a note says where that cuts the range.
 
     Raises:
         RangeError: there is none.
     """
-    found = _partitions(closed_range(start, end, wiring.now()))
+    closed = closed_range(start, end, wiring.now())
+    found = _partitions(closed)
     if not found:
-        first = settings().universe_start_date
-        raise RangeError(f"the range ends before UNIVERSE_START_DATE, {first}: set that earlier")
+        raise _before_start(closed[0], closed[-1])
+    _note_cut(start, end, closed)
     return found
+
+
+def _before_start(first: date, last: date) -> RangeError:
+    start = settings().universe_start_date
+    return RangeError(f"{span(first, last)}: before UNIVERSE_START_DATE, {start}: set that earlier")
+
+
+def _note_cut(start: date, end: date | None, closed: Sequence[date]) -> None:
+    first, newest = settings().universe_start_date, newest_closed(wiring.now())
+    if closed[0] < first:
+        note(
+            f"{start} is before UNIVERSE_START_DATE: loading from {first} on; "
+            "set that earlier to load more"
+        )
+    elif start < FIRST_SESSION:
+        note(f"{start} is before the vendor's first session: loading from {FIRST_SESSION} on")
+    if end is not None and end > newest and sessions_between(newest, end)[1:]:
+        note(f"{end} is after the newest closed session: loading up to {newest}")
 
 
 def _partitions(sessions: Sequence[date]) -> list[date]:
@@ -173,9 +192,7 @@ def tell_lost(lost: Collection[date], sessions: Sequence[date]) -> int:
     """Name the sessions that are not asked for again, of all that were meant."""
     if not lost:
         return DONE
-    runs = runs_of(sorted(lost), sessions)
-    days = ", ".join(_span(*run) for run in runs[:NAMED]) + (" …" if len(runs) > NAMED else "")
-    note(f"failed for good before: {days}; `universe retry` asks again")
+    note(f"failed for good before: {spans(lost, sessions)}; `universe retry` asks again")
     return FAILED
 
 
@@ -184,29 +201,41 @@ def _tell_early(early: Sequence[date]) -> int:
     if not early:
         return DONE
     first = settings().universe_start_date
-    note(f"{_span(early[0], early[-1])}: before UNIVERSE_START_DATE, {first}: set that earlier")
+    note(f"{span(early[0], early[-1])}: before UNIVERSE_START_DATE, {first}: set that earlier")
     return FAILED
 
 
-def _span(first: date, last: date) -> str:
-    return f"{first}" if first == last else f"{first} to {last}"
-
-
 def daily_update(day: date | None) -> int:
-    """Load one session (the newest closed one) and fetch the trailing ones again."""
+    """Load a session, and fetch the trailing ones again.
+
+    Args:
+        day: the session; None: the newest closed one, and what is missing of the last ten.
+    """
     now = wiring.now()
     session = newest_closed(now) if day is None else require_closed_session(day, now)
-    sessions_asked(session, session)
+    if not _partitions([session]):
+        raise _before_start(session, session)
     settings().require_api_key()
     database = open_for_loading()
-    trailing = _partitions(sessions_before(session, settings().universe_revisit_sessions))
-    plan = Plan("daily", f"daily_update_{session}", [session])
+    name = f"daily_update_{session}"
     with database.connect() as connection:
-        since = jobs.fresh_since(connection, plan.name)
-        revisit = loads.revisitable(connection, trailing)
-        there = loads.committed(connection, [session], since)
-        lost = loads.given_up(connection, [session], since) - there
-    return carry_out(database, plan, [*revisit, *({session} - there - lost)], lost)
+        planned = plans.daily(
+            connection,
+            session,
+            start=settings().universe_start_date,
+            revisit=settings().universe_revisit_sessions,
+            look_back=plans.LOOK_BACK if day is None else 1,
+            since=jobs.fresh_since(connection, name),
+        )
+    sessions = sorted({*planned.missing, session})
+    wanted = sorted([*planned.missing, *planned.revisit])
+    code = carry_out(
+        database, Plan("daily", name, sessions), wanted, {session} & {*planned.given_up}
+    )
+    # The update that gave up the earlier ones has failed; this one has not.
+    first = min(planned.given_up, default=session)
+    tell_lost({*planned.given_up} - {session}, sessions_between(first, session))
+    return code
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,9 +261,9 @@ def carry_out(
             note(f"{plan.name} is running in another process")
             return FAILED
         connection = stack.enter_context(database.connect())
-        span = (plan.sessions[0], plan.sessions[-1])
-        chosen = plan.sessions if plan.kind == "retry" else None
-        jobs.begin_job(connection, plan.name, plan.kind, span, sessions=chosen)
+        days = (plan.sessions[0], plan.sessions[-1])
+        chosen = None if plan.kind == "historical" else plan.sessions
+        jobs.begin_job(connection, plan.name, plan.kind, days, sessions=chosen)
         status = "interrupted"
         try:
             partitions = _partitions(wanted)
@@ -246,6 +275,7 @@ def carry_out(
         finally:
             cover(connection)  # a run that ended early did not come to its coverage
             jobs.end_job(connection, plan.name, status)
+            jobs.complete_loaded_updates(connection, but=plan.name)
             write_checkpoint(connection)
     return code
 
@@ -259,24 +289,37 @@ def _carry_out(
     if not wanted:
         with open_runs(settings(), database):
             pass  # no run, but a killed one may have left Dagster behind the database
-        there = len(loads.committed(connection, plan.sessions))
-        loaded = "all" if there == len(plan.sessions) else f"{there} of"
-        result(f"{plan.name}: {loaded} {len(plan.sessions)} sessions are loaded, nothing to fetch")
+        result(_nothing_to_fetch(connection, plan))
         _tell_unusual(connection, plan.sessions)
         return discover_if_stale(database)
     _announce(wanted)
     if not _has_fresh_lists(connection):
         _announce_lists()
+    before = changes.before(connection, wanted)
     config = {"daily_bars": {"fetch": [day.isoformat() for day in wanted]}}
     with open_runs(settings(), database) as runs, progress_bars():
         ended = runs.run(plan.dagster_job, wanted, name=plan.name, config=config)
         if not ended.interrupted and due_quarters(connection, settings()):
             note("settling quarters that are over, so that they are read quickly by symbol")
             runs.run("settling", [], name="settling")
-    _summarise(connection, plan, wanted)
+    if plan.kind == "daily":
+        done = changes.update(connection, plan.sessions[-1], wanted, before, ended.run_id)
+        result(done.line(wanted))
+    else:
+        _summarise(connection, plan, wanted)
+    _tell_unusual(connection, {*plan.sessions, *wanted})
     if ended.verdicts:
         result(f"checks: {_checked(ended)}")
-    return tell_failures(database, ended)
+    return tell_failures(database, ended, plan)
+
+
+def _nothing_to_fetch(connection: Connection, plan: Plan) -> str:
+    if plan.kind == "daily":
+        before = changes.before(connection, plan.sessions)
+        return changes.update(connection, plan.sessions[-1], [], before, None).line([])
+    there = len(loads.committed(connection, plan.sessions))
+    loaded = "all" if there == len(plan.sessions) else f"{there} of"
+    return f"{plan.name}: {loaded} {len(plan.sessions)} sessions are loaded, nothing to fetch"
 
 
 def _checked(ended: Ended) -> str:
@@ -290,8 +333,9 @@ def _checked(ended: Ended) -> str:
 
 
 def _announce(wanted: Sequence[date]) -> None:
-    days = _span(wanted[0], wanted[-1])
-    note(f"{len(wanted)} sessions to fetch ({days}), {at_pace(len(wanted))}")
+    days = span(wanted[0], wanted[-1])
+    sessions = "1 session" if len(wanted) == 1 else f"{len(wanted):,} sessions"
+    note(f"{sessions} to fetch ({days}), {at_pace(len(wanted))}")
 
 
 def at_pace(requests: int) -> str:
@@ -319,7 +363,6 @@ def _summarise(connection: Connection, plan: Plan, wanted: Sequence[date]) -> No
         f"{plan.name}: {len(loaded)} of {len(wanted)} sessions loaded, {bars:,} bars, "
         f"{revised:,} revised, {rejected:,} rejected"
     )
-    _tell_unusual(connection, {*plan.sessions, *wanted})
 
 
 def _tell_unusual(connection: Connection, sessions: Collection[date]) -> None:
@@ -327,14 +370,19 @@ def _tell_unusual(connection: Connection, sessions: Collection[date]) -> None:
     broken = broken_by(connection, list(sessions))
     for session, state in sorted(loads.states(connection, list(sessions)).items()):
         if state.status == "pending":
-            result(f"{session}: not published yet; it is asked for again later")
+            result(f"{session}: not published yet; `universe daily` or `resume` asks again")
         elif state.status == "quarantined":
             why = "; ".join(broken.get(session, ()))
             result(f"{session}: quarantined, {why}; `universe approve` takes it as it is")
 
 
-def tell_failures(database: Database, ended: Ended) -> int:
-    """Say what failed, each thing once; whether anything did decides the exit code.
+def tell_failures(database: Database, ended: Ended, plan: Plan | None = None) -> int:
+    """Report what failed, each thing once, and the command that goes on; return the exit code.
+
+    Args:
+        database: the database.
+        ended: the run.
+        plan: the job on sessions that the run worked for, if it did.
 
     Raises:
         KeyboardInterrupt: the run was interrupted.
@@ -343,6 +391,7 @@ def tell_failures(database: Database, ended: Ended) -> int:
         raise KeyboardInterrupt
     with database.connect() as connection:
         failures = failures_of_run(connection, ended.run_id)
+        next_step = _next_step(connection, ended, failures, plan)
     by_message: dict[str, list[OpenFailure]] = {}
     for failure in failures:
         by_message.setdefault(failure.message, []).append(failure)
@@ -354,7 +403,32 @@ def tell_failures(database: Database, ended: Ended) -> int:
     for check in ended.failed_checks:
         if check not in explained:
             note(f"check failed: {check}")
+    if next_step:
+        note(f"next: {next_step}")
     return DONE if ended.success and not failures and not ended.failed_checks else FAILED
+
+
+def _next_step(
+    connection: Connection, ended: Ended, failures: Sequence[OpenFailure], plan: Plan | None
+) -> str | None:
+    """The command that asks again for what failed: `resume` for a job's own sessions, or `retry`.
+
+    `resume` leaves out what failed for good, and a loaded session whose re-fetch failed.
+    """
+    if not failures:
+        return "`universe resume` goes on" if plan and ended.messages else None
+    if any(one.refuses_key for one in failures):
+        go_on = "`universe resume` goes on" if plan else "run the same command again"
+        return f"mend the key or the plan, then {go_on}"
+    days = [one.day for one in failures if one.day is not None]
+    beyond_plan = (FailureKind.OUTSIDE_PLAN, FailureKind.NOT_ENTITLED)
+    if all(one.kind in beyond_plan for one in failures):
+        return "`universe retry` asks again, once the plan includes that"
+    loaded = loads.committed(connection, days)
+    is_own = all(one.retryable and one.symbol is None for one in failures) and not loaded
+    if plan and plan.kind != "retry" and days and is_own:
+        return "`universe resume` fetches what is missing"
+    return "`universe retry` fetches what failed"
 
 
 def _failure_line(alike: Sequence[OpenFailure]) -> str:
@@ -363,7 +437,7 @@ def _failure_line(alike: Sequence[OpenFailure]) -> str:
         return f"{first.message} [{first.kind}]"
     days = [one.day for one in alike if one.day is not None]
     if first.kind == FailureKind.OUTSIDE_PLAN and days:
-        return f"{_span(min(days), max(days))}: {first.message} [{first.kind}]"
+        return f"{span(min(days), max(days))}: {first.message} [{first.kind}]"
     more = f" and {len(alike) - 1} more" if len(alike) > 1 else ""
     return f"{first.subject}{more}: {first.message} [{first.kind}]"
 

@@ -24,7 +24,7 @@ from universe_pipeline.cli.load import (
 from universe_pipeline.cli.symbol_loads import SymbolJob, go_on_repairing, repair
 from universe_pipeline.cli.terminal import note, result
 from universe_pipeline.domain.errors import UsageError
-from universe_pipeline.domain.sessions import all_sessions, closed_range
+from universe_pipeline.domain.sessions import all_sessions, closed_range, newest_closed
 from universe_pipeline.settings import settings
 
 UNFINISHED = ("failed", "interrupted", "stuck")
@@ -113,5 +113,5 @@ def _retry_sessions(database: Database, failed: set[date]) -> int:
 
 
 def _retry_symbols(failures: list[OpenFailure]) -> int:
-    chosen = repairs(failures, wiring.now().date())
+    chosen = repairs(failures, newest_closed(wiring.now()))
     return max((repair(one.symbols, one.start, one.end) for one in chosen), default=DONE)

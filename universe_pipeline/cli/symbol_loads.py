@@ -10,9 +10,9 @@ from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.reading import bar_counts
 from universe_pipeline.adapters.postgres.rejected import of_symbols
 from universe_pipeline.adapters.postgres.symbols import unknown_symbols
+from universe_pipeline.cli.days import NAMED
 from universe_pipeline.cli.exits import DONE, FAILED
 from universe_pipeline.cli.load import (
-    NAMED,
     Plan,
     at_pace,
     carry_out,

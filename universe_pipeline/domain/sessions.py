@@ -121,16 +121,28 @@ def closed_range(start: date, end: date | None, now: datetime) -> tuple[date, ..
     """The closed sessions from `start` to `end` (None or a later day: the newest closed one).
 
     Raises:
-        RangeError: `start` is after `end`, or the range holds no closed session.
+        RangeError: `start` is after `end`, or the range holds no closed session; says why.
     """
     newest = newest_closed(now)
     if end is not None and start > end:
         raise RangeError(f"the start {start} is after the end {end}: swap them")
-    found = sessions_between(start, min(end or newest, newest))
-    if not found:
+    if start > newest:
         raise RangeError(
-            f"no closed session from {start} to {end or newest}: "
-            f"bars begin on {FIRST_SESSION}, the newest closed session is {newest}"
+            f"the start {start} is after the newest closed session, {newest}: "
+            "start there or earlier, or wait for the next close"
+        )
+    last = min(end or newest, newest)
+    if last < FIRST_SESSION:
+        raise RangeError(
+            f"the end {last} is before the vendor's first session, {FIRST_SESSION}: "
+            "end there or later"
+        )
+    found = sessions_between(start, last)
+    if not found:
+        before, after = sessions_before(start, 1)[0], sessions_between(last, newest)[0]
+        raise RangeError(
+            f"no session from {start} to {last}: the NYSE is closed (weekend or holiday); "
+            f"the sessions around are {before} and {after}"
         )
     return found
 

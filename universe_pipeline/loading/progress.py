@@ -19,6 +19,11 @@ class Step:
     note: str = ""
     """What was done last."""
 
+    @classmethod
+    def tried(cls, what: str, tried: int, failed: int, total: int, last: str) -> "Step":
+        """So many were tried, the `last` one now; those that failed are named, and not done."""
+        return cls(what, tried - failed, total, f"{last}, {failed:,} failed" if failed else last)
+
 
 Listener = Callable[[Step], None]
 

@@ -9,19 +9,16 @@ from datetime import date
 import dagster as dg
 
 from universe_pipeline import wiring
-from universe_pipeline.adapters.postgres import loads
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.adapters.postgres.failures import open_failures
 from universe_pipeline.domain.errors import UniverseError
-from universe_pipeline.domain.sessions import NEW_YORK, newest_closed, sessions_before
+from universe_pipeline.domain.sessions import NEW_YORK, newest_closed
+from universe_pipeline.loading import plan
 from universe_pipeline.orchestration.jobs import daily_update, verification
-from universe_pipeline.orchestration.partitions import SESSIONS, as_sessions, span, tags_of
+from universe_pipeline.orchestration.partitions import span, tags_of
 from universe_pipeline.orchestration.reconciliation import UNFINISHED_STATUSES, report_dead_runs
 from universe_pipeline.orchestration.tags import JOB_TAG
 from universe_pipeline.settings import Settings, no_key, settings
-
-LOOK_BACK = 10
-"""Closed sessions that every tick looks at: an outage of two weeks is made good by itself."""
 
 WEEKLY_SAMPLE = 10
 """Symbols that the weekly verification compares with the vendor: two requests each."""
@@ -63,17 +60,17 @@ def _request(
     newest = newest_closed(wiring.now())
     if newest != today and revisit:
         return dg.SkipReason(f"{today} is no session, or has not closed")
-    recent = [*sessions_before(newest, LOOK_BACK - 1), newest]
-    available = set(as_sessions(SESSIONS.get_partition_keys()))
-    trailing = sessions_before(newest, chosen.universe_revisit_sessions)
     with database.connect() as connection:
         refused = next((one for one in open_failures(connection) if one.refuses_key), None)
         if refused is not None and not revisit:  # a refused key is tried once a day, not four times
             return dg.SkipReason(f"the vendor refuses the key: {refused.message}")
-        missing = set(recent) & available - loads.committed(connection, recent)
-        missing -= loads.given_up(connection, recent)
-        again = set(loads.revisitable(connection, trailing)) if revisit else set[date]()
-    wanted = sorted(missing | again)
+        planned = plan.daily(
+            connection,
+            newest,
+            start=chosen.universe_start_date,
+            revisit=chosen.universe_revisit_sessions if revisit else 0,
+        )
+    wanted = sorted([*planned.missing, *planned.revisit])
     if not wanted:
         return dg.SkipReason(f"every session up to {newest} is loaded")
     fetch = [day.isoformat() for day in wanted]

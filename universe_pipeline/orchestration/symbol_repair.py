@@ -68,14 +68,16 @@ def load_chosen_symbols(
         )
         heartbeat = Heartbeat(connection, context.run.tags.get(JOB_TAG))
         done: list[SymbolOutcome] = []
+        failed: list[str] = []
         report(Step("symbols", 0, len(wanted)))
         for outcome in outcomes:
             heartbeat.beat()
             done.append(outcome)
-            report(Step("symbols", len(done), len(wanted), outcome.symbol))
+            if outcome.error is not None:
+                failed.append(f"{outcome.symbol}: {outcome.error.message}")
+            report(Step.tried("symbols", len(done), len(failed), len(wanted), outcome.symbol))
         cover(connection)
     context.add_output_metadata(_metadata(done))
-    failed = [f"{one.symbol}: {one.error.message}" for one in done if one.error is not None]
     if failed:
         raise stop(f"{len(failed)} of {len(wanted)} symbols failed: {'; '.join(failed[:5])}")
 

@@ -15,6 +15,8 @@ from universe_pipeline_tests.cli.vendor_answers import asked_sessions, grouped, 
 
 Connection = psycopg.Connection
 
+ON = "loading from 2024-07-09 on; set that earlier to load more"
+
 WEEK = ("2024-03-11", "2024-03-12", "2024-03-13", "2024-03-14", "2024-03-15")
 
 
@@ -183,7 +185,8 @@ def test_a_session_that_is_not_published_yet_is_said_and_is_no_failure(
     ended = command("historical", "--start", "2024-03-11", "--end", "2024-03-12")
 
     assert ended.code == 0
-    assert "2024-03-12: not published yet" in ended.out
+    early = "2024-03-12: not published yet; `universe daily` or `resume` asks again"
+    assert early in ended.out
     assert statuses(connection) == {"2024-03-11": "loaded", "2024-03-12": "pending"}
     assert connection.execute("SELECT * FROM data_fetch_errors").fetchall() == []
 
@@ -201,6 +204,42 @@ def test_an_end_in_the_future_means_the_newest_closed_session_also_in_the_name(
 
 
 @pytest.mark.usefixtures("wednesday_noon")
+@pytest.mark.parametrize(
+    ("arguments", "start_date", "said"),
+    [
+        (
+            ("--start", "2024-07-08", "--end", "2099-01-01"),
+            "2003-09-10",
+            ["2099-01-01 is after the newest closed session: loading up to 2024-07-09"],
+        ),
+        (
+            ("--start", "1999-01-04", "--end", "2003-09-10"),
+            "2003-09-10",
+            ["1999-01-04 is before the vendor's first session: loading from 2003-09-10 on"],
+        ),
+        (
+            ("--start", "2024-07-01"),
+            "2024-07-09",
+            [
+                f"2024-07-01 is before UNIVERSE_START_DATE: {ON}",
+            ],
+        ),
+        (("--start", "2024-07-06", "--end", "2024-07-08"), "2024-07-08", []),
+        (("--start", "2024-07-09", "--end", "2024-07-09"), "2003-09-10", []),
+    ],
+    ids=["future end", "before the first session", "before the setting", "weekend", "as asked"],
+)
+def test_a_range_that_is_cut_is_said_to_be_so(
+    command: Command, arguments: tuple[str, ...], start_date: str, said: list[str]
+) -> None:
+    ended = command("historical", *arguments, UNIVERSE_START_DATE=start_date)
+
+    assert ended.code == 0
+    notes = [line for line in ended.err.splitlines() if "loading" in line]
+    assert notes == said
+
+
+@pytest.mark.usefixtures("wednesday_noon")
 def test_without_an_end_the_range_reaches_to_the_newest_closed_session(
     command: Command, connection: Connection
 ) -> None:
@@ -209,18 +248,6 @@ def test_without_an_end_the_range_reaches_to_the_newest_closed_session(
     assert statuses(connection) == dict.fromkeys(
         ["2024-07-05", "2024-07-08", "2024-07-09"], "loaded"
     )
-
-
-@pytest.mark.usefixtures("wednesday_noon")
-def test_daily_loads_the_newest_closed_session(
-    command: Command, connection: Connection, vendor: SimulatedVendor
-) -> None:
-    ended = command("daily")
-
-    assert ended.code == 0
-    assert "daily_update_2024-07-09: 1 of 1 sessions loaded" in ended.out
-    assert asked_sessions(vendor) == ["2024-07-09"]
-    assert statuses(connection) == {"2024-07-09": "loaded"}
 
 
 def test_daily_fetches_the_trailing_sessions_again_that_are_not_final(
@@ -339,7 +366,9 @@ def test_a_failed_discovery_changes_nothing_and_is_asked_for_again(
 
     assert ended.code == 1
     assert ended.out == ""
-    assert len(ended.err.strip().splitlines()) == 1
+    why, next_step = ended.err.strip().splitlines()
+    assert why.startswith("reference lists: the vendor has nothing there")
+    assert next_step == "next: `universe retry` fetches what failed"
     after = connection.execute("SELECT symbol, ctid::text FROM symbols ORDER BY 1").fetchall()
     assert after == before
     assert connection.execute("SELECT count(*) FROM universe_snapshots").fetchone() == (1,)

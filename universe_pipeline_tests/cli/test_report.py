@@ -101,7 +101,7 @@ def test_a_range_without_a_session_is_refused(command: Command, tmp_path: Path) 
     ended = command("report", "--start", "2024-03-16", "--end", "2024-03-17")
 
     assert ended.code == 2
-    assert ended.err.startswith("universe: no closed session from 2024-03-16 to 2024-03-17")
+    assert ended.err.startswith("universe: no session from 2024-03-16 to 2024-03-17")
     assert not (tmp_path / "report.html").exists()
 
 

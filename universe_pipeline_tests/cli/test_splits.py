@@ -51,7 +51,9 @@ def test_splits_that_fail_are_told_and_retried_alone(
     ended = command("retry")
 
     assert load.code == 1
-    assert load.err.splitlines()[-1].startswith("splits: the key's plan does not include this")
+    why, next_step = load.err.splitlines()[-2:]
+    assert why.startswith("splits: the key's plan does not include this")
+    assert next_step == "next: `universe retry` asks again, once the plan includes that"
     assert (error["kind"], error["endpoint"]) == ("not_entitled", "/v3/reference/splits")
     statuses = connection.execute("SELECT status FROM session_loads").fetchall()
     assert statuses == [("loaded",)]

@@ -64,12 +64,40 @@ def wednesday_noon(monkeypatch: pytest.MonkeyPatch) -> None:
             "historical --start 2024-03-15 --end 2024-03-11",
             "universe: the start 2024-03-15 is after the end 2024-03-11: swap them",
         ),
-        ("historical --start 2024-03-16 --end 2024-03-17", "universe: no closed session from"),
-        ("historical --start 2024-07-10", "universe: no closed session from 2024-07-10"),
-        ("historical --start 2090-01-01 --end 2090-02-01", "universe: no closed session from"),
+        (
+            "historical --start 2024-03-16 --end 2024-03-17",
+            "universe: no session from 2024-03-16 to 2024-03-17: the NYSE is closed",
+        ),
+        (
+            "historical --start 2024-07-04 --end 2024-07-04",
+            "universe: no session from 2024-07-04 to 2024-07-04: the NYSE is closed",
+        ),
+        (
+            "historical --start 2024-07-10",
+            "universe: the start 2024-07-10 is after the newest closed session, 2024-07-09: ",
+        ),
+        (
+            "historical --start 2090-01-01 --end 2090-02-01",
+            "universe: the start 2090-01-01 is after the newest closed session, 2024-07-09: ",
+        ),
+        (
+            "historical --start 1999-01-04 --end 2003-09-09",
+            "universe: the end 2003-09-09 is before the vendor's first session, 2003-09-10: ",
+        ),
+        (
+            "repair --symbols AAPL --start 2090-01-01 --end 2090-02-01",
+            "universe: the start 2090-01-01 is after the newest closed session, 2024-07-09: ",
+        ),
         ("historical", "universe: Missing option '--start'"),
         ("historical --strat 2024-03-11", "universe: No such option: --strat"),
-        ("historical --start 2024-03-11 --symbols ,", "universe: "),
+        (
+            "historical --start 2024-03-11 --symbols ,",
+            "universe: Invalid value: --symbols names no symbol: ",
+        ),
+        (
+            "repair --start 2024-03-11 --end 2024-03-12 --symbols ,,",
+            "universe: Invalid value: --symbols names no symbol: ",
+        ),
         ("historical --start 2024-03-11 --batch-size 0", "universe: Invalid value for '--batch"),
         ("historical --start 2024-03-11 --concurrency x", "universe: Invalid value for '--conc"),
         ("historical 2024-03-11", "universe: "),
@@ -90,6 +118,25 @@ def test_wrong_usage_is_told_in_one_line_before_anything_is_done(
 
     assert ended.code == 2
     assert the_line(ended).startswith(said)
+
+
+@pytest.mark.parametrize("symbols", ["AAPL MSFT", "AAPL,BRK B", "AAPL\tMSFT"])
+def test_symbols_without_a_comma_between_them_are_told(command: Command, symbols: str) -> None:
+    ended = command("historical", "--start", "2024-03-11", "--symbols", symbols)
+
+    assert ended.code == 2
+    line = the_line(ended)
+    assert "holds a space: separate symbols by commas, like AAPL,BRK.B" in line
+    assert repr(symbols.rpartition(",")[2]) in line
+
+
+def test_a_date_before_the_start_date_is_named_with_the_setting(command: Command) -> None:
+    ended = command("daily", "--date", "2024-03-11", UNIVERSE_START_DATE="2024-03-12")
+
+    assert ended.code == 2
+    assert the_line(ended) == (
+        "universe: 2024-03-11: before UNIVERSE_START_DATE, 2024-03-12: set that earlier"
+    )
 
 
 def test_without_a_command_the_help_is_shown(command: Command) -> None:

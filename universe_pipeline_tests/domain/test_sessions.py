@@ -196,16 +196,18 @@ def test_a_reversed_range_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("start", "end"),
+    ("start", "end", "why"),
     [
-        (date(2024, 7, 6), date(2024, 7, 7)),
-        (JULY_9, JULY_9),
-        (date(2025, 1, 1), None),
-        (date(1990, 1, 1), date(1990, 12, 31)),
+        (date(2024, 7, 6), date(2024, 7, 7), "the sessions around are 2024-07-05 and 2024-07-08"),
+        (date(2024, 7, 4), date(2024, 7, 4), "the sessions around are 2024-07-03 and 2024-07-05"),
+        (JULY_9, JULY_9, "the start 2024-07-09 is after the newest closed session, 2024-07-08"),
+        (JULY_9, None, "the start 2024-07-09 is after the newest closed session, 2024-07-08"),
+        (date(2025, 1, 1), None, "the start 2025-01-01 is after the newest closed session"),
+        (date(1990, 1, 1), date(1990, 12, 31), "the end 1990-12-31 is before the vendor's first"),
     ],
 )
-def test_a_range_without_a_closed_session_is_refused(start: date, end: date | None):
-    with pytest.raises(RangeError, match="the newest closed session is 2024-07-08"):
+def test_a_range_without_a_closed_session_is_refused(start: date, end: date | None, why: str):
+    with pytest.raises(RangeError, match=why):
         sessions.closed_range(start, end, NOON_OF_JULY_9)
 
 

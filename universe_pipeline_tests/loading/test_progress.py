@@ -25,3 +25,9 @@ def test_the_innermost_listener_is_told():
 
     assert [step.done for step in inner] == [1]
     assert [step.done for step in outer] == [2]
+
+
+def test_what_failed_is_named_and_not_done() -> None:
+    assert Step.tried("sessions", 3, 0, 3, "2024-07-03") == Step("sessions", 3, 3, "2024-07-03")
+    failing = Step.tried("sessions", 3, 2, 3, "2024-07-03")
+    assert failing == Step("sessions", 1, 3, "2024-07-03, 2 failed")

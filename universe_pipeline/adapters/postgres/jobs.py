@@ -64,6 +64,7 @@ def begin_job(
             (name, kind, start_date, end_date, symbols, sessions, status, started_at, last_updated)
         VALUES (%s, %s, %s, %s, %s, %s, 'in_progress', now(), now())
         ON CONFLICT (name) DO UPDATE SET
+            start_date = excluded.start_date, end_date = excluded.end_date,
             status = 'in_progress', sessions = excluded.sessions, last_updated = now()
         """,
         (
@@ -85,6 +86,23 @@ def end_job(connection: psycopg.Connection, name: str, status: str) -> None:
     """Note how a job ended: `completed`, `failed` or `interrupted`."""
     connection.execute(
         "UPDATE load_jobs SET status = %s, last_updated = now() WHERE name = %s", (status, name)
+    )
+
+
+def complete_loaded_updates(connection: psycopg.Connection, *, but: str) -> None:
+    """Complete unfinished daily updates, `but` one, whose sessions another job has loaded."""
+    connection.execute(
+        """
+        UPDATE load_jobs j SET status = 'completed', last_updated = now()
+        WHERE j.kind = 'daily' AND j.status IN ('failed', 'interrupted') AND j.name <> %s
+          AND NOT EXISTS (
+            SELECT FROM nyse_sessions k
+            LEFT JOIN session_loads l ON l.date = k.date AND l.status IN ('loaded', 'empty')
+                AND (j.fresh_since IS NULL OR l.fetched_at >= j.fresh_since)
+            WHERE k.date BETWEEN j.start_date AND j.end_date
+              AND (j.sessions IS NULL OR k.date = ANY (j.sessions)) AND l.date IS NULL)
+        """,
+        (but,),
     )
 
 

@@ -41,6 +41,25 @@ def states(connection: psycopg.Connection, sessions: Sequence[date]) -> dict[dat
     return {row[0]: SessionState(*row) for row in rows}
 
 
+def clock(connection: psycopg.Connection) -> datetime:
+    """The database's time now, not that of a transaction's begin."""
+    row = connection.execute("SELECT clock_timestamp()").fetchone()
+    assert row is not None  # noqa: S101 - a SELECT without FROM has one row
+    return row[0]
+
+
+def added_since(
+    connection: psycopg.Connection, sessions: Sequence[date], at: datetime
+) -> dict[date, int]:
+    """Bars that came in after `at` by re-fetches, by session; one without such a bar is absent."""
+    rows = connection.execute(
+        "SELECT date, count(*) FROM bar_additions WHERE date = ANY (%s) AND added_at >= %s"
+        " GROUP BY date",
+        (list(sessions), at),
+    )
+    return dict(rows.fetchall())
+
+
 def all_committed(connection: psycopg.Connection) -> list[SessionState]:
     """Every committed session, in order."""
     rows = connection.execute(

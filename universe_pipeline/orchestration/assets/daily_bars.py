@@ -138,11 +138,14 @@ class SessionLoads:
             heartbeat = Heartbeat(connection, self.context.run.tags.get(JOB_TAG))
             judge = self._judge(connection, client, wanted, known)
             report(Step("sessions", 0, len(wanted)))
-            for done, answer in enumerate(fetched, start=1):
+            failed = 0
+            for tried, answer in enumerate(fetched, start=1):
                 heartbeat.beat()
                 outcome, stopping = in_hand(partial(store, connection, answer, run_id))
                 self._tell(outcome)
-                report(Step("sessions", done, len(wanted), str(outcome.session)))
+                failed += outcome.error is not None
+                session = str(outcome.session)
+                report(Step.tried("sessions", tried, failed, len(wanted), session))
                 if outcome.committed:
                     yield Committed(outcome.session.isoformat(), _metadata(outcome, run_id))
                 if stopping:
