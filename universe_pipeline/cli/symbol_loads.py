@@ -9,7 +9,7 @@ from universe_pipeline.adapters.postgres import jobs, loads
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.reading import bar_counts
 from universe_pipeline.adapters.postgres.rejected import of_symbols
-from universe_pipeline.adapters.postgres.symbols import unknown_symbols
+from universe_pipeline.adapters.postgres.symbols import listed_symbols, unknown_symbols
 from universe_pipeline.cli.days import NAMED
 from universe_pipeline.cli.exits import DONE, FAILED
 from universe_pipeline.cli.load import (
@@ -25,6 +25,7 @@ from universe_pipeline.cli.load import (
 )
 from universe_pipeline.cli.status import write_checkpoint
 from universe_pipeline.cli.terminal import note, progress_bars, result
+from universe_pipeline.domain.spelling import nearest
 from universe_pipeline.loading.by_symbol import Unasked, unasked
 from universe_pipeline.orchestration.runs import open_runs
 from universe_pipeline.settings import settings
@@ -46,8 +47,8 @@ def load_range(symbols: Sequence[str], start: date, end: date | None, *, again: 
     database, discovered = _open_discovered()
     code = _load_all(database, job) if again else go_on(database, job)
     with database.connect() as connection:
-        _tell_bars(connection, job)
-    return code or discovered
+        told = _tell_bars(connection, job, code)
+    return max(code, discovered, told)
 
 
 def repair(symbols: Sequence[str], start: date, end: date) -> int:
@@ -58,8 +59,8 @@ def repair(symbols: Sequence[str], start: date, end: date) -> int:
     note(f"{len(symbols)} symbols to fetch, {at_pace(len(symbols))}")
     code = run_symbols(database, job, _everything(job), again=True, afresh=True)
     with database.connect() as connection:
-        _tell_bars(connection, job)
-    return code or discovered
+        told = _tell_bars(connection, job, code)
+    return max(code, discovered, told)
 
 
 def _open_discovered() -> tuple[Database, int]:
@@ -215,7 +216,14 @@ def _rejected(by_rule: Mapping[str, int]) -> str:
     return f", {sum(by_rule.values()):,} rows rejected ({rules})"
 
 
-def _tell_bars(connection: Connection, job: SymbolJob) -> None:
+def _tell_bars(connection: Connection, job: SymbolJob, code: int) -> int:
+    """Print how many bars each symbol has, and name those that do not exist; the exit code.
+
+    Args:
+        connection: to the database.
+        job: what was loaded.
+        code: how that ended; of a symbol whose request failed nothing is known.
+    """
     span = (job.sessions[0], job.sessions[-1])
     counts = bar_counts(connection, job.symbols, *span)
     rejected = of_symbols(connection, job.symbols, *span)
@@ -223,8 +231,23 @@ def _tell_bars(connection: Connection, job: SymbolJob) -> None:
         bars = f"{counts.get(symbol, 0):,} bars in {len(job.sessions):,} sessions"
         result(f"{symbol}: {bars}{_rejected(rejected.get(symbol, {}))}")
     bare = [symbol for symbol in job.symbols if symbol not in counts]
-    for symbol in unknown_symbols(connection, bare):
+    unknown = unknown_symbols(connection, bare)
+    if code != DONE:
+        open_days = unasked(connection, unknown, job.sessions)
+        unanswered = {*open_days.wanted, *open_days.lost_symbols}
+        unknown = [symbol for symbol in unknown if symbol not in unanswered]
+    listed = listed_symbols(connection) if unknown else []
+    for symbol in unknown:
         note(
             f"{symbol} is in no reference list and the vendor has no bar of it: "
-            "check the spelling, symbols are case-sensitive"
+            f"{_advice(symbol, listed)}"
         )
+    return FAILED if unknown else DONE
+
+
+def _advice(symbol: str, listed: Sequence[str]) -> str:
+    *others, last = nearest(symbol, listed) or [""]
+    if not last:
+        return "check the spelling, symbols are case-sensitive"
+    named = f"{', '.join(others)} or {last}" if others else last
+    return f"did you mean {named}? Symbols are case-sensitive"

@@ -91,17 +91,55 @@ def test_what_either_endpoint_was_asked_for_is_not_asked_for_again(
     assert connection.execute("SELECT count(*) FROM bar_revisions").fetchone() == (0,)
 
 
-def test_an_unknown_symbol_is_warned_about_only_where_the_vendor_has_no_bar(
-    command: Command, vendor: SimulatedVendor
+UNKNOWN = "is in no reference list and the vendor has no bar of it:"
+
+
+def test_an_unknown_symbol_is_named_only_where_the_vendor_has_no_bar(
+    command: Command, connection: psycopg.Connection
 ) -> None:
     # ZVZZT trades and stands in no list; AAPl differs from AAPL by its case alone.
-    ended = command("historical", *RANGE, "--symbols", "ZVZZT,AAPl,AAPL")
+    load = ("historical", *RANGE, "--symbols", "ZVZZT,AAPl,brk-b,XQXQXQ")
+    for ended in (command(*load), command(*load), command(*load, "--reload")):
+        assert ended.code == 1
+        assert [line for line in ended.err.splitlines() if UNKNOWN in line] == [
+            f"AAPl {UNKNOWN} did you mean AAPL? Symbols are case-sensitive",
+            f"brk-b {UNKNOWN} did you mean BRK.B? Symbols are case-sensitive",
+            f"XQXQXQ {UNKNOWN} check the spelling, symbols are case-sensitive",
+        ]
+        assert "AAPl: 0 bars in 5 sessions" in ended.out
+    stored = connection.execute("SELECT symbol, count(*) FROM daily_bars GROUP BY 1 ORDER BY 1")
+    assert stored.fetchall() == [("ZVZZT", 5)]
 
+
+@pytest.mark.parametrize("kind", ["repair", "historical"])
+def test_a_symbol_of_which_nothing_is_found_ends_with_1(command: Command, kind: str) -> None:
+    ended = command(kind, *RANGE, "--symbols", "aapl")
+
+    assert ended.code == 1
+    assert f"aapl {UNKNOWN} did you mean AAPL? Symbols are case-sensitive" in ended.err
+
+
+def test_a_known_symbol_without_a_bar_in_the_range_is_no_failure(
+    command: Command, connection: psycopg.Connection
+) -> None:
+    command("historical", *RANGE, "--symbols", "ZVZZT")
+
+    ended = command("historical", "--start", "2010-03-11", "--end", "2010-03-11", "--symbols", "A")
+
+    assert UNKNOWN not in ended.err
     assert ended.code == 0
-    warned = [line for line in ended.err.splitlines() if "reference list" in line]
-    assert len(warned) == 1
-    assert warned[0].startswith("AAPl is in no reference list and the vendor has no bar of it: ")
-    assert "AAPl: 0 bars in 5 sessions" in ended.out
+
+
+def test_of_a_symbol_whose_request_failed_nothing_is_said(
+    command: Command, vendor: SimulatedVendor
+) -> None:
+    vendor.faults.add("404", ticker="aapl")
+
+    ended = command("historical", *RANGE, "--symbols", "aapl")
+
+    assert ended.code == 1
+    assert UNKNOWN not in ended.err
+    assert "next: `universe retry` fetches what failed" in ended.err
 
 
 def test_a_symbol_that_fails_leaves_the_others_loaded_and_its_error_open(

@@ -268,11 +268,24 @@ def record_types(connection: psycopg.Connection, types: Sequence[str]) -> None:
 
 
 def unknown_symbols(connection: psycopg.Connection, symbols: Iterable[str]) -> list[str]:
-    """Those of `symbols` that stand in no reference list, in the order given."""
+    """Those of `symbols` that no reference list has, and that have no bar, in the order given."""
     asked = list(symbols)
-    known = connection.execute("SELECT symbol FROM symbols WHERE symbol = ANY (%s)", (asked,))
+    known = connection.execute(
+        "SELECT symbol FROM symbols WHERE symbol = ANY (%(asked)s) UNION"
+        " SELECT symbol FROM data_coverage WHERE symbol = ANY (%(asked)s) AND bar_count > 0",
+        {"asked": asked},
+    )
     there = {row[0] for row in known}
     return [symbol for symbol in asked if symbol not in there]
+
+
+def listed_symbols(connection: psycopg.Connection) -> list[str]:
+    """Every symbol of the reference lists, active ones of the universe's types first."""
+    rows = connection.execute(
+        "SELECT s.symbol FROM symbols s LEFT JOIN universe_types t ON t.type = s.type"
+        " ORDER BY s.active AND t.type IS NOT NULL DESC, s.active DESC, s.symbol"
+    )
+    return [row[0] for row in rows]
 
 
 def listed_counts(connection: psycopg.Connection, sessions: Sequence[date]) -> dict[date, int]:
