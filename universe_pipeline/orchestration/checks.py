@@ -27,6 +27,7 @@ from universe_pipeline.loading.judging import (
     judge_split_list,
     judge_universe,
 )
+from universe_pipeline.orchestration import kept
 from universe_pipeline.orchestration.assets.daily_bars import daily_bars
 from universe_pipeline.orchestration.assets.data_coverage import data_coverage
 from universe_pipeline.orchestration.assets.splits import splits
@@ -55,6 +56,7 @@ from universe_pipeline.settings import no_key
 @dg.multi_asset_check(
     specs=[spec(check, daily_bars) for check in (COVERS_SESSIONS, *OF_BARS)],
     can_subset=True,  # the UI executes them one by one, too
+    description="Judge the sessions of the run, or all that is loaded, by the quality rules.",
 )
 def daily_bars_checks(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource, judged: JudgedResource
@@ -128,7 +130,11 @@ def _fail_for_failed(
         raise stop(f"{span(failed)} could not be loaded{because}")
 
 
-@dg.multi_asset_check(specs=[spec(check, splits) for check in OF_SPLITS], can_subset=True)
+@dg.multi_asset_check(
+    specs=[spec(check, splits) for check in OF_SPLITS],
+    can_subset=True,
+    description="Judge the rows of the vendor's list of splits.",
+)
 def splits_checks(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource
 ) -> Iterator[dg.AssetCheckResult]:
@@ -141,7 +147,11 @@ def splits_checks(
     yield from (verdict(check, found) for check in OF_SPLITS if check.name in chosen)
 
 
-@dg.multi_asset_check(specs=[spec(check, symbols) for check in OF_SYMBOLS], can_subset=True)
+@dg.multi_asset_check(
+    specs=[spec(check, symbols) for check in OF_SYMBOLS],
+    can_subset=True,
+    description="Judge the reference list, and compare it with the discovery before.",
+)
 def symbols_checks(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource
 ) -> Iterator[dg.AssetCheckResult]:
@@ -154,7 +164,10 @@ def symbols_checks(
     yield from (verdict(check, found) for check in OF_SYMBOLS if check.name in chosen)
 
 
-@dg.multi_asset_check(specs=[spec(KNOWS_LOADS, data_coverage)])
+@dg.multi_asset_check(
+    specs=[spec(KNOWS_LOADS, data_coverage)],
+    description="Compare the coverage with the sessions that are loaded.",
+)
 def data_coverage_checks(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource
 ) -> Iterator[dg.AssetCheckResult]:
@@ -167,24 +180,37 @@ def data_coverage_checks(
 
 
 class Sample(dg.Config):
-    """Run configuration of `sample_checks`."""
+    """How many symbols to compare with the vendor; without configuration none, and no verdict."""
 
-    size: int = Field(default=0, description="Symbols to compare with the vendor, bar by bar.")
-    seed: int = Field(default=0, description="Draws the symbols; the same ones each time.")
+    size: int = Field(
+        default=0,
+        description="Symbols to draw and compare with the vendor bar by bar, with two requests "
+        "each; 0 = none: the check keeps its last verdict.",
+    )
+    seed: int = Field(
+        default=0, description="Number that draws the symbols: the same number, the same symbols."
+    )
 
 
-@dg.multi_asset_check(specs=[spec(AGREES_WITH_VENDOR, daily_bars)], can_subset=True)
+@dg.multi_asset_check(
+    specs=[spec(AGREES_WITH_VENDOR, daily_bars)],
+    can_subset=True,
+    description="Compare a sample of symbols with the vendor, in runs that configure its size.",
+)
 def sample_checks(
     context: dg.AssetCheckExecutionContext,
     config: Sample,
     polygon: PolygonResource,
     postgres: PostgresResource,
-) -> Iterator[dg.AssetCheckResult]:
+) -> Iterator[dg.AssetCheckResult | dg.Output[None]]:
     """Compare symbols with the vendor where the run is configured to, and there is a key."""
     if not config.size:
+        context.log.debug("no symbol is compared with the vendor: the run has no size of a sample")
+        yield from kept.last_verdicts(context)
         return
     if postgres.settings.polygon_api_key is None:
         context.log.warning("no symbol is compared with the vendor: %s", no_key())
+        yield from kept.last_verdicts(context)
         return
     database, today = postgres.database, wiring.now().astimezone(wiring.new_york()).date()
     with (
@@ -194,6 +220,7 @@ def sample_checks(
         sessions = _sessions(context, connection)
         if not sessions:
             context.log.warning("no symbol is compared with the vendor: no session is loaded")
+            yield from kept.last_verdicts(context)
             return
         drawn = draw_symbols(connection, config.size, config.seed)
         context.log.info("%s symbols drawn by seed %s: %s", len(drawn), config.seed, drawn)

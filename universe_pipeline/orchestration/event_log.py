@@ -12,12 +12,17 @@ its asset: 3 ms, for every asset and session of a run, before the run begins.
 from collections.abc import Sequence
 from typing import Any
 
+import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationPlanned,
 )
 from dagster._core.events import DagsterEventType
 from dagster._core.events.log import EventLogEntry
-from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster._core.storage.event_log.schema import (
+    AssetCheckExecutionsTable,
+    SqlEventLogStorageTable,
+)
 from dagster_postgres import PostgresEventLogStorage
 
 _ROWS = (
@@ -50,6 +55,20 @@ class UniverseEventLog(PostgresEventLogStorage):
     def _is_row(self, event: EventLogEntry) -> bool:
         """Whether nothing but its row is to be stored: neither tags nor a check's record."""
         return event.dagster_event_type in _ROWS and not self._tags_for_asset_event(event)
+
+    def unplan(self, run_id: str, checks: Sequence[dg.AssetCheckKey]) -> None:
+        """Forget that a run was to evaluate `checks`, where it has not.
+
+        A planned check is shown as skipped when its run ends, in place of its last verdict.
+        """
+        table = AssetCheckExecutionsTable.c
+        named = [key.name for key in checks]
+        with self.index_connection() as connection:
+            connection.execute(
+                AssetCheckExecutionsTable.delete()
+                .where(table.run_id == run_id, table.check_name.in_(named))
+                .where(table.execution_status == AssetCheckExecutionRecordStatus.PLANNED.value)
+            )
 
     def _store_asset_check_evaluation_planned(
         self, event: EventLogEntry, event_id: int | None
