@@ -145,3 +145,42 @@ def test_the_code_location_loads_without_any_setting(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert "All code locations passed validation" in done.stdout + done.stderr
+
+
+def test_everything_that_the_ui_shows_of_the_definitions_is_described() -> None:
+    repository = defs.get_repository_def()
+    jobs = [job for job in repository.get_all_jobs() if not job.name.startswith("__")]
+    nodes = [node for job in repository.get_all_jobs() for node in job.nodes_in_topological_order]
+    described = {
+        **{job.name: job.description for job in jobs},
+        **{node.name: node.definition.description for node in nodes},
+        **{one.name: one.description for one in repository.schedule_defs},
+        **{one.name: one.description for one in repository.sensor_defs},
+        **{name: one.description for name, one in repository.get_top_level_resources().items()},
+        **{
+            f"{key.asset_key.to_user_string()}.{key.name}": spec.description
+            for key in defs.resolve_asset_graph().asset_check_keys
+            for spec in [defs.resolve_asset_graph().get_check_spec(key)]
+        },
+    }
+
+    assert {name for name, text in described.items() if not text} == set()
+
+
+def test_every_field_of_the_run_configuration_is_described() -> None:
+    nodes = [node for job in defs.get_repository_def().get_all_jobs() for node in job.nodes]
+    fields = {
+        f"{node.name}.{name}": field.description
+        for node in nodes
+        if isinstance(node.definition, dg.OpDefinition) and node.definition.has_config_field
+        for name, field in getattr(node.definition.config_schema.config_type, "fields", {}).items()
+    }
+
+    assert {name for name, text in fields.items() if not text} == set()
+    assert {name.partition(".")[0] for name in fields} == {
+        "daily_bars",
+        "load_chosen_symbols",
+        "sample_checks",
+        "splits",
+        "symbols",
+    }

@@ -37,7 +37,7 @@ class PartitionWriter(Protocol):
 
 
 class PostgresIOManager(dg.ConfigurableIOManager):
-    """Runs a `PartitionWriter`; gives other assets the bars of their sessions as a Polars frame."""
+    """Writes the session assets to PostgreSQL; gives other assets their sessions' bars (Polars)."""
 
     postgres: dg.ResourceDependency[PostgresResource]
 

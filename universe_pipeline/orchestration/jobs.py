@@ -17,7 +17,8 @@ SESSION_ASSETS = dg.AssetSelection.assets(
 universe_discovery = dg.define_asset_job(
     "universe_discovery",
     selection=dg.AssetSelection.assets(symbols, splits),
-    description="Discover the universe of symbols, and ask for the splits.",
+    description="Discover the universe of symbols and ask for the splits: what `universe discover` "
+    "runs.",
 )
 
 historical_load = dg.define_asset_job(
@@ -29,7 +30,8 @@ historical_load = dg.define_asset_job(
 daily_update = dg.define_asset_job(
     DAILY_UPDATE,
     selection=SESSION_ASSETS | dg.AssetSelection.assets(splits),
-    description="Load the newest closed session and fetch the trailing ones again.",
+    description="Load the newest closed sessions and fetch the trailing ones again: what "
+    "`universe daily` and the schedule `daily_update_after_close` run.",
 )
 
 error_retry = dg.define_asset_job(
@@ -44,7 +46,8 @@ verification = dg.define_asset_job(
         "symbols", "daily_bars", "data_coverage", "splits"
     )
     | dg.AssetSelection.assets(report),
-    description="Run every check over all that is loaded, and make the report; loads nothing.",
+    description="Run every check over all that is loaded, and make the report; loads nothing. "
+    "`universe verify` and the schedule `weekly_verification` run it.",
 )
 
 JOBS = [

@@ -25,7 +25,7 @@ from universe_pipeline.settings import Settings, settings
 
 
 class PostgresResource(dg.ConfigurableResource["PostgresResource"]):
-    """The database. Whoever holds it for a run shows thereby that the run is alive."""
+    """The PostgreSQL database of the settings. A run holds a lock in it for as long as it lives."""
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Generator[Self]:
@@ -50,7 +50,7 @@ class PostgresResource(dg.ConfigurableResource["PostgresResource"]):
 
 
 class PolygonResource(dg.ConfigurableResource["PolygonResource"]):
-    """The vendor, at the pace that every process on the database shares."""
+    """The vendor's API, at the pace that all processes on the database share."""
 
     @contextmanager
     def client(
@@ -75,10 +75,9 @@ class PolygonResource(dg.ConfigurableResource["PolygonResource"]):
 
 
 class JudgedResource(dg.ConfigurableResource["JudgedResource"]):
-    """What a run knows of its bars from loading them, for the coverage and checks of the same run.
+    """What a run knows of the bars that it loads; its coverage and checks need not read them again.
 
-    Every run has one of its own. Nothing where steps have processes of their own: the bars are then
-    read.
+    Each run has its own. It is empty where steps run in separate processes: the bars are then read.
     """
 
     _judged: Judged | None = PrivateAttr(default=None)

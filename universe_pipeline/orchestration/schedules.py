@@ -33,7 +33,8 @@ AGAIN = ("30 20 * * 1-5", "30 22 * * 1-5", "0 8 * * 2-6")
     cron_schedule=[AFTER_CLOSE, *AGAIN],
     execution_timezone=NEW_YORK,
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every closed session that is not loaded, and once a day the trailing ones again.",
+    description="Loads what is missing among the last ten closed sessions; at 17:00 also fetches "
+    "the trailing sessions (UNIVERSE_REVISIT_SESSIONS) again. All times are New York's.",
 )
 def daily_update_after_close(
     context: dg.ScheduleEvaluationContext,
@@ -86,7 +87,8 @@ def _request(
     cron_schedule="0 9 * * 6",
     execution_timezone=NEW_YORK,
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every rule over everything that is loaded, and some symbols beside the vendor's.",
+    description="Judges everything that is loaded by every quality rule, and compares "
+    f"{WEEKLY_SAMPLE} symbols with the vendor, other ones each week (Saturday 9:00, New York).",
 )
 def weekly_verification(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Verify on Saturday morning; each time other symbols are drawn."""

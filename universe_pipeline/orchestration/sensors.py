@@ -43,8 +43,8 @@ def distance(rounds: int) -> timedelta:
     jobs=JOBS,
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Asks again for what failed and may go well later (`universe retry` does it now), "
-    "and covers what a killed or canceled run has committed.",
+    description="Asks again for what failed and may go well later, after 10 minutes, 20, 40, up to "
+    "a day (`universe retry` asks at once), and records what a killed or canceled run committed.",
 )
 def error_retry_sensor(
     context: dg.SensorEvaluationContext,

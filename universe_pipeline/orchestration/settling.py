@@ -28,7 +28,7 @@ def due_quarters(connection: Connection, chosen: Settings) -> list[str]:
 
 @dg.op
 def settle_quarters(context: dg.OpExecutionContext, postgres: PostgresResource) -> None:
-    """Settle what is due, quarter by quarter."""
+    """Build the missing indexes by symbol, quarter by quarter."""
     with postgres.database.connect() as connection:
         due = due_quarters(connection, postgres.settings)
         if due:
@@ -41,7 +41,10 @@ def settle_quarters(context: dg.OpExecutionContext, postgres: PostgresResource) 
             report(Step("quarters", done, len(due), quarter))
 
 
-@dg.job(description="Give quarters of daily_bars that are over their index by symbol.")
+@dg.job(
+    description="Build the index by symbol of quarters of `daily_bars` that are over: reading one "
+    "symbol is then quick. Changes no row."
+)
 def settling() -> None:
     """One op."""
     settle_quarters()
@@ -51,7 +54,8 @@ def settling() -> None:
     job=settling,
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Settles quarters after they have closed, and after a bulk load.",
+    description="Builds the index by symbol of each quarter that is over and loaded, after its end "
+    "and after a bulk load (job `settling`).",
 )
 def settling_sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Request a run when a quarter is due, unless one is under way."""

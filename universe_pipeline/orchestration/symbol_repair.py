@@ -26,13 +26,17 @@ MOST_NAMED = 50
 
 
 class Symbols(dg.Config):
-    """Run configuration of `symbol_repair`."""
+    """The symbols and days to load."""
 
-    symbols: list[str] = Field(description="Case-sensitive tickers.")
-    start: str = Field(description="First day, YYYY-MM-DD.")
-    end: str = Field(description="Last day, YYYY-MM-DD.")
+    symbols: list[str] = Field(
+        description="Tickers as the vendor writes them (case-sensitive), for example AAPL."
+    )
+    start: str = Field(description="First day, YYYY-MM-DD; need not be a session.")
+    end: str = Field(description="Last day, YYYY-MM-DD; need not be a session.")
     again: bool = Field(
-        default=True, description="Ask also for what either endpoint was asked for already."
+        default=True,
+        description="Ask for all bars of these days; false = only for sessions that neither a load "
+        "of sessions nor one of symbols has asked for.",
     )
 
 
@@ -43,7 +47,7 @@ def load_chosen_symbols(
     polygon: PolygonResource,
     postgres: PostgresResource,
 ) -> None:
-    """Load the symbols; fails at the end if any of them failed."""
+    """Load the symbols one by one; the run fails at its end if any of them failed."""
     start, end = date.fromisoformat(config.start), date.fromisoformat(config.end)
     sessions = sessions_between(start, end)
     database, settings = postgres.database, postgres.settings
@@ -96,7 +100,10 @@ def _metadata(outcomes: Sequence[SymbolOutcome]) -> Metadata:
     }
 
 
-@dg.job(description="Load chosen symbols over a range by the per-symbol endpoint.")
+@dg.job(
+    description="Load chosen symbols over a range of days, with a request each: what "
+    "`universe repair` and `universe historical --symbols` run."
+)
 def symbol_repair() -> None:
     """One op."""
     load_chosen_symbols()

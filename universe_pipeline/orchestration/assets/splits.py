@@ -27,7 +27,7 @@ the splits that have been executed.
 
 
 class Refresh(dg.Config):
-    """Run configuration of `splits`."""
+    """Whether to ask for the splits; without configuration if they are older than 24 hours."""
 
     force_refresh: bool = Field(
         default=False,
