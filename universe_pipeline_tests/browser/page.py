@@ -112,6 +112,11 @@ class Page:
         """Keep what can be seen."""
         file.write_bytes(self._browser.get_screenshot_as_png())
 
+    def filled(self, placeholder: str) -> str | None:
+        """What stands in the field with a hint that begins with this; none while it is empty."""
+        field = self._first(f"//input[starts-with(@placeholder, '{placeholder}')]")
+        return field.get_attribute("value") or None
+
     # Doing
 
     def resize(self, height: int) -> None:

@@ -1,7 +1,10 @@
 """A range that is typed into the page, from the graph of assets to green partitions."""
 
+from datetime import UTC, date, datetime, timedelta
+
 import pytest
 
+from universe_pipeline.domain.sessions import sessions_between
 from universe_pipeline_tests.browser.page import Page
 from universe_pipeline_tests.services.site import Site
 from universe_pipeline_tests.services.webserver import ASSETS
@@ -49,6 +52,20 @@ def test_the_graph_of_the_group_shows_the_three_assets(page: Page) -> None:
     assets = page.await_seen("assets", page.assets)
 
     assert assets == ["daily_bars", "data_coverage", "symbols"]
+    assert page.complaints() == []
+
+
+@pytest.mark.system
+def test_latest_is_the_newest_session_that_has_closed(page: Page) -> None:
+    offered = datetime.now(UTC) - timedelta(hours=21)  # the UI's day ends at 21:00 UTC
+    page.open("/locations/universe_pipeline/asset-groups/universe")
+    page.click("Materialize all…")
+    page.click("Latest")
+    page.await_line("1 partition")
+
+    latest = page.await_seen("a partition", lambda: page.filled("ex: 20"))
+
+    assert latest == sessions_between(date(2003, 9, 10), offered.date())[-1].isoformat()
     assert page.complaints() == []
 
 

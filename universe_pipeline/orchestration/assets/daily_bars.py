@@ -48,6 +48,10 @@ vendor's answer: common stocks, funds, preferreds, warrants, delisted names, tes
 A partition is one NYSE session, fetched with one request. Sessions that are loaded already are
 not fetched again, unless the run is configured with `reload: true`; then what differs is written
 and the old values go to `bar_revisions`.
+
+Metadata of a partition, in rows: `received` by the last fetch, of these `rejected` as no bars, and
+stored bars that it `revised`. `fetched` is false where the run found the session loaded; `seconds`
+is the time until its commit. `sample` has the five bars of the largest dollar volume.
 """
 
 

@@ -14,11 +14,13 @@ from universe_pipeline.orchestration.metadata import OWNERS
 from universe_pipeline.orchestration.resources import PostgresResource
 
 DESCRIPTION = """\
-One page about everything that is stored: sessions by condition, bars per session beside the usual,
-symbols by first and last session, what the rules found over time, the worst offenders and the open
-errors. `universe report` makes the same one, of any range.
+One page about everything that is stored: sessions by condition, bars per session compared with the
+usual, symbols by first and last session, what the rules found over time, the worst offenders and
+the open errors. `universe report` makes the same page of any range.
 
-It lies in `UNIVERSE_HOME` as `report.html`, and is made anew at the end of every verification.
+The file is `report.html` in `UNIVERSE_HOME`; every verification ends by making it again. Metadata:
+its `path` and size in `bytes`, how many `sessions` it covers and how many of these are in each
+condition, and three of its charts (`calendar`, `bars`, `symbols`), drawn on a click.
 """
 
 FILE = "report.html"
