@@ -44,7 +44,7 @@ _BUSY_DAYS: _Spread = ((0, 0.1, 0.5, 0.9, 0.99, 1), (0.35, 0.6, 1, 1.7, 3.5, 8))
 _SWINGS = ((0.40, 4001.0), (0.18, 857.0), (0.07, 163.0))
 """Amplitude (as a rate of growth) and period in days of the slow swings of a price."""
 
-_TRADES_DAILY = 250_000.0
+_TRADES_DAILY = 50_000.0
 """USD a session from which on a symbol has a bar in each: a real one lacks it only when halted."""
 
 _OUTSIDE_VWAP = 0.065
