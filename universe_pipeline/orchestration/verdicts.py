@@ -76,6 +76,7 @@ OF_BARS = (
             rules.TRANSACTIONS_AGREE,
             rules.VWAP_NEAR,
             rules.WICKS_SHORT,
+            rules.RANGES_NARROW,
             rules.PRICES_USUAL,
             rules.EARLY_VOLUME_WHOLE,
         ),
@@ -85,7 +86,9 @@ OF_BARS = (
         "Every symbol's bars follow each other as those of one company do.",
         (
             rules.NO_GAPS,
+            rules.TRADED_DAILY,
             rules.CLOSES_MOVE,
+            rules.CLOSES_CHANGE,
             rules.VOLUME_USUAL,
             rules.PLACEHOLDERS_CARRY,
             rules.ONE_COMPANY,
@@ -100,6 +103,7 @@ OF_BARS = (
             rules.SPLITS_KNOWN,
             rules.SCALE_KEPT,
             rules.NO_SPIKES,
+            rules.CLOSES_NEAR,
         ),
     ),
     RuleCheck(
@@ -156,7 +160,7 @@ def spec(check: RuleCheck, asset: dg.AssetsDefinition) -> dg.AssetCheckSpec:
 
 def verdict(check: RuleCheck, findings: Mapping[Rule, Finding]) -> dg.AssetCheckResult:
     """What a check's rules found; a rule that was not judged is kept."""
-    broken = [findings[rule] for rule in check.rules if rule in findings and findings[rule].count]
+    broken = [findings[rule] for rule in check.rules if rule in findings and findings[rule].fails]
     severe = [each.rule for each in broken] or check.rules
     is_error = any(rule.severity is Severity.ERROR for rule in severe)
     return dg.AssetCheckResult(

@@ -183,15 +183,17 @@ class BrokenRules:
     """Rules that were judged, and never broken."""
 
 
+_COLOURS = {Severity.ERROR: "error", Severity.WARN: "warn", Severity.INFO: "muted"}
+
+
 def _broken_rules(stored: Stored, severity: Severity) -> BrokenRules:
     results = tables.results(stored.judgements, severity)
     columns = tables.columns(stored.judgements)
-    colour = "error" if severity is Severity.ERROR else "warn"
     judged = {each.result.rule for each in stored.judgements if each.result.severity == severity}
     broken = results["rule"].n_unique()
     drawn = (
         _both(
-            lambda width: charts.judgements(results, columns, colour, width),
+            lambda width: charts.judgements(results, columns, _COLOURS[severity], width),
             f"Rules of severity {severity} by load and verification",
         )
         if broken

@@ -115,7 +115,7 @@ class Offended:
 
 
 def offenders(judgements: Sequence[Judgement], start: date, end: date) -> list[Offended]:
-    """The rules that are broken with their worst offenders, errors first.
+    """The rules that are broken with their worst offenders, errors first; none for information.
 
     Offenders are such as are of no session, or of one from `start` to `end`. What a load found is
     told before what the verification before it did.
@@ -124,7 +124,7 @@ def offenders(judgements: Sequence[Judgement], start: date, end: date) -> list[O
     verified: set[str] = set()
     for each in reversed(judgements):
         name = each.result.rule
-        if name in verified or name not in _RULES:
+        if name in verified or name not in _RULES or each.result.severity == Severity.INFO:
             continue
         worst = list(_within(each, start, end))
         if worst:

@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from universe_pipeline.orchestration.runs import Runs
+from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.orchestration.records import materialized, sessions
 
 TWO_DAYS = sessions("2024-06-24", "2024-06-25")
@@ -19,8 +20,10 @@ def newest(instance: dg.DagsterInstance) -> dict[str, Any]:
 
 
 def test_a_verification_ends_with_a_report_of_what_it_found(
-    runs: Runs, instance: dg.DagsterInstance, environment: dict[str, str]
+    runs: Runs, instance: dg.DagsterInstance, environment: dict[str, str], vendor: SimulatedVendor
 ) -> None:
+    odd = {"T": "ODD", "o": 10, "h": 10, "l": 10, "c": 10, "v": 5, "vw": 20, "n": 1}
+    vendor.faults.add("bad_rows", endpoint="grouped", session="2024-06-25", rows=[odd])
     runs.run("historical_load", TWO_DAYS, name="by hand")
     before = materialized(instance, "report")
 

@@ -46,7 +46,7 @@ class Figures:
     volume_shift: float | None = None
     """Of those with trades the median of how far volume is from its usual; a logarithm."""
     volume_width: float | None = None
-    """The median of how far they are from that median."""
+    """The mean of how far they are from that median."""
     trade_size: float | None = None
     """The mean logarithm of volume, less that of transactions, of bars that have both."""
 
@@ -106,8 +106,9 @@ def _numbers(
     excess: Numbers,
 ) -> dict[str, Any]:
     returned = pl.Series(move[adjoins])
-    is_tiny = (high == low) & ((excess < -TINY) | (volume == 0)) & ~np.isnan(excess)
-    measured = pl.Series(excess[(volume > 0) & ~np.isnan(excess)])
+    is_measured = ~np.isnan(excess)
+    is_tiny = (high == low) & ((excess < -TINY) | (volume == 0)) & is_measured
+    measured = pl.Series(excess[(volume > 0) & is_measured])
     shift = measured.median()
     is_counted = (volume > 0) & (transactions > 0)
     with np.errstate(all="ignore"):  # stored values may be anything
@@ -121,10 +122,10 @@ def _numbers(
             "spread": returned.abs().mean(),
             "unchanged": (returned == 0).sum(),
             "turnover": float((close * volume).sum()),
-            "measured": np.count_nonzero(~np.isnan(excess)),
+            "measured": np.count_nonzero(is_measured),
             "placeholders": np.count_nonzero(is_tiny),
             "volume_shift": shift,
-            "volume_width": (measured - shift).abs().median(),
+            "volume_width": (measured - shift).abs().mean(),
             "trade_size": _mean_log(volume[is_counted] / transactions[is_counted]),
         }
 

@@ -6,7 +6,7 @@ from datetime import date
 
 import polars as pl
 
-from universe_pipeline.domain.quality.rules import Rule
+from universe_pipeline.domain.quality.rules import Rule, Severity
 
 SHOWN = 50
 """Offenders kept for a rule; the count is always complete. Of rules for sessions all are kept."""
@@ -34,6 +34,11 @@ class Finding:
     rule: Rule
     count: int = 0
     worst: tuple[Offender, ...] = ()
+
+    @property
+    def fails(self) -> bool:
+        """Whether a check that is about the rule fails: something breaks it, and that matters."""
+        return self.count > 0 and self.rule.severity in (Severity.ERROR, Severity.WARN)
 
     @property
     def repair(self) -> str:

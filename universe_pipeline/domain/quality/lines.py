@@ -33,6 +33,24 @@ USUAL = TRAILING
 LARGE = log(1.25)
 """Smaller moves are not looked at, on a log scale: a day's trading may do that."""
 
+FAR_MOVE = log(3)
+"""A price that moves so far, on a log scale, and comes back soon, was one of something else."""
+
+RETURN = 5
+"""So many sessions after a far move its return is looked for."""
+
+WICK = 2.0
+"""High and low nearer to each other than this factor are not looked at."""
+
+_REST = 1 / 3
+"""The part of a far move that may be left of it when it counts as returned."""
+
+_WEEK = 5
+"""So many bars before one say how much its symbol has traded lately."""
+
+_DIGITS = 6
+"""Of volumes that are remembered as logarithms; the vendor's have no more."""
+
 FAR = 3.0
 """Volumes nearer to their usual are not looked at, on a log scale: they cannot be wild."""
 
@@ -65,6 +83,9 @@ _UNKNOWN = np.zeros((), _RECORD)
 _UNKNOWN["whole"] = _NEVER
 _ROOM = 1_000
 
+_LEFT = {"close": np.float64, "far": np.float64, "at": np.int32}
+"""The close before a symbol's last far move that no split explains, that move, and its `at`."""
+
 NOT_ASKED = pl.DataFrame(schema={"symbol": pl.String, "first": pl.Date, "last": pl.Date})
 """That the per-symbol endpoint was asked for nothing."""
 
@@ -72,10 +93,11 @@ _STRIKING = np.dtype(
     [
         *((name, "f8") for name in ("before", "there", "close_there")),
         *((name, "f8") for name in ("size", "usual_size", "spread", "usual_move")),
+        *((name, "f8") for name in ("volume_before", "volume_there")),
+        *((name, "f8") for name in ("volume_lately", "moved_lately")),
         *((name, "i4") for name in ("date_before", "date_there", "at", "missing")),
-        *((name, "i4") for name in ("row", "bars", "run")),
-        ("unbroken", "?"),
-        ("follows", "?"),
+        *((name, "i4") for name in ("row", "bars", "run", "traded_run", "left_at")),
+        *((name, "?") for name in ("unbroken", "returned", "follows")),
     ]
 )
 _NOTHING_STRIKING = np.zeros(0, _STRIKING)
@@ -97,14 +119,17 @@ class Lines:
     """Those that a rule may be about, with all columns.
 
     `row` is the place among all bars, `at` the number of NYSE sessions up to the date, `bars`
-    how many of the symbol are remembered. Of the last of those are `before` (its close) and
-    `date_before`; `missing` are the sessions in between. All that is null or zero where the bar
-    does not follow (`follows`) on one, but on a hole. `there`,
-    `close_there` and `date_there` are of that bar what `move`, `before` and `date_before` are of
-    this one. `run` bars in a row have this close. `unbroken` says that of the twenty before none
-    follows on a gap. `size` is the logarithm of the volume, `usual_size` its mean over the twenty
-    before, `spread` its deviation, and `usual_move` the mean of how far they moved. What needs
-    more bars than are remembered is null.
+    how many of the symbol are remembered. Of the last of those are `before` (its close),
+    `volume_before` and `date_before`; `missing` are the sessions in between. All that is null or
+    zero where the bar does not follow (`follows`) on one, but on a hole.
+    `there`, `close_there`, `volume_there` and `date_there` are of that bar what `move`, `before`,
+    `volume_before` and `date_before` are of this one. `run` bars in a row have this close, and
+    `traded_run` have it and trades. `unbroken` says that of the twenty before none follows on a
+    gap, `returned` that the close is back from a move over threefold, of which `left_at` is the
+    `at`. `volume_lately` is the median volume of the five before, `moved_lately` the mean of how
+    far those that are remembered moved, without the farthest. `size` is the logarithm of the
+    volume, `usual_size` its mean over the twenty before, `spread` its deviation, and `usual_move`
+    the mean of how far they moved. What needs more bars than are remembered is null.
     """
 
 
@@ -136,6 +161,7 @@ class Histories:
         self._last: date | None = None
         self._holes = np.full(0, _NONE, np.int32)
         self._records: _Records = np.zeros(0, _RECORD)
+        self._left = {name: np.zeros(0, kind) for name, kind in _LEFT.items()}
         self._moves, self._sizes = np.zeros((2, USUAL, 0))
         self._make_room(
             1 + max(int(each.max(initial=0)) for each in (self._split_codes, self._asked))
@@ -172,6 +198,8 @@ class Histories:
             self._holes = np.append(self._holes, np.full(more, _NONE, np.int32))
             wider = ((0, 0), (0, more))
             self._moves, self._sizes = np.pad(self._moves, wider), np.pad(self._sizes, wider)
+            for name, of_symbols in self._left.items():
+                self._left[name] = np.append(of_symbols, np.full(more, -_NEVER, of_symbols.dtype))
 
     def _pass(self, day: date, loaded: Sequence[date]) -> None:
         """Go on to a day: past holes, of which the newest of each symbol is kept."""
@@ -185,9 +213,9 @@ class Histories:
 
     def _note_hole(self, session: int) -> None:
         asked = self._asked[(self._asked_from <= session) & (session <= self._asked_to)]
-        before = self._holes[asked]
-        self._holes[:] = session
-        self._holes[asked] = before
+        before, left = self._holes[asked], self._left["at"][asked]
+        self._holes[:], self._left["at"][:] = session, -_NEVER
+        self._holes[asked], self._left["at"][asked] = before, left
 
     def _line_up(
         self,
@@ -216,16 +244,23 @@ class Histories:
         moves["repeated"][alike] = np.logical_and.reduce(
             [_equal(values[name][alike], then[name][alike]) for name in _VALUES]
         )
-        is_calm = (np.abs(move) <= LARGE) & (np.abs(then["move"]) <= LARGE) & (volume != 0)
+        moved = np.abs(move)
+        is_calm = (moved <= LARGE) & (np.abs(then["move"]) <= LARGE) & (volume != 0)
         is_split = self._last_splits(day)[codes] > then["date"]
-        is_usual = is_calm & is_near & ~is_split & ~still & (missing <= 0)
+        returned, is_wide = self._returned(codes, close, at), values["high"] > WICK * values["low"]
+        is_usual = is_calm & is_near & ~is_split & ~still & (missing <= 0) & ~returned & ~is_wide
         rows = np.flatnonzero(is_known & ~is_usual)
         striking = self._striking(rows, codes[rows], then.take(rows))
         striking["follows"] = follows[rows]
         striking["at"], striking["missing"] = at, missing[rows]
         striking["size"], striking["usual_size"] = size[rows], usual_size[rows]
         striking["run"] = run[rows]
-        self._moves[then["place"], codes] = np.where(follows, np.abs(move), np.nan)
+        striking["traded_run"] *= volume[rows] > 0
+        np.minimum(striking["traded_run"], run[rows], out=striking["traded_run"])
+        striking["returned"], striking["left_at"] = returned[rows], self._left["at"][codes[rows]]
+        far = np.flatnonzero((moved > FAR_MOVE) & ~is_split)
+        self._leave(codes[far], then["close"][far], moved[far], at)
+        self._moves[then["place"], codes] = np.where(follows, moved, np.nan)
         self._sizes[then["place"], codes] = size
         self._begin_again(then, np.flatnonzero(is_known & ~follows), day)
         is_gap = missing > 0
@@ -242,6 +277,20 @@ class Histories:
         self._records.view(_BYTES)[codes] = then.view(_BYTES)
         self._days.append((day, codes))
         return striking
+
+    def _leave(self, codes: Codes, before: Numbers, moved: Numbers, at: int) -> None:
+        """Keep where prices were before far moves."""
+        self._left["close"][codes], self._left["far"][codes] = before, moved
+        self._left["at"][codes] = at
+
+    def _returned(self, codes: Codes, close: Numbers, at: int) -> Flags:
+        """Whether closes are back where they were before a far move not long ago."""
+        found = np.zeros(len(close), np.bool_)
+        rows = np.flatnonzero(at - self._left["at"][codes] <= RETURN)  # mostly none
+        left, far = self._left["close"][codes[rows]], self._left["far"][codes[rows]]
+        with np.errstate(all="ignore"):  # stored values may be anything
+            found[rows] = np.abs(np.log(close[rows] / left)) < _REST * far
+        return found
 
     @staticmethod
     def _begin_again(then: _Records, rows: Codes, day: int) -> None:
@@ -263,12 +312,21 @@ class Histories:
         found["before"], found["date_before"] = then["close"], then["date"]
         found["unbroken"] = then["whole"] >= USUAL
         found["there"], found["close_there"] = then["move"], then["before"]
-        found["date_there"] = then["date_before"]
-        moves = self._moves[:, codes]
+        found["date_there"], found["volume_before"] = then["date_before"], then["volume"]
+        ago = (then["place"] - 1 - np.arange(USUAL)[:, np.newaxis]) % USUAL  # the last bar first
+        moves, sizes = self._moves[ago, codes], self._sizes[ago, codes]
+        is_known = np.arange(USUAL)[:, np.newaxis] < then["bars"]
         has_moved = ~np.isnan(moves)  # all but the first, and those after a hole
         with np.errstate(all="ignore"):  # stored values may be anything
-            found["usual_move"] = moves.sum(axis=0, where=has_moved) / has_moved.sum(axis=0)
-            found["spread"] = self._sizes[:, codes].std(axis=0, ddof=1)
+            found["usual_move"] = moves.sum(axis=0, where=has_moved) / has_moved.sum(axis=0).clip(1)
+            known = np.where(is_known & has_moved, moves, 0.0)
+            others = (is_known & has_moved).sum(axis=0) - 1
+            found["moved_lately"] = (known.sum(axis=0) - known.max(axis=0)) / others.clip(1)
+            found["spread"] = sizes.std(axis=0, ddof=1)
+            found["volume_there"] = np.expm1(sizes[1]).round(_DIGITS)
+            lately = _medians(sizes[:_WEEK], then["bars"].clip(1, _WEEK))
+            found["volume_lately"] = np.expm1(lately).round(_DIGITS)
+        found["traded_run"] = 1 + np.logical_and.accumulate(is_known & (sizes > 0)).sum(axis=0)
         return found
 
     def forget(self, since: date) -> None:
@@ -287,6 +345,14 @@ class Histories:
         self._records["whole"][self._records["gap"] < first] = _NEVER
 
 
+def _medians(values: Numbers, counts: Codes) -> Numbers:
+    """The median of the first `counts` values of every column."""
+    is_counted = np.arange(len(values))[:, np.newaxis] < counts
+    ordered = np.sort(np.where(is_counted, values, np.inf), axis=0)
+    middle = np.stack([(counts - 1) // 2, counts // 2])
+    return np.take_along_axis(ordered, middle, axis=0).mean(axis=0)
+
+
 def _beside(bars: pl.DataFrame, striking: _Records) -> pl.DataFrame:
     """The bars that are striking, with what is."""
     columns = {name: np.ascontiguousarray(striking[name]) for name in _STRIKING.names or ()}
@@ -295,7 +361,7 @@ def _beside(bars: pl.DataFrame, striking: _Records) -> pl.DataFrame:
         .with_columns(**{name: pl.Series(column) for name, column in columns.items()})
         .with_columns(
             pl.col("date_before", "date_there").cast(pl.Date),
-            pl.when("follows").then(pl.col("before", "there")),
+            pl.when("follows").then(pl.col("before", "volume_before", "there")),
             pl.when(pl.col("bars") >= USUAL).then(pl.col("usual_size", "usual_move", "spread")),
         )
         .with_columns(

@@ -26,7 +26,6 @@ from universe_pipeline.domain.quality.rules import (
     TRANSACTIONS_AGREE,
     VOLUME_FINITE,
     VWAP_NEAR,
-    WICKS_SHORT,
     Rule,
 )
 from universe_pipeline.domain.thresholds import Thresholds
@@ -188,13 +187,11 @@ class Judgement:
 
 
 _TRADES = pl.col("transactions").fill_null(0)
-_TOP, _BOTTOM = pl.max_horizontal("open", "close"), pl.min_horizontal("open", "close")
 _PRICES_TOLD = pl.format("open {}, high {}, low {}, close {}", *PRICES)
 
 FRACTIONS_SINCE = date(2026, 2, 23)
 """From this session on the consolidated tape reports fractions of a share."""
 
-_WICK = 2.0
 _CENT, _MILLION = 0.01, 1e6
 
 
@@ -209,7 +206,6 @@ def judgements(thresholds: Thresholds) -> tuple[Judgement, ...]:
     """The rules for stored rows, one by one."""
     above, below = pl.col("vwap") / pl.col("high") - 1, 1 - pl.col("vwap") / pl.col("low")
     outside = pl.max_horizontal(above, below)
-    wick = pl.max_horizontal(pl.col("high") / _TOP, _BOTTOM / pl.col("low"))
     return (
         *(_stored(rule) for rule in (SYMBOL_FORM, PRICE_POSITIVE, OHLC_ORDER, VOLUME_FINITE)),
         Judgement(
@@ -224,7 +220,6 @@ def judgements(thresholds: Thresholds) -> tuple[Judgement, ...]:
             outside,
             pl.format("vwap {}, low {}, high {}", "vwap", "low", "high"),
         ),
-        Judgement(WICKS_SHORT, wick > _WICK, wick, _PRICES_TOLD),
         Judgement(
             PRICES_USUAL,
             (pl.col("low") < _CENT) | (pl.col("high") > _MILLION),
@@ -279,7 +274,6 @@ def _surely_plausible(bars: pl.DataFrame, thresholds: Thresholds) -> npt.NDArray
     early = bars["date"].search_sorted(FRACTIONS_SINCE)
     with np.errstate(all="ignore"):  # stored values may be anything
         plausible = (low <= bottom) & (top <= high) & (low >= _CENT) & (high <= _MILLION)
-        plausible &= (high / top <= _WICK) & (bottom / low <= _WICK)
         is_near = (vwap / high - 1 <= thresholds.vwap) & (1 - vwap / low <= thresholds.vwap)
         plausible &= (is_near & (vwap > 0)) | bars["vwap"].is_null().to_numpy()
         plausible &= (volume >= 0) & (volume < inf) & ((volume > 0) == (trades > 0))

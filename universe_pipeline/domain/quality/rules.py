@@ -1,7 +1,8 @@
 """The closed list of rules; docs/quality.md is the same list for people.
 
 ERROR is for what no healthy data does: the row is rejected, or the session is quarantined, and a
-verification fails. WARN is for what healthy data does too, and a person may want to look at.
+verification fails. WARN is for what is mostly a fault of the data, and a person should look at.
+INFO is for what healthy data always shows: it is recorded, and is neither a warning nor a failure.
 
 What the vendor's data does by itself breaks no rule of severity ERROR: vwap outside low and high,
 rows without trades, test tickers, splits of 1.0056 for 1, fractional volume.
@@ -27,6 +28,7 @@ class Severity(StrEnum):
 
     ERROR = "ERROR"
     WARN = "WARN"
+    INFO = "INFO"
 
 
 RELOAD = "universe historical --start DATE --end DATE --reload"
@@ -104,7 +106,15 @@ VWAP_NEAR = _row(
 )
 WICKS_SHORT = _row(
     "high_and_low_are_near_open_and_close",
-    "low is at least half, and high at most twice, what open and close reach",
+    "low is at least half, and high at most twice, what open and close reach, from a dollar on and"
+    " unless over threefold the dollars are traded",
+)
+RANGES_NARROW = _row(
+    "ranges_are_narrow",
+    "low is at least half, and high at most twice, what open and close reach, also at cents or"
+    " where news is traded",
+    severity=Severity.INFO,
+    repair=LOOK,
 )
 PRICES_USUAL = _row(
     "prices_are_of_a_usual_size", "prices are from a cent to a million dollars", repair=LOOK
@@ -178,10 +188,26 @@ COVERAGE_COMPLETE = _load(
 )
 NO_GAPS = _series(
     "series_have_no_gaps",
-    "a symbol with unbroken bars has one in every loaded session to its last",
+    "a symbol with unbroken bars, and a million dollars traded a day, has one in every loaded"
+    " session to its last",
+)
+TRADED_DAILY = _series(
+    "symbols_trade_in_every_session",
+    "a symbol with unbroken bars has one in every loaded session to its last, however little of it"
+    " is traded",
+    severity=Severity.INFO,
+    repair=LOOK,
 )
 CLOSES_MOVE = _series(
-    "closes_do_not_stand_still", "no close is the same in 5 bars in a row", repair=LOOK
+    "closes_do_not_stand_still",
+    "no close is the same in 5 bars in a row with trades, where ticks do not make that likely",
+    repair=LOOK,
+)
+CLOSES_CHANGE = _series(
+    "closes_change_within_a_week",
+    "no close is the same in 5 bars in a row, also without trades or in small steps",
+    severity=Severity.INFO,
+    repair=LOOK,
 )
 VOLUME_USUAL = _series(
     "volume_is_near_its_usual",
@@ -193,20 +219,31 @@ PLACEHOLDERS_CARRY = _series(
 )
 JUMPS_EXPLAINED = _series(
     "jumps_are_explained_by_splits",
-    "no close moves by a factor of 1.5, and tenfold its usual move, without a split",
+    "no close moves by a factor of 1.5, and tenfold its usual move, without a split or the trading"
+    " that news brings",
 )
 SPLITS_SHOWN = _series(
     "splits_show_in_prices",
-    "prices move by a split, give or take 20 %, on its execution date",
+    "prices move by a split, give or take half of it, on its execution date",
     repair=LOOK,
 )
 SPLITS_KNOWN = _series(
     "moves_like_a_split_are_splits",
-    "no open is close to a whole multiple or fraction of the close before without a split",
+    "no open is close to a whole multiple or fraction of the close before without a split or the"
+    " trading that news brings",
 )
 SCALE_KEPT = _series("prices_keep_their_scale", "no price moves a hundredfold without a split")
 NO_SPIKES = _series(
-    "moves_do_not_revert_at_once", "no close moves by 30 % and is back in the next bar"
+    "moves_do_not_revert_at_once",
+    "no close moves threefold, by 30 % without a trade, or by 30 % in a calm symbol that trades as"
+    " before, and is back in the next bar",
+)
+CLOSES_NEAR = _series(
+    "closes_are_near_the_one_before",
+    "no close moves by a factor of 1.5, and tenfold its usual move without a split, or by 30 % and"
+    " back",
+    severity=Severity.INFO,
+    repair=LOOK,
 )
 ONE_COMPANY = _series(
     "symbols_stay_one_company",
@@ -261,7 +298,9 @@ FIGI_UNIQUE = _universe(
     "figi_names_one_active_symbol", "no two active symbols have the same composite FIGI"
 )
 TRADED_LISTED = _universe(
-    "traded_symbols_are_listed", "a reference list has every symbol with bars"
+    "traded_symbols_are_listed",
+    "a reference list has every symbol with bars",
+    severity=Severity.INFO,
 )
 DELISTED_QUIET = _universe(
     "delisted_symbols_do_not_trade", "no symbol has a bar after the day it was delisted"

@@ -16,7 +16,7 @@ import polars as pl
 from universe_pipeline.domain.quality.figures import Figures, figures
 from universe_pipeline.domain.quality.findings import Finding, Offender, joined, listed
 from universe_pipeline.domain.quality.lines import NOT_ASKED, Histories, days_of
-from universe_pipeline.domain.quality.moves import Moves, judge_moves, judge_splits
+from universe_pipeline.domain.quality.moves import Moves, judge_moves, judge_returns, judge_splits
 from universe_pipeline.domain.quality.presence import Presence
 from universe_pipeline.domain.quality.rows import judge_rows
 from universe_pipeline.domain.quality.rules import ON_SESSIONS, SHIFTED, SPLITS_SHOWN, Rule
@@ -72,6 +72,8 @@ class Scan:
         self._rows = 0
         self._unshown: list[pl.DataFrame] = []
         self._unexplained: list[pl.DataFrame] = []
+        self._far: list[pl.DataFrame] = []
+        self._returns: list[pl.DataFrame] = []
         self._judged: list[date] = []
         self._since_forgotten = 0
         self._shifts: dict[date, Shift] = {}
@@ -140,18 +142,23 @@ class Scan:
                 self._judge_explained(explained, shift)
         series, moves = self._judged_lines(lines)
         self._add(*series, *moves.findings)
+        self._keep(moves)
+
+    def _keep(self, moves: Moves) -> None:
+        """Keep what only the end can tell."""
         self._unshown.append(moves.unshown)
         self._unexplained.append(moves.unexplained)
+        self._far.append(moves.far)
+        self._returns.append(moves.returns)
 
     def _judge_explained(self, lines: pl.DataFrame, shift: Shift) -> None:
         """Judge lines that differ no more than their session does."""
         series, moves = self._judged_lines(lines)
         self._add_beyond(shift, *series, *moves.findings)
         if SPLITS_SHOWN in shift.consequences:
-            self._follow[shift.session] += moves.unshown.height
+            self._follow[shift.session] += moves.unshown.height + moves.far.height
         else:
-            self._unshown.append(moves.unshown)
-            self._unexplained.append(moves.unexplained)
+            self._keep(moves)
 
     def _judged_lines(self, lines: pl.DataFrame) -> tuple[list[Finding], Moves]:
         rejected = pl.concat(self._rejected)
@@ -205,6 +212,9 @@ class Scan:
         """What every rule found."""
         if self._striking:
             self._judge_striking()
+        if self._far:
+            self._add(*judge_returns(self._far, self._returns))
+            self._far.clear()
         loaded = [day for day in self._judged if self._stored[day].loaded]
         newest = bool(loaded and loaded[-1] == self._loaded[-1])
         spans, symbols = self.presence.spans(), self._reference.symbols

@@ -29,7 +29,9 @@ import polars as pl
 from universe_pipeline.domain.quality.figures import TINY, Figures
 from universe_pipeline.domain.quality.lines import FAR, LARGE
 from universe_pipeline.domain.quality.rules import (
+    CLOSES_CHANGE,
     CLOSES_MOVE,
+    CLOSES_NEAR,
     EARLY_VOLUME_WHOLE,
     JUMPS_EXPLAINED,
     NO_SPIKES,
@@ -57,7 +59,7 @@ _ALONG = 0.5
 """The part of the shift that the size of a trade must show."""
 
 _OF_MOVES = frozenset(
-    {JUMPS_EXPLAINED, NO_SPIKES, ONE_COMPANY, SCALE_KEPT, SPLITS_KNOWN, SPLITS_SHOWN}
+    {CLOSES_NEAR, JUMPS_EXPLAINED, NO_SPIKES, ONE_COMPANY, SCALE_KEPT, SPLITS_KNOWN, SPLITS_SHOWN}
 )
 
 
@@ -81,7 +83,7 @@ class Shift:
         if self.volumes:
             rules |= {VOLUME_USUAL, EARLY_VOLUME_WHOLE}
         if self.placeholders:
-            rules |= _OF_MOVES | {CLOSES_MOVE, PLACEHOLDERS_CARRY, VOLUME_USUAL}
+            rules |= _OF_MOVES | {CLOSES_CHANGE, CLOSES_MOVE, PLACEHOLDERS_CARRY, VOLUME_USUAL}
             rules |= {TRANSACTIONS_AGREE, VWAP_NEAR}
         return rules
 

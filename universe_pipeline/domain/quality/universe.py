@@ -24,6 +24,9 @@ _CHANGE = 0.02
 _FEWEST_CHANGED = 20
 _A_YEAR = 252
 _ENOUGH_SYMBOLS = 100
+_LISTING = 5
+"""So many bars, all after the day its symbol was delisted, are of another listing that no list has;
+fewer may be stray rows of the old one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +123,16 @@ def judge_spans(
         newest: whether they reach to the newest loaded one, of whose day the list is.
     """
     traded = spans.with_columns(date="last").join(symbols, on="symbol", how="left")
-    unlisted = traded.filter(pl.col("active").is_null())
-    late = traded.filter(~pl.col("active") & (pl.col("last") > pl.col("delisted_date")))
+    late = ~pl.col("active") & (pl.col("last") > pl.col("delisted_date"))
+    is_reused = late & (pl.col("first") > pl.col("delisted_date")) & (pl.col("bars") >= _LISTING)
+    unlisted = traded.filter(pl.col("active").is_null() | is_reused)
     return [
         framed(
             TRADED_LISTED, unlisted, pl.col("bars"), pl.format("{} bars since {}", "bars", "first")
         ),
         framed(
             DELISTED_QUIET,
-            late,
+            traded.filter(late & ~is_reused),
             (pl.col("last") - pl.col("delisted_date")).dt.total_days(),
             pl.format("delisted on {}", "delisted_date"),
         ),

@@ -1,7 +1,6 @@
-"""A scripted vendor, clients that talk to it, and the option that the recorded tests need."""
+"""A scripted vendor, and clients that talk to it."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -53,9 +52,3 @@ def pace() -> RecordingPace:
 def client(vendor: ScriptedVendor, pace: RecordingPace) -> Iterator[PolygonClient]:
     with PolygonClient(vendor.base_url, KEY, pace=pace, patience=BRISK) as connected:
         yield connected
-
-
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave the recorded tests out, rather than skip them, without `--recorded FOLDER`."""
-    unasked = config.getoption("recorded", default=None) is None
-    return True if unasked and collection_path.name == "test_recorded.py" else None

@@ -1,4 +1,4 @@
-"""The option `--recorded FOLDER`: also decode answers that the live vendor gave to others."""
+"""The option `--recorded FOLDER`: also test with data that others recorded."""
 
 from pathlib import Path
 
@@ -11,5 +11,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--recorded",
         type=Path,
         metavar="FOLDER",
-        help="decode the recorded vendor answers in FOLDER too",
+        help="decode the recorded vendor answers in FOLDER too, and judge its labelled findings",
     )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave the recorded tests out, rather than skip them, without `--recorded FOLDER`."""
+    unasked = config.getoption("recorded", default=None) is None
+    return True if unasked and collection_path.name.startswith("test_recorded") else None
+
+
+@pytest.fixture
+def recorded(pytestconfig: pytest.Config) -> Path:
+    """The folder."""
+    folder = pytestconfig.getoption("recorded")
+    assert isinstance(folder, Path)
+    return folder

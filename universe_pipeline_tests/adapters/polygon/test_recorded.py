@@ -33,13 +33,6 @@ from universe_pipeline_tests.adapters.polygon.answers import as_sent
 URL = httpx.URL("https://api.massive.com/")
 
 
-@pytest.fixture
-def recorded(pytestconfig: pytest.Config) -> Path:
-    folder = pytestconfig.getoption("recorded")
-    assert isinstance(folder, Path)
-    return folder
-
-
 def test_two_pages_of_tickers(recorded: Path):
     first = ticker_page(_reply(recorded / "client_python/tickers_page1.json"), active=True)
     last = ticker_page(_reply(recorded / "client_python/tickers_page2.json"), active=True)

@@ -49,10 +49,18 @@ def series(
     return pl.DataFrame(rows, schema=DATED_BAR_SCHEMA, orient="row")
 
 
-def lined_up(*frames: pl.DataFrame, since: int = 0, loaded: Sequence[date] = DAYS) -> Lines:
-    """The bars of `frames` from session `since` on; what came before them is remembered."""
+def lined_up(
+    *frames: pl.DataFrame,
+    since: int = 0,
+    loaded: Sequence[date] = DAYS,
+    splits: pl.DataFrame | None = None,
+) -> Lines:
+    """The bars of `frames` from session `since` on; what came before them is remembered.
+
+    All of them are striking, unless `splits` are given.
+    """
     bars = pl.concat(frames).sort("date", "symbol")
-    lines = Histories(split_daily(bars)).line_up(bars, loaded)
+    lines = Histories(split_daily(bars) if splits is None else splits).line_up(bars, loaded)
     is_judged = pl.col("date") >= DAYS[since]
     return Lines(lines.bars.filter(is_judged), lines.striking.filter(is_judged))
 

@@ -1,5 +1,6 @@
 """A session's figures, counted by hand."""
 
+from math import log
 from typing import Any
 
 import polars as pl
@@ -63,3 +64,28 @@ def test_a_bar_of_two_sessions_before_is_neither_repeated_nor_a_return():
     found = figures(given.bars, NO_ROWS.select("symbol", exchange="symbol"), ())
 
     assert (found[DAYS[2]].repeated, found[DAYS[2]].returns) == (0, 1)
+
+
+def test_volumes_are_measured_beside_their_usual():
+    """Twenty bars of 1,000 shares, then 2,000, 500 and 1,000; two a trade, or four in the second.
+
+    A logarithm of volume is of one share more: log(2,001 / 1,001) and log(501 / 1,001).
+    """
+    end = {"A": 2_000.0, "B": 500.0, "C": 1_000.0}
+    bars = [
+        series(name, [10.0] * 21, volume=[*[1_000.0] * 20, last], transactions=500)
+        for name, last in end.items()
+    ]
+    idle = series("D", [10.0] * 21, volume=[*[1_000.0] * 20, 0.0], transactions=None)
+    ranged = series("E", [10.0] * 21, volume=[*[1_000.0] * 20, 1.0], transactions=1, low=9.0)
+    young = series("F", [10.0, 10.0], start=19, transactions=500)
+
+    given = lined_up(*bars, idle, ranged, young)
+    found = figures(given.bars, EXCHANGES, ())[DAYS[20]]
+
+    assert (found.measured, found.placeholders) == (5, 1)
+    assert found.volume_shift == pytest.approx((0.0 - 0.692148) / 2)
+    assert found.volume_width == pytest.approx(
+        (1.038722 + 0.346074 + 0.346074 + 5.869533) / 4, rel=1e-4
+    )
+    assert found.trade_size == pytest.approx(log(4 * 1 * 2 * 1 * 2) / 5)

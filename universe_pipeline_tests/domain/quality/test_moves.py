@@ -1,20 +1,25 @@
 """Rules for prices from bar to bar: each with a planted case beside one that keeps the rule."""
 
+from collections.abc import Iterable
 from datetime import date
+from typing import Any
 
 import polars as pl
 import pytest
 
-from universe_pipeline.domain.quality.findings import Finding
+from universe_pipeline.domain.quality.findings import Finding, joined
 from universe_pipeline.domain.quality.lines import Lines
-from universe_pipeline.domain.quality.moves import judge_moves, judge_splits
+from universe_pipeline.domain.quality.moves import judge_moves, judge_returns, judge_splits
 from universe_pipeline.domain.quality.rules import (
+    CLOSES_NEAR,
     JUMPS_EXPLAINED,
     NO_SPIKES,
     ONE_COMPANY,
+    RANGES_NARROW,
     SCALE_KEPT,
     SPLITS_KNOWN,
     SPLITS_SHOWN,
+    WICKS_SHORT,
 )
 from universe_pipeline.domain.thresholds import Thresholds
 from universe_pipeline_tests.domain.quality.made import (
@@ -32,9 +37,17 @@ def splits(*rows: tuple[str, date, float, float]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=NO_SPLITS.schema, orient="row")
 
 
+def merged(findings: Iterable[Finding]) -> list[Finding]:
+    """One finding a rule, as a scan has them."""
+    given = list(findings)
+    rules = dict.fromkeys(each.rule for each in given)
+    return [joined(rule, [each for each in given if each.rule is rule]) for rule in rules]
+
+
 def judged(given: Lines, known: pl.DataFrame = NO_SPLITS, jump: float = 0.5) -> list[Finding]:
     found = judge_moves(given.striking, known, Thresholds(jump=jump))
-    return [*found.findings, judge_splits(found.unshown, found.unexplained)]
+    ends = judge_returns([found.far], [found.returns])
+    return merged([*found.findings, *ends, judge_splits(found.unshown, found.unexplained)])
 
 
 def all_kept(found: list[Finding]) -> bool:
@@ -175,7 +188,7 @@ def test_a_split_that_the_price_does_not_follow_is_told():
     found = judged(given, splits(("STILL", DAYS[10], 1, 10), ("SMALL", DAYS[10], 1, 1.0056)))
 
     assert offenders(found, SPLITS_SHOWN) == [(10, "STILL")]
-    assert told(found, SPLITS_SHOWN) == ["a split of 10.0 for 1: the price did not move"]
+    assert told(found, SPLITS_SHOWN) == ["a split of 10 for 1: the price did not move"]
 
 
 def test_a_split_of_another_day_is_told_with_the_day_on_which_the_price_moved():
@@ -185,9 +198,104 @@ def test_a_split_of_another_day_is_told_with_the_day_on_which_the_price_moved():
     found = judged(given, splits(("SHOP", DAYS[15], 1, 10)))
 
     assert told(found, SPLITS_SHOWN) == [
-        f"a split of 10.0 for 1: the price moved on {DAYS[20]} instead"
+        f"a split of 10 for 1: the price moved on {DAYS[20]} instead"
     ]
     assert offenders(found, SPLITS_SHOWN) == [(15, "SHOP")]
+
+
+@pytest.mark.parametrize(
+    ("split_from", "split_to", "before", "opened", "after"),
+    [
+        (60, 1, 0.095, 4.2, 4.183),  # Great Basin Scientific, 2015-12-14
+        (50, 1, 0.08, 3.976, 2.99),  # FreeSeas, 2015-06-26
+        (10, 1, 0.1, 0.65, 1.31),  # Inventergy, 2015-12-08
+        (25, 1, 0.1, 2.56, 3.59),  # NovaBay, 2015-12-21
+        (1, 10, 10.1, 1.3, 1.7),
+        (1, 2, 10.1, 6.9, 6.8),
+        (1, 10, 10.1, 0.5, 0.4),  # further than the split
+    ],
+)
+def test_a_price_that_moves_over_half_of_a_split_has_followed_it(
+    split_from: float, split_to: float, before: float, opened: float, after: float
+):
+    closes = [before * (1 + n % 2 / 100) for n in range(19)]
+    opens = [*closes, before, opened]
+    given = lined_up(series("MOVED", [*closes, before, after], open=opens, volume=1e6))
+
+    found = judged(given, splits(("MOVED", DAYS[20], split_from, split_to)))
+
+    assert offenders(found, SPLITS_SHOWN) == []
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, -0.5, -1.0])
+def test_a_price_that_moves_by_less_or_the_other_way_has_not(share: float):
+    after = 10.1 * 10**-share
+    given = lined_up(series("STILL", calm(20, after, after)))
+
+    found = judged(given, splits(("STILL", DAYS[20], 1, 10)))
+
+    assert offenders(found, SPLITS_SHOWN) == [(20, "STILL")]
+
+
+def test_a_restless_symbol_may_follow_its_split_less_closely():
+    restless = series("RESTLESS", [*[10.0, 10.8] * 10, 7.8])  # 8 % a day, 28 % of 2 for 1
+    calmer = series("CALMER", calm(20, 7.3))
+
+    found = judged(
+        lined_up(restless, calmer),
+        splits(("RESTLESS", DAYS[20], 1, 2), ("CALMER", DAYS[20], 1, 2)),
+    )
+
+    assert offenders(found, SPLITS_SHOWN) == [(20, "CALMER")]
+
+
+@pytest.mark.parametrize(
+    ("sides", "told_as"),
+    [
+        ([(1, 10)], "a split of 10 for 1"),
+        ([(60, 1)], "a split of 1 for 60"),
+        ([(1, 1.4056)], "a split of 1.4056 for 1"),
+        ([(2, 3)], "a split of 1.5 for 1"),
+        ([(3, 1)], "a split of 1 for 3"),
+        ([(25_000, 1)], "a split of 1 for 25000"),
+        ([(1, 2), (1, 5)], "2 splits, together 10 for 1"),
+    ],
+)
+def test_a_ratio_is_told_with_its_digits(sides: list[tuple[float, float]], told_as: str):
+    given = lined_up(series("STILL", calm(20, None, 10.0, 10.1)))
+    known = [("STILL", DAYS[20 + n], *sides_of) for n, sides_of in enumerate(sides)]
+
+    found = judged(given, splits(*known))
+
+    assert told(found, SPLITS_SHOWN) == [f"{told_as}: the price did not move"]
+
+
+def test_a_split_on_the_first_bar_has_no_price_to_follow():
+    given = lined_up(series("FIRST", calm(20), start=3))
+
+    assert all_kept(judged(given, splits(("FIRST", DAYS[3], 1, 10))))
+
+
+def test_a_split_of_another_day_is_found_by_its_open_too():
+    """The close was 45 % higher that day."""
+    opens = [*calm(20), 1.01, *[1.46] * 9]
+    given = lined_up(series("LATE", calm(20, *[1.46, 1.47] * 5), open=opens))
+
+    found = judged(given, splits(("LATE", DAYS[25], 1, 10)))
+
+    assert told(found, SPLITS_SHOWN) == [
+        f"a split of 10 for 1: the price moved on {DAYS[20]} instead"
+    ]
+
+
+def test_of_several_days_that_is_told_on_which_the_price_moved_most_like_the_split():
+    given = lined_up(series("TWICE", calm(20, 16.0, 3.3, 3.4, 3.3, 3.4)))
+
+    found = judged(given, splits(("TWICE", DAYS[23], 1, 5)))
+
+    assert told(found, SPLITS_SHOWN) == [
+        f"a split of 5 for 1: the price moved on {DAYS[21]} instead"
+    ]
 
 
 def test_a_split_that_is_announced_is_not_applied():
@@ -200,3 +308,122 @@ def test_bars_that_are_not_judged_break_no_rule():
     given = lined_up(series("UP", calm(20, 16.7, 16.8)), since=21)
 
     assert all_kept(judged(given))
+
+
+def traded(symbol: str, after: float, volume: float, **columns: Any) -> pl.DataFrame:
+    """Twenty calm bars of 1000 shares, and one at another price, of which `volume` is traded."""
+    return series(symbol, calm(20, after), volume=[*[1000.0] * 20, volume], **columns)
+
+
+def test_a_move_that_people_traded_on_is_no_fault_of_the_data():
+    """As in crashes and takeovers; a missed split or spin-off leaves the dollars as they were."""
+    found = judged(
+        lined_up(
+            traded("CRASH", 4.2, 10_000, high=[*calm(20), 5.0]),
+            traded("SPINOFF", 4.2, 5_000),  # of 10,100 dollars become 21,000
+            traded("HALVED", 5.05, 2_000),
+            traded("PROFIT.WARNING", 5.05, 20_000, high=[*calm(20), 6.0]),
+            traded("TAKEOVER", 20.2, 50_000),
+        )
+    )
+
+    assert offenders(found, JUMPS_EXPLAINED) == [(20, "SPINOFF")]
+    assert offenders(found, SPLITS_KNOWN) == [(20, "HALVED")]
+    assert offenders(found, CLOSES_NEAR) == [
+        (20, "CRASH"),
+        (20, "PROFIT.WARNING"),
+        (20, "TAKEOVER"),
+    ]
+
+
+def test_threefold_trading_is_no_news_where_the_range_is_narrow():
+    found = judged(
+        lined_up(
+            traded("NARROW", 4.2, 10_000, high=[*calm(20), 4.6]),
+            traded("WIDE", 4.2, 10_000, high=[*calm(20), 4.7]),
+        )
+    )
+
+    assert offenders(found, JUMPS_EXPLAINED) == [(20, "NARROW")]
+
+
+def test_a_price_that_rises_while_fewer_shares_trade_is_doubted_however_many_dollars():
+    found = judged(
+        lined_up(
+            traded("FEWER", 81.0, 999, high=[*calm(20), 99.0]),
+            traded("MORE", 81.0, 1_001, high=[*calm(20), 99.0]),
+        )
+    )
+
+    assert offenders(found, JUMPS_EXPLAINED) + offenders(found, SPLITS_KNOWN) == [(20, "FEWER")]
+
+
+def test_a_price_of_a_bar_without_a_trade_is_doubted():
+    idle = series("IDLE", calm(20, 16.7), volume=[*[1000.0] * 19, 0.0, 1e6])
+
+    assert offenders(judged(lined_up(idle)), JUMPS_EXPLAINED) == [(20, "IDLE")]
+
+
+def test_of_a_symbol_of_which_next_to_nothing_is_traded_a_trade_says_nothing():
+    warrant = series("WARRANT", calm(20, 16.7), volume=900.0)
+
+    found = judged(lined_up(warrant))
+
+    assert offenders(found, JUMPS_EXPLAINED) == []
+    assert offenders(found, CLOSES_NEAR) == [(20, "WARRANT")]
+
+
+@pytest.mark.parametrize(("bars", "is_fault"), [(1, True), (5, True), (6, False)])
+def test_what_moves_over_threefold_and_is_back_in_a_week_was_another_thing(
+    bars: int, is_fault: bool
+):
+    away = [40.0 + n % 2 for n in range(bars)]
+    volume = [*[1000.0] * 20, *[1e4] * bars, 1e6]
+    given = series("AWAY", calm(20, *away, 10.5), volume=volume)
+    found = judged(lined_up(given, splits=NO_SPLITS))
+
+    told_of = (JUMPS_EXPLAINED, SPLITS_KNOWN)
+    doubted = {day for rule in told_of for day, _ in offenders(found, rule)}
+    assert doubted == ({20, 20 + bars} if is_fault else set())
+
+
+def test_what_undoes_a_move_needs_no_news_of_its_own():
+    volume = [*[1000.0] * 20, 50_000.0, 20_000.0]
+    spike = series("NEWS", calm(20, 17.5, 10.9), volume=volume, high=[*calm(20), 19.0, 17.0])
+
+    assert all_kept([each for each in judged(lined_up(spike)) if each.rule is not CLOSES_NEAR])
+
+
+def test_a_spike_that_people_traded_on_is_none():
+    lively = [*[1000.0] * 20, 50_000.0, 1000.0]
+    calmly = [*[1000.0] * 20, 2_000.0, 1000.0]
+    idle = [*[1000.0] * 20, 0.0, 50_000.0]
+    found = judged(
+        lined_up(
+            series("TRADED", calm(20, 13.5, 10.1), volume=lively),
+            series("CALM", calm(20, 13.5, 10.1), volume=calmly),
+            series("IDLE", calm(20, 13.5, 10.1), volume=idle),
+            series("FAR", calm(20, 31.0, 10.1), volume=lively),
+            series("RESTLESS", [*[10.0, 10.7] * 10, 14.0, 10.7]),
+            splits=NO_SPLITS,
+        )
+    )
+
+    assert offenders(found, NO_SPIKES) == [(20, "CALM"), (20, "FAR"), (20, "IDLE")]
+    assert offenders(found, CLOSES_NEAR) == [(20, "RESTLESS"), (20, "TRADED")]
+
+
+def test_a_wick_is_told_from_a_dollar_on_and_unless_people_traded_on_it():
+    cents = [each / 20 for each in calm(21) if each]
+    found = judged(
+        lined_up(
+            traded("WICK", 10.0, 1000, high=[*calm(20), 20.3]),
+            traded("LOW", 10.0, 1000, low=[*calm(20), 4.9]),
+            traded("SHORT", 10.0, 1000, high=[*calm(20), 19.9]),
+            traded("NEWS", 10.0, 4000, high=[*calm(20), 20.3]),
+            series("CENTS", cents, high=[*cents[:20], 1.1], volume=1e6),
+        )
+    )
+
+    assert offenders(found, WICKS_SHORT) == [(20, "LOW"), (20, "WICK")]
+    assert offenders(found, RANGES_NARROW) == [(20, "CENTS"), (20, "NEWS")]

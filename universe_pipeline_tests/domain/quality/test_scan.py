@@ -29,10 +29,11 @@ BARS = pl.concat(
     [
         series("A", calm(100)),
         series("EARLY", [*calm(45), *[1.0, 1.01] * 20]),
-        series("HOLED", [*calm(40), *[None] * 30, 10.0, 10.1]),
-        series("RELISTED", [*calm(10), *[None] * 70, 40.0, 41.0]),
+        series("HOLED", [*calm(40), *[None] * 30, 10.0, 10.1], volume=1e6),
+        series("RELISTED", [*calm(10), *[None] * 70, 40.0, 41.0], volume=1e6),
         series("SPIKE", calm(39, 14.0, 10.0, 10.1)),
         series("STANDS", [*calm(36), *[11.0] * 30]),
+        series("BACK", [*calm(50), 56.0, 57.0, 10.5], volume=[*[1e3] * 50, *[15e3] * 3]),
         series("WILD", calm(90), volume=[*[1000.0] * 60, 1e6, *[1000.0] * 29]),
     ]
 ).sort("date", "symbol")  # fmt: skip
@@ -45,6 +46,7 @@ EXPECTED = {
     "moves_do_not_revert_at_once": [(DAYS[39], "SPIKE")],
     "splits_show_in_prices": [(DAYS[38], "EARLY")],
     "moves_like_a_split_are_splits": [(DAYS[45], "EARLY")],
+    "jumps_are_explained_by_splits": [(DAYS[50], "BACK"), (DAYS[52], "BACK")],
 }
 
 
@@ -69,7 +71,7 @@ def test_however_the_bars_are_cut_the_findings_are_the_same(cuts: list[int]):
         if each.count
     } == EXPECTED
     assert [one.detail for one in series_level["splits_show_in_prices"].worst] == [
-        f"a split of 10.0 for 1: the price moved on {DAYS[45]} instead"
+        f"a split of 10 for 1: the price moved on {DAYS[45]} instead"
     ]
 
 
@@ -98,7 +100,7 @@ def test_every_rule_is_judged_that_needs_the_bars():
 def test_bars_before_the_first_window_are_compared_with_and_not_judged():
     stored = {day: Stored(day, True, 1, 0) for day in DAYS[:6]}
     scan = Scan(Reference(stored, SYMBOLS, NO_SPLITS, NO_ROWS), Thresholds())
-    stands = series("A", [10.0] * 6)
+    stands = series("A", [9.0, *[10.0] * 5])
     is_before = pl.col("date") < DAYS[4]
 
     scan.remember(stands.filter(is_before))

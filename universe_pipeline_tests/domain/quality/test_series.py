@@ -7,9 +7,11 @@ import polars as pl
 from universe_pipeline.domain.quality.findings import Finding
 from universe_pipeline.domain.quality.lines import Lines
 from universe_pipeline.domain.quality.rules import (
+    CLOSES_CHANGE,
     CLOSES_MOVE,
     NO_GAPS,
     PLACEHOLDERS_CARRY,
+    TRADED_DAILY,
     VOLUME_USUAL,
 )
 from universe_pipeline.domain.quality.series import judge_series
@@ -30,7 +32,7 @@ def judged(given: Lines, rejected: pl.DataFrame = NO_ROWS, stale: int = 5) -> li
 
 
 def test_a_session_without_a_bar_in_an_unbroken_series_is_a_gap():
-    holed = series("HOLED", calm(22, None, None, 10.0))
+    holed = series("HOLED", calm(22, None, None, 10.0), volume=1e6)
     whole = series("WHOLE", calm(25))
 
     found = judged(lined_up(holed, whole))
@@ -42,14 +44,14 @@ def test_a_session_without_a_bar_in_an_unbroken_series_is_a_gap():
 
 
 def test_a_symbol_that_rarely_trades_is_told_once():
-    thin = series("THIN", [10.0, None, 10.1, None, 10.0, None, None, 10.1])
+    thin = series("THIN", [10.0, None, 10.1, None, 10.0, None, None, 10.1], volume=1e6)
 
     assert offenders(judged(lined_up(thin)), NO_GAPS) == [(1, "THIN")]
 
 
 def test_twenty_bars_make_a_series_unbroken_again():
-    nineteen = series("NINETEEN", [10.0, None, *calm(19), None, 10.0])
-    twenty = series("TWENTY", [10.0, None, *calm(21), None, 10.0])
+    nineteen = series("NINETEEN", [10.0, None, *calm(19), None, 10.0], volume=1e6)
+    twenty = series("TWENTY", [10.0, None, *calm(21), None, 10.0], volume=1e6)
 
     found = judged(lined_up(nineteen, twenty))
 
@@ -57,8 +59,8 @@ def test_twenty_bars_make_a_series_unbroken_again():
 
 
 def test_what_the_series_before_did_is_nothing_to_this_one():
-    ends_holed = series("A", [10.0, None, 10.1], start=0)
-    begins = series("B", [10.0, 10.1, None, 10.0], start=3)
+    ends_holed = series("A", [10.0, None, 10.1], start=0, volume=1e6)
+    begins = series("B", [10.0, 10.1, None, 10.0], start=3, volume=1e6)
 
     assert offenders(judged(lined_up(ends_holed, begins)), NO_GAPS) == [(1, "A"), (5, "B")]
 
@@ -75,15 +77,15 @@ def test_sessions_that_are_not_loaded_are_no_gap():
 def test_a_gap_says_what_it_looks_like():
     rejected = pl.DataFrame({"date": [DAYS[5]], "symbol": ["LOST"]})
     lost = series("LOST", calm(5, None, 10.0), volume=30.0)
-    relisted = series("RELISTED", calm(5, *[None] * 20, 10.0), volume=20.0)
-    halted = series("HALTED", calm(5, *[None] * 19, 10.0), volume=10.0)
+    relisted = series("RELISTED", calm(5, *[None] * 20, 10.0), volume=2e6)
+    halted = series("HALTED", calm(5, *[None] * 19, 10.0), volume=1e6)
 
     found = judged(lined_up(lost, relisted, halted), rejected)
 
     assert [text.rpartition(": ")[2] for text in told(found, NO_GAPS)] == [
-        "a row was rejected",
         "as between two listings",
         "no trade, a halt, or a row that was not sent",
+        "a row was rejected",
     ]
 
 
@@ -101,6 +103,48 @@ def test_a_standstill_is_told_again_at_twenty_bars_and_then_no_more():
     stands = series("STANDS", [10.0] * 40)
 
     assert offenders(judged(lined_up(stands)), CLOSES_MOVE) == [(4, "STANDS"), (19, "STANDS")]
+
+
+def test_a_close_that_may_well_be_the_same_does_not_stand_still():
+    """Without trades, of symbols that move by ticks or at cents, or after a takeover."""
+    idle = series("IDLE", calm(20, *[11.0] * 6), volume=[*[1000.0] * 20, *[0.0] * 6])
+    ticks = series("TICKS", [*[10.0, 10.01] * 10, *[10.02] * 6])
+    cents = series("CENTS", [*[0.12, 0.13] * 10, *[0.14] * 6])
+    taken = series("TAKEN", [*[10.0, 10.01] * 10, *[15.0] * 6])
+
+    found = judged(lined_up(idle, ticks, cents, taken))
+
+    assert offenders(found, CLOSES_MOVE) == []
+    assert offenders(found, CLOSES_CHANGE) == [
+        (24, "CENTS"),
+        (24, "IDLE"),
+        (24, "TAKEN"),
+        (24, "TICKS"),
+    ]
+
+
+def test_a_symbol_that_was_not_seen_to_move_yet_is_expected_to():
+    found = judged(lined_up(series("NEW", [10.0] * 5), series("CHEAP", [1.0] * 5)))
+
+    assert offenders(found, CLOSES_MOVE) == [(4, "NEW")]
+    assert offenders(found, CLOSES_CHANGE) == [(4, "CHEAP")]
+
+
+def test_a_bar_without_a_trade_ends_a_standstill():
+    volume = [*[1000.0] * 24, 0.0, *[1000.0] * 3]
+    stands = series("STANDS", calm(20, *[11.0] * 8), volume=volume)
+
+    assert offenders(judged(lined_up(stands)), CLOSES_MOVE) == []
+
+
+def test_that_a_symbol_misses_a_session_is_a_warning_only_where_it_trades_all_day():
+    thin = series("THIN", calm(5, None, 10.0), volume=99_000.0)
+    busy = series("BUSY", calm(5, None, 10.0), volume=101_000.0)
+
+    found = judged(lined_up(thin, busy))
+
+    assert offenders(found, NO_GAPS) == [(5, "BUSY")]
+    assert offenders(found, TRADED_DAILY) == [(5, "THIN")]
 
 
 def test_a_standstill_ends_with_its_symbol():
@@ -131,6 +175,21 @@ def test_a_volume_far_from_the_twenty_before_is_told():
         "volume 40.0, usually about 1001.0",
         "volume 21000.0, usually about 1001.0",
     ]
+
+
+def test_a_split_makes_no_wild_volume():
+    volume = [*[80_000.0] * 20, 1_000.0]
+    reverse = series("REVERSE", calm(20, 802.0), volume=volume)
+
+    assert offenders(judged(lined_up(reverse)), VOLUME_USUAL) == []
+
+
+def test_that_nothing_trades_is_a_wild_volume_only_where_much_does():
+    volume = [*[1000.0] * 20, 0.0]
+    thin = series("THIN", calm(21), volume=volume)
+    busy = series("BUSY", calm(21), volume=[1000 * each for each in volume])
+
+    assert offenders(judged(lined_up(thin, busy)), VOLUME_USUAL) == [(20, "BUSY")]
 
 
 def test_a_volume_that_always_varies_is_not_told():
