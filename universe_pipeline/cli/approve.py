@@ -4,12 +4,11 @@ import getpass
 from datetime import date
 
 from universe_pipeline import wiring
-from universe_pipeline.adapters.postgres import refused
-from universe_pipeline.cli.approved_answers import approve_list, approve_session, approve_symbol
+from universe_pipeline.cli.approved_answers import approve_session, approve_symbol
+from universe_pipeline.cli.approved_lists import LISTS, approve_list
 from universe_pipeline.domain.errors import UsageError
 from universe_pipeline.settings import settings
 
-_LISTS = {"symbols": refused.SYMBOLS, "splits": refused.SPLITS}
 _RESERVED = "dividends"
 
 
@@ -17,7 +16,7 @@ def approve(what: date | str, reason: str) -> int:
     """Approve what was kept from readers or refused, and keep why.
 
     Args:
-        what: a session; "symbols" or "splits" for a list; or a symbol.
+        what: a session; one of `LISTS`; or a symbol.
         reason: why it is right.
 
     Raises:
@@ -25,14 +24,14 @@ def approve(what: date | str, reason: str) -> int:
     """
     if not reason.strip():
         raise UsageError("--reason is empty: say why it is right as it is")
-    database, given = wiring.open_database(settings()), (reason.strip(), _user())
+    database = wiring.open_database(settings())
     if isinstance(what, date):
-        return approve_session(database, what, *given)
-    if what in _LISTS:
-        return approve_list(database, _LISTS[what], *given)
+        return approve_session(database, what, reason.strip(), _user())
+    if what in LISTS:
+        return approve_list(database, LISTS[what], reason.strip(), _user())
     if what == _RESERVED:
-        raise UsageError("there is no list of dividends to approve; the lists: symbols, splits")
-    return approve_symbol(database, what, *given)
+        raise UsageError(f"there is no list of {what} to approve; the lists: {', '.join(LISTS)}")
+    return approve_symbol(database, what, reason.strip(), _user())
 
 
 def _user() -> str:

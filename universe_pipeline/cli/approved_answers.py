@@ -1,4 +1,4 @@
-"""What `approve` does: give a quarantined session to readers, or let a refused answer in.
+"""`approve` of bars: a quarantined session, or an answer that was refused as too small.
 
 A refused answer is not kept: the vendor is asked again, and the approval lets the same one in.
 """
@@ -8,9 +8,9 @@ from datetime import date
 from universe_pipeline.adapters.postgres import loads, refused
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.failures import open_failures
-from universe_pipeline.adapters.postgres.refused import OpenRefusal, Subject
+from universe_pipeline.adapters.postgres.refused import OpenRefusal
 from universe_pipeline.cli.exits import DONE
-from universe_pipeline.cli.load import Plan, carry_out, discover_universe, open_for_loading
+from universe_pipeline.cli.load import Plan, carry_out, open_for_loading
 from universe_pipeline.cli.symbol_loads import repair
 from universe_pipeline.cli.terminal import note, result
 from universe_pipeline.domain.errors import FailureKind
@@ -29,7 +29,7 @@ def approve_session(database: Database, session: date, reason: str, by: str) -> 
         is_refusing = subject in refused.open_refusals(connection)
         if not is_refusing or loads.quarantined(connection, [session]):
             return _give_to_readers(connection, session, reason, by)
-        result(_described(approvals.approve_refused(connection, subject, reason, by)))
+        result(described(approvals.approve_refused(connection, subject, reason, by)))
     if settings().polygon_api_key is None:
         return _not_asked(f"universe historical --start {session} --end {session} --reload")
     return _store_session(session, reason, by)
@@ -43,36 +43,11 @@ def approve_symbol(database: Database, symbol: str, reason: str, by: str) -> int
     """
     with database.connect() as connection:
         subject = refused.of_symbol(symbol)
-        result(_described(approvals.approve_refused(connection, subject, reason, by)))
+        result(described(approvals.approve_refused(connection, subject, reason, by)))
         start, end = _refused_range(connection, symbol)
     if settings().polygon_api_key is None:
         return _not_asked(f"universe repair --symbols {symbol} --start {start} --end {end}")
     return repair([symbol], start, end)
-
-
-def approve_list(database: Database, subject: Subject, reason: str, by: str) -> int:
-    """Store the smaller list of symbols or splits that was refused.
-
-    Raises:
-        UsageError: none was.
-    """
-    with database.connect() as connection:
-        result(_described(approvals.approve_refused(connection, subject, reason, by)))
-    if settings().polygon_api_key is None:
-        return _not_asked("universe discover --force-refresh")
-    code = discover_universe(force=[subject.dataset])
-    with database.connect() as connection:
-        waiting = refused.open_refusals(connection).get(subject)
-    result(_stored(subject, waiting))
-    return code
-
-
-def _stored(subject: Subject, waiting: OpenRefusal | None) -> str:
-    if waiting is None:
-        return f"the list of {subject} is stored"
-    if waiting.approved:
-        return "the approval stays; `universe discover --force-refresh` asks for the list"
-    return "the vendor sent yet another short list, which the approval does not cover"
 
 
 def _give_to_readers(connection: Connection, session: date, reason: str, by: str) -> int:
@@ -82,7 +57,8 @@ def _give_to_readers(connection: Connection, session: date, reason: str, by: str
     return DONE
 
 
-def _described(approved: OpenRefusal) -> str:
+def described(approved: OpenRefusal) -> str:
+    """What was approved, in a line."""
     return (
         f"approved: {approved.subject} with {approved.rows:,} rows where {approved.expected:,} "
         f"are expected, as refused on {approved.refused_at:%Y-%m-%d %H:%M} UTC"

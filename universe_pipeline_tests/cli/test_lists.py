@@ -144,7 +144,7 @@ def test_an_approved_list_is_asked_for_again_and_stored(
     assert waiting(command) == []
     again = command("approve", what, "--reason", "once more")
     assert again.code == 2
-    assert f"no refused answer about {what} waits for approval; waiting: none" in again.err
+    assert f"no refused answer about {what} waits; waiting for approval: nothing" in again.err
 
 
 def test_an_approval_stays_where_the_vendor_cannot_be_asked(
@@ -197,8 +197,8 @@ def test_an_approval_does_not_cover_another_short_list(
     ("what", "said"),
     [
         ("dividends", "there is no list of dividends to approve"),
-        ("MSFT", "no refused answer about MSFT waits for approval; waiting: symbols"),
-        ("splits", "no refused answer about splits waits for approval; waiting: symbols"),
+        ("MSFT", "no refused answer about MSFT waits; waiting for approval: symbols"),
+        ("splits", "no refused answer about splits waits; waiting for approval: symbols"),
     ],
 )
 def test_what_does_not_wait_cannot_be_approved(

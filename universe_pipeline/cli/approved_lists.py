@@ -1,0 +1,44 @@
+"""`approve` of a list that was refused as too small.
+
+A refused answer is not kept: the vendor is asked again, and the approval lets the same one in.
+"""
+
+from universe_pipeline.adapters.postgres import refused
+from universe_pipeline.adapters.postgres.connection import Database
+from universe_pipeline.adapters.postgres.refused import Subject
+from universe_pipeline.cli.approved_answers import described
+from universe_pipeline.cli.exits import DONE
+from universe_pipeline.cli.load import discover_universe
+from universe_pipeline.cli.terminal import note, result
+from universe_pipeline.loading import approvals
+from universe_pipeline.settings import settings
+
+LISTS = {str(subject): subject for subject in (refused.SYMBOLS, refused.SPLITS)}
+"""Lists by the words that `approve` takes."""
+
+
+def approve_list(database: Database, subject: Subject, reason: str, by: str) -> int:
+    """Store the short list that was refused.
+
+    Raises:
+        UsageError: none was.
+    """
+    with database.connect() as connection:
+        result(described(approvals.approve_refused(connection, subject, reason, by)))
+    code = _ask_again(subject)
+    with database.connect() as connection:
+        waiting = refused.open_refusals(connection).get(subject)
+    if waiting is None:
+        result(f"the list of {subject} is stored")
+    elif waiting.approved:
+        result("the approval stays; `universe discover --force-refresh` asks for the list")
+    else:
+        result("the vendor sent yet another short list, which the approval does not cover")
+    return code
+
+
+def _ask_again(subject: Subject) -> int:
+    if settings().polygon_api_key is None:
+        note("no POLYGON_API_KEY is set, so that the vendor is not asked")
+        return DONE
+    return discover_universe(force=[subject.dataset])
