@@ -30,5 +30,5 @@ def require_belief(connection: Connection, short: ShortList, run_id: str | None)
     if refused.believe_or_refuse(connection, short.subject, short.answer, run_id):
         return
     way_out = refused.way_out(connection, short.subject, short.answer)
-    message = f"{'; '.join(short.reasons)}. {way_out}"
+    message = f"{'; '.join(short.reasons)}. Nothing stored was changed. {way_out}"
     raise CollapsedError(FailureKind.COLLAPSED, short.endpoint, message)
