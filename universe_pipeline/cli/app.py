@@ -272,21 +272,22 @@ def verify(
     ] = 0,
     start: Annotated[
         date | None,
-        typer.Option(parser=_day, metavar="YYYY-MM-DD", help="Default: the first loaded session."),
+        typer.Option(parser=_day, metavar="YYYY-MM-DD", help="Default: the first one asked for."),
     ] = None,
     end: Annotated[
         date | None,
-        typer.Option(parser=_day, metavar="YYYY-MM-DD", help="Default: the last loaded session."),
+        typer.Option(parser=_day, metavar="YYYY-MM-DD", help="Default: the last one asked for."),
     ] = None,
+    all: Annotated[bool, typer.Option("--all", help="List the rules that hold, too.")] = False,  # noqa: A002  # the option's name
     json: Json = False,
 ) -> int:
-    """Check what is loaded by every quality rule.
+    """Check what was asked for by every quality rule.
 
     The exit code is 1 if a rule of level ERROR is broken.
     """
     from universe_pipeline.cli.verify import verify
 
-    return verify(start, end, sample_size, as_json=json)
+    return verify(start, end, sample_size, as_json=json, every_rule=all)
 
 
 @command("report --output report.html")

@@ -1,7 +1,9 @@
 """`status` and `errors`: what is loaded, what is open; and the checkpoint document."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC
 from typing import Any
 from uuid import uuid4
 
@@ -9,16 +11,23 @@ from rich.table import Table
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres import jobs
+from universe_pipeline.adapters.postgres.asked import ever_asked
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.failures import OpenFailure, open_failures
 from universe_pipeline.adapters.postgres.figures import Figures, figures
 from universe_pipeline.adapters.postgres.jobs import Job
 from universe_pipeline.adapters.postgres.refused import OpenRefusal, open_refusals
+from universe_pipeline.adapters.postgres.standing import standing
 from universe_pipeline.cli.exits import DONE
+from universe_pipeline.cli.findings import sentence
 from universe_pipeline.cli.terminal import result, table
+from universe_pipeline.domain.quality.rules import Severity
+from universe_pipeline.domain.sessions import newest_closed
 from universe_pipeline.settings import settings
 
 CHECKPOINT = "universe_loader_checkpoint.json"
+
+NOTHING = "Nothing is loaded yet: `universe historical --start YYYY-MM-DD` loads a range"
 
 
 def show(*, as_json: bool) -> int:
@@ -26,16 +35,28 @@ def show(*, as_json: bool) -> int:
     with wiring.open_database(settings()).connect() as connection:
         known, numbers = jobs.jobs(connection), figures(connection)
         refused = list(open_refusals(connection).values())
+        quality = _quality(connection)
         write_checkpoint(connection)
     if as_json:
-        waiting = [_refused_document(one) for one in refused]
-        result(json.dumps({**_document(known, numbers), "refused": waiting}, indent=2))
+        waiting = {"refused": [_refused_document(one) for one in refused]}
+        result(json.dumps(_document(known, numbers) | waiting | quality, indent=2))
         return DONE
     if known:
         table(_job_table(known))
     for line in [*_lines(numbers), *_refused_lines(refused)]:
         result(line)
+    result(f"\n{quality['summary']}")
     return DONE
+
+
+def _quality(connection: Connection) -> dict[str, Any]:
+    """How many rules are broken by what was judged so far, and how things stand, in a sentence."""
+    asked = ever_asked(connection, newest_closed(wiring.now())).sessions
+    severities = Counter(one.severity for one in standing(connection).values())
+    counts = {"errors": severities[Severity.ERROR], "warnings": severities[Severity.WARN]}
+    if not asked:
+        return {"quality": counts, "summary": NOTHING}
+    return {"quality": counts, "summary": sentence(connection, asked, severities)}
 
 
 def show_errors(*, as_json: bool) -> int:
@@ -157,23 +178,25 @@ def _failure_document(failure: OpenFailure) -> dict[str, Any]:
 
 
 def _job_table(known: Sequence[Job]) -> Table:
-    rows = Table("job", "status", "sessions", "bars", "last updated", box=None, pad_edge=False)
+    rows = Table(
+        "job", "status", "sessions", "bars", "last updated (UTC)", box=None, pad_edge=False
+    )
     for job in known:
         rows.add_row(
             job.name,
             job.status,
             f"{len(job.processed_dates)} of {job.total_dates}",
             f"{job.total_bars:,}",
-            f"{job.last_updated:%Y-%m-%d %H:%M:%S}",
+            f"{job.last_updated.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
         )
     return rows
 
 
 def _failure_table(failures: Sequence[OpenFailure]) -> Table:
-    rows = Table("when", "what", "kind", "attempts", "message", box=None, pad_edge=False)
+    rows = Table("when (UTC)", "what", "kind", "attempts", "message", box=None, pad_edge=False)
     for failure in failures:
         rows.add_row(
-            f"{failure.occurred_at:%Y-%m-%d %H:%M}",
+            f"{failure.occurred_at.astimezone(UTC):%Y-%m-%d %H:%M}",
             failure.subject,
             failure.kind,
             str(failure.attempts),

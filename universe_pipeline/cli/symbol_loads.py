@@ -10,8 +10,10 @@ from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.reading import bar_counts
 from universe_pipeline.adapters.postgres.rejected import of_symbols
 from universe_pipeline.adapters.postgres.symbols import listed_symbols, unknown_symbols
+from universe_pipeline.adapters.postgres.verdicts import results_of
 from universe_pipeline.cli.days import NAMED
 from universe_pipeline.cli.exits import DONE, FAILED
+from universe_pipeline.cli.findings import broken, is_broken, show
 from universe_pipeline.cli.load import (
     Plan,
     at_pace,
@@ -25,6 +27,7 @@ from universe_pipeline.cli.load import (
 )
 from universe_pipeline.cli.status import write_checkpoint
 from universe_pipeline.cli.terminal import note, progress_bars, result
+from universe_pipeline.domain.quality.rules import Severity
 from universe_pipeline.domain.spelling import nearest
 from universe_pipeline.loading.by_symbol import Unasked, unasked
 from universe_pipeline.orchestration.runs import open_runs
@@ -189,6 +192,9 @@ def run_symbols(
                 )
             code = tell_failures(database, ended)
             status = _status(connection, job, code)
+            found = results_of(connection, ended.run_id)
+            show([one for one in found if is_broken(one)], every_rule=False)
+            code = max(code, FAILED if broken(found)[Severity.ERROR] else DONE)
         finally:
             jobs.end_job(connection, job.name, status)
             write_checkpoint(connection)

@@ -12,7 +12,8 @@ from functools import partial
 
 import polars as pl
 
-from universe_pipeline.adapters.postgres import judging, loads, packed, reading
+from universe_pipeline.adapters.postgres import judging, packed, reading
+from universe_pipeline.adapters.postgres.asked import lacking
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.copy_binary import fingerprint
 from universe_pipeline.adapters.postgres.judging import StoredLoad
@@ -247,19 +248,25 @@ def unapproved(findings: Sequence[Finding], known: Mapping[date, StoredLoad]) ->
     ]
 
 
-def judge_loads(connection: Connection, sessions: Sequence[date], now: datetime) -> list[Finding]:
-    """Judge the loads of `sessions`: whether they are there, and can be used."""
-    known, newest = loads.states(connection, sessions), newest_closed(now)
-    lacking: list[Offender] = []
-    unusable: list[Offender] = []
-    for session in sessions:
-        status = known[session].status if session in known else None
-        if status is None or status == "pending":
-            unasked = "not closed" if session > newest else "not asked for"
-            lacking.append(Offender(session, None, status or unasked))
-        elif status in ("failed", "quarantined"):
-            unusable.append(Offender(session, None, status))
-    return [listed(SESSIONS_USABLE, unusable), listed(SESSIONS_LOADED, lacking)]
+def judge_loads(
+    connection: Connection, sessions: Sequence[date], now: datetime, revisit: int = 3
+) -> list[Finding]:
+    """Judge the loads of `sessions`: whether they are there, and can be used.
+
+    A session that only chosen symbols were asked for is judged by these symbols.
+
+    Args:
+        connection: to read.
+        sessions: in order.
+        now: timezone-aware.
+        revisit: so many sessions before the newest may still lack a symbol's bars.
+    """
+    lacks = lacking(connection, sessions, newest_closed(now), revisit)
+    offenders = [(one.is_failure, Offender(one.session, one.symbol, str(one))) for one in lacks]
+    return [
+        listed(SESSIONS_USABLE, (one for is_failure, one in offenders if is_failure)),
+        listed(SESSIONS_LOADED, (one for is_failure, one in offenders if not is_failure)),
+    ]
 
 
 def judge_coverage(connection: Connection, sessions: Sequence[date]) -> Finding:

@@ -12,13 +12,15 @@ import dagster as dg
 from pydantic import Field
 
 from universe_pipeline import wiring
-from universe_pipeline.adapters.postgres import loads
+from universe_pipeline.adapters.postgres.asked import ever_asked
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.coverage import cover
 from universe_pipeline.adapters.postgres.failures import failures_of_run
+from universe_pipeline.adapters.postgres.standing import standing
 from universe_pipeline.adapters.postgres.verdicts import record_results, settle
 from universe_pipeline.domain.quality.findings import Finding
 from universe_pipeline.domain.quality.rules import SESSIONS_USABLE
+from universe_pipeline.domain.sessions import newest_closed
 from universe_pipeline.loading.comparison import compare, draw_symbols
 from universe_pipeline.loading.judging import (
     judge_bars,
@@ -64,7 +66,10 @@ def daily_bars_checks(
     """Judge the sessions of the run; sessions that failed make the run itself fail at the end."""
     chosen = {key.name for key in context.selected_asset_check_keys}
     with postgres.database.connect() as connection:
-        sessions = asked_for(context.run, _sessions(context, connection))
+        sessions = _sessions(context, connection)
+        if not sessions:  # a verdict over nothing would replace one over something
+            context.log.warning("nothing is checked: no session of the run has closed")
+            return
         findings: list[Finding] = []
         if any(check.name in chosen for check in OF_BARS):
             thresholds, began = postgres.settings.thresholds, wiring.now()
@@ -73,19 +78,24 @@ def daily_bars_checks(
                 connection, sessions, thresholds, fingerprints=fingerprints
             )
             _quarantine(context, connection, sessions, findings, began)
-        findings += judge_loads(connection, sessions, wiring.now())
+        revisit = postgres.settings.universe_revisit_sessions
+        findings += judge_loads(connection, sessions, wiring.now(), revisit)
         _record(context, connection, findings, sessions)
         found = {each.rule: each for each in findings}
+        before = standing(connection, without=context.run.run_id, judged=sessions)
         for check in (COVERS_SESSIONS, *OF_BARS):
             if check.name in chosen:
-                yield verdict(check, found)
-        _fail_for_failed(context, connection, found[SESSIONS_USABLE])
+                yield verdict(check, found, before)
+        if _occasion(context) != VERIFICATION:
+            _fail_for_failed(context, connection, found[SESSIONS_USABLE])
 
 
 def _sessions(context: dg.AssetCheckExecutionContext, connection: Connection) -> list[date]:
-    """The sessions of the run; of a run without partitions, such as "execute check", all loaded."""
-    sessions = sessions_of(context.run.tags)
-    return sessions or [state.session for state in loads.all_committed(connection)]
+    """The closed sessions of the run; without partitions all that was ever asked for."""
+    newest = newest_closed(wiring.now())
+    if sessions := sessions_of(context.run.tags):
+        return [day for day in asked_for(context.run, sessions) if day <= newest]
+    return ever_asked(connection, newest).sessions
 
 
 def _occasion(context: dg.AssetCheckExecutionContext) -> str:
@@ -123,7 +133,7 @@ def _fail_for_failed(
     context: dg.AssetCheckExecutionContext, connection: Connection, unusable: Finding
 ) -> None:
     """A run with failed sessions must not end green: its other sessions are loaded and marked."""
-    failed = [one.day for one in unusable.worst if one.day is not None and one.detail == "failed"]
+    failed = [one.day for one in unusable.worst if one.day and one.detail == "failed"]
     reasons = failures_of_run(connection, context.run.run_id)
     if failed:
         because = f": {reasons[0].message}" if reasons else ""
@@ -166,6 +176,7 @@ def symbols_checks(
 
 @dg.multi_asset_check(
     specs=[spec(KNOWS_LOADS, data_coverage)],
+    can_subset=True,
     description="Compare the coverage with the sessions that are loaded.",
 )
 def data_coverage_checks(
@@ -174,6 +185,8 @@ def data_coverage_checks(
     """Judge whether the coverage knows the sessions of the run."""
     with postgres.database.connect() as connection:
         sessions = _sessions(context, connection)
+        if not sessions:
+            return
         finding = judge_coverage(connection, sessions)
         _record(context, connection, [finding], sessions)
     yield verdict(KNOWS_LOADS, {finding.rule: finding})
@@ -217,7 +230,8 @@ def sample_checks(
         database.connect() as connection,
         polygon.client(database, context.run, connection) as client,
     ):
-        sessions = _sessions(context, connection)
+        whole = ever_asked(connection, newest_closed(wiring.now()))
+        sessions = whole.with_all_symbols(_sessions(context, connection))
         if not sessions:
             context.log.warning("no symbol is compared with the vendor: no session is loaded")
             yield from kept.last_verdicts(context)

@@ -27,6 +27,7 @@ from universe_pipeline.orchestration.interrupts import INTERRUPTED, at_once_when
 from universe_pipeline.orchestration.partitions import tags_of
 from universe_pipeline.orchestration.reconciliation import reconcile
 from universe_pipeline.orchestration.tags import COMMAND_TAG, JOB_TAG, lock_of
+from universe_pipeline.orchestration.verdicts import SEVERITY
 from universe_pipeline.settings import Settings
 
 LOCATION = "universe_pipeline"
@@ -178,12 +179,13 @@ def _root(error: Any) -> Any:
 
 
 def _verdicts(result: Any) -> tuple[Verdict, ...]:
+    """What the checks found in this run, without what was found before."""
     return tuple(
         Verdict(
             asset=evaluation.asset_key.to_user_string(),
             check=evaluation.check_name,
-            passed=evaluation.passed,
-            severity=evaluation.severity.value,
+            passed=evaluation.metadata["offenders"].value == 0,
+            severity=str(evaluation.metadata[SEVERITY].value),
             offenders=int(evaluation.metadata["offenders"].value),
         )
         for evaluation in result.get_asset_check_evaluations()

@@ -3,18 +3,22 @@
 No asset: it writes into `daily_bars` and `symbol_loads`, and never marks a session as loaded.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import dagster as dg
 from pydantic import Field
 
 from universe_pipeline.adapters.postgres import calendar
+from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.coverage import cover
 from universe_pipeline.adapters.postgres.jobs import Heartbeat
+from universe_pipeline.adapters.postgres.verdicts import record_results
 from universe_pipeline.domain.sessions import sessions_between
+from universe_pipeline.domain.thresholds import Thresholds
 from universe_pipeline.loading.by_symbol import SymbolOutcome, load_symbols, unasked
 from universe_pipeline.loading.progress import Step, report
+from universe_pipeline.loading.symbol_judging import judge_symbol_bars
 from universe_pipeline.orchestration.discovery import discover_if_stale
 from universe_pipeline.orchestration.failures import stop
 from universe_pipeline.orchestration.metadata import Metadata, as_it_is
@@ -81,6 +85,7 @@ def load_chosen_symbols(
                 failed.append(f"{outcome.symbol}: {outcome.error.message}")
             report(Step.tried("symbols", len(done), len(failed), len(wanted), outcome.symbol))
         cover(connection)
+        _judge(context, connection, wanted, settings.thresholds)
     context.add_output_metadata(_metadata(done))
     if failed:
         raise stop(f"{len(failed)} of {len(wanted)} symbols failed: {'; '.join(failed[:5])}")
@@ -98,6 +103,24 @@ def _metadata(outcomes: Sequence[SymbolOutcome]) -> Metadata:
         "rejected": sum(rejected.values()),
         "rejected_by_symbol": dg.MetadataValue.md("\n".join(lines[:MOST_NAMED]) or "none"),
     }
+
+
+def _judge(
+    context: dg.OpExecutionContext,
+    connection: Connection,
+    wanted: Mapping[str, Sequence[date]],
+    thresholds: Thresholds,
+) -> None:
+    """Judge the symbols as they are stored by now, and record what the rules find."""
+    if not wanted:
+        return
+    first = min(days[0] for days in wanted.values())
+    last = max(days[-1] for days in wanted.values())
+    findings = judge_symbol_bars(connection, list(wanted), first, last, thresholds)
+    record_results(connection, "load", findings, (first, last), context.run_id)
+    for each in findings:
+        if each.fails:
+            context.log.warning("%s: %s offenders, %s …", each.rule.name, each.count, each.worst[0])
 
 
 @dg.job(

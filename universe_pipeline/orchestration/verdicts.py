@@ -6,17 +6,25 @@ rules of that severity is broken, and else as a warning.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date
 from typing import Any
 
 import dagster as dg
 
+from universe_pipeline.adapters.postgres.standing import Standing
 from universe_pipeline.domain.quality import rules
-from universe_pipeline.domain.quality.findings import SHOWN, Finding
+from universe_pipeline.domain.quality.findings import SHOWN, Finding, Offender
 from universe_pipeline.domain.quality.rules import Rule, Severity
 from universe_pipeline.orchestration.metadata import as_it_is
 
 TOLD = 3
 """Offenders in the line that a failed check shows."""
+
+EARLIER = "offenders_found_before"
+"""Metadata: how many offenders of sessions that the run did not judge still stand."""
+
+SEVERITY = "severity_of_this_run"
+"""Metadata: ERROR or WARN, without what was found before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,21 +166,42 @@ def spec(check: RuleCheck, asset: dg.AssetsDefinition) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(check.name, asset=asset, description=check.meaning)
 
 
-def verdict(check: RuleCheck, findings: Mapping[Rule, Finding]) -> dg.AssetCheckResult:
-    """What a check's rules found; a rule that was not judged is kept."""
+def verdict(
+    check: RuleCheck, findings: Mapping[Rule, Finding], before: Mapping[str, Standing] | None = None
+) -> dg.AssetCheckResult:
+    """What a check's rules found, and what still stands of earlier judgements.
+
+    A check passes when neither holds an offender: a small load says nothing about the sessions that
+    it did not judge. A rule that was not judged is kept.
+
+    Args:
+        check: the check.
+        findings: of the run, by rule.
+        before: by the rule's name, of sessions that the run did not judge.
+    """
     broken = [findings[rule] for rule in check.rules if rule in findings and findings[rule].fails]
-    severe = [each.rule for each in broken] or check.rules
-    is_error = any(rule.severity is Severity.ERROR for rule in severe)
+    earlier = [(before or {}).get(rule.name) for rule in check.rules if rule.severity in _FAILING]
+    stands = [each for each in earlier if each is not None]
+    own = [each.rule.severity for each in broken] or [rule.severity for rule in check.rules]
+    severe = [each.rule.severity for each in broken] + [Severity(each.severity) for each in stands]
     return dg.AssetCheckResult(
         check_name=check.name,
-        passed=not broken,
-        severity=dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN,
-        metadata=_metadata(broken),
-        description=_told(broken),  # shown at once, the list only when asked for
+        passed=not broken and not stands,
+        severity=_severity(severe or own),
+        metadata=_metadata(broken, stands) | {SEVERITY: _severity(own).value},
+        description=_told(broken, stands),  # shown at once, the list only when asked for
     )
 
 
-def _metadata(broken: Sequence[Finding]) -> dict[str, Any]:
+_FAILING = (Severity.ERROR, Severity.WARN)
+
+
+def _severity(severities: Sequence[Severity]) -> dg.AssetCheckSeverity:
+    is_error = Severity.ERROR in severities
+    return dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN
+
+
+def _metadata(broken: Sequence[Finding], stands: Sequence[Standing]) -> dict[str, Any]:
     metadata: dict[str, Any] = {"offenders": sum(each.count for each in broken)}
     if broken:
         metadata["list"] = dg.MetadataValue.md(_listed(broken))
@@ -180,7 +209,21 @@ def _metadata(broken: Sequence[Finding]) -> dict[str, Any]:
         metadata[each.rule.name] = dg.MetadataValue.md(
             f"{each.count:,} times not so: {each.rule.meaning}\n\n`{each.repair}`"
         )
+    if stands:
+        metadata[EARLIER] = sum(each.count for each in stands)
+        metadata["earlier_list"] = dg.MetadataValue.md(_points(map(_standing_line, stands)))
     return metadata
+
+
+def _standing_line(stands: Standing) -> str:
+    worst = "; ".join(_example(one) for one in stands.examples[:TOLD])
+    at = stands.judged_at.astimezone(UTC)
+    return f"{stands.rule}, {stands.count:,} as of {at:%Y-%m-%d %H:%M} UTC: {worst}"
+
+
+def _example(one: Mapping[str, Any]) -> str:
+    day = one["date"] and date.fromisoformat(one["date"])
+    return str(Offender(day, one["symbol"], one["detail"] or ""))
 
 
 def _listed(broken: Iterable[Finding]) -> str:
@@ -191,8 +234,12 @@ def _points(texts: Iterable[str]) -> str:
     return "\n".join(f"- {as_it_is(text)}" for text in texts)
 
 
-def _told(broken: Sequence[Finding]) -> str | None:
-    return _shortened([str(one) for each in broken for one in each.worst])
+def _told(broken: Sequence[Finding], stands: Sequence[Standing]) -> str | None:
+    told = _shortened([str(one) for each in broken for one in each.worst])
+    if not stands:
+        return told
+    earlier = f"{sum(each.count for each in stands):,} found before still stand"
+    return f"{told}; {earlier}" if told else f"nothing in this run; {earlier}"
 
 
 def _shortened(offenders: Sequence[str]) -> str | None:

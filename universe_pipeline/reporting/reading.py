@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 import polars as pl
 
 from universe_pipeline.adapters.postgres import overview
+from universe_pipeline.adapters.postgres.asked import ever_asked
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.failures import OpenFailure, open_failures
 from universe_pipeline.adapters.postgres.figures import Figures, figures
@@ -30,9 +31,9 @@ class Wanted:
     now: datetime
     """Timezone-aware."""
     start: date | None
-    """None: from the first stored session on."""
+    """None: from the first session on that is stored or was asked for."""
     end: date | None
-    """None: to the last stored one."""
+    """None: to the last one."""
     types: Sequence[str]
     """The vendor's type codes that count as the universe."""
     thresholds: Thresholds
@@ -73,10 +74,11 @@ def read(connection: Connection, wanted: Wanted) -> Stored | None:
         RangeError: the range is reversed, or holds no closed session.
     """
     with overview.one_moment(connection):
-        stored = overview.stored_range(connection)
-        if stored is None:
+        asked = ever_asked(connection, newest_closed(wanted.now)).sessions
+        ends = [*(overview.stored_range(connection) or ()), *asked[:1], *asked[-1:]]
+        if not ends:
             return None
-        days = closed_range(wanted.start or stored[0], wanted.end or stored[1], wanted.now)
+        days = closed_range(wanted.start or min(ends), wanted.end or max(ends), wanted.now)
         start, end = days[0], days[-1]
         return Stored(
             numbers=figures(connection),

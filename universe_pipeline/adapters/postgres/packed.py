@@ -7,6 +7,7 @@ server does for every value costs most of what is left, so that four prices go a
 a line segment, and volume and vwap as one point.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeAlias
@@ -34,6 +35,7 @@ _READ = """
         FROM daily_bars
         WHERE date = %(start)s::date + n AND date BETWEEN %(start)s AND %(end)s
           AND (%(source)s::text IS NULL OR source = %(source)s)
+          AND (%(symbols)s::text[] IS NULL OR symbol = ANY (%(symbols)s))
         HAVING count(*) > 0
     ) AS packed
     """
@@ -76,10 +78,19 @@ def read(
 
 
 def receive(
-    connection: psycopg.Connection, start: date, end: date, source: str | None = None
+    connection: psycopg.Connection,
+    start: date,
+    end: date,
+    source: str | None = None,
+    symbols: Sequence[str] | None = None,
 ) -> Received:
-    """The same, before it is unpacked: the server need not wait for that."""
-    given = {"start": start, "end": end, "source": source}
+    """The same (of `symbols` alone, if given), before it is unpacked: the server need not wait."""
+    given = {
+        "start": start,
+        "end": end,
+        "source": source,
+        "symbols": None if symbols is None else list(symbols),
+    }
     with connection.transaction(), connection.cursor(binary=True) as cursor:
         # Compiling takes longer than this runs, and so does putting together what workers packed.
         cursor.execute("SET LOCAL jit = off")
