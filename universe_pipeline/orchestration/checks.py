@@ -52,7 +52,6 @@ from universe_pipeline.orchestration.verdicts import (
     spec,
     verdict,
 )
-from universe_pipeline.settings import no_key
 
 
 @dg.multi_asset_check(
@@ -62,13 +61,14 @@ from universe_pipeline.settings import no_key
 )
 def daily_bars_checks(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource, judged: JudgedResource
-) -> Iterator[dg.AssetCheckResult]:
+) -> Iterator[dg.AssetCheckResult | dg.Output[None]]:
     """Judge the sessions of the run; sessions that failed make the run itself fail at the end."""
     chosen = {key.name for key in context.selected_asset_check_keys}
     with postgres.database.connect() as connection:
         sessions = _sessions(context, connection)
-        if not sessions:  # a verdict over nothing would replace one over something
+        if not sessions:
             context.log.warning("nothing is checked: no session of the run has closed")
+            yield from kept.last_verdicts(context)
             return
         findings: list[Finding] = []
         if any(check.name in chosen for check in OF_BARS):
@@ -181,11 +181,12 @@ def symbols_checks(
 )
 def data_coverage_checks(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource
-) -> Iterator[dg.AssetCheckResult]:
+) -> Iterator[dg.AssetCheckResult | dg.Output[None]]:
     """Judge whether the coverage knows the sessions of the run."""
     with postgres.database.connect() as connection:
         sessions = _sessions(context, connection)
         if not sessions:
+            yield from kept.last_verdicts(context)
             return
         finding = judge_coverage(connection, sessions)
         _record(context, connection, [finding], sessions)
@@ -217,30 +218,32 @@ def sample_checks(
     postgres: PostgresResource,
 ) -> Iterator[dg.AssetCheckResult | dg.Output[None]]:
     """Compare symbols with the vendor where the run is configured to, and there is a key."""
-    if not config.size:
-        context.log.debug("no symbol is compared with the vendor: the run has no size of a sample")
-        yield from kept.last_verdicts(context)
-        return
-    if postgres.settings.polygon_api_key is None:
-        context.log.warning("no symbol is compared with the vendor: %s", no_key())
-        yield from kept.last_verdicts(context)
-        return
     database, today = postgres.database, wiring.now().astimezone(wiring.new_york()).date()
+    with database.connect() as connection:
+        whole = ever_asked(connection, newest_closed(wiring.now()))
+        sessions = whole.with_all_symbols(_sessions(context, connection))
+        if because := _no_sample(config, sessions, postgres):
+            context.log.info("no symbol is compared with the vendor: %s", because)
+            yield from kept.last_verdicts(context)
+            return
     with (
         database.connect() as connection,
         polygon.client(database, context.run, connection) as client,
     ):
-        whole = ever_asked(connection, newest_closed(wiring.now()))
-        sessions = whole.with_all_symbols(_sessions(context, connection))
-        if not sessions:
-            context.log.warning("no symbol is compared with the vendor: no session is loaded")
-            yield from kept.last_verdicts(context)
-            return
         drawn = draw_symbols(connection, config.size, config.seed)
         context.log.info("%s symbols drawn by seed %s: %s", len(drawn), config.seed, drawn)
         findings = compare(client, connection, drawn, sessions, today)
         _record(context, connection, findings, sessions)
     yield verdict(AGREES_WITH_VENDOR, {each.rule: each for each in findings})
+
+
+def _no_sample(config: Sample, sessions: Sequence[date], postgres: PostgresResource) -> str | None:
+    """Why nothing is compared with the vendor; None where something is."""
+    if not config.size:
+        return "the run's configuration asks for none"
+    if postgres.settings.polygon_api_key is None:
+        return no_key()
+    return None if sessions else "no session is loaded"
 
 
 CHECKS = [daily_bars_checks, symbols_checks, data_coverage_checks, sample_checks, splits_checks]

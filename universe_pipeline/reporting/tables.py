@@ -17,6 +17,8 @@ from universe_pipeline.domain.quality.rules import (
     RESUME,
     RETRY,
     RULES,
+    SPLITS_UNIQUE,
+    SPLITS_USABLE,
     Rule,
     Severity,
 )
@@ -24,6 +26,12 @@ from universe_pipeline.domain.sessions import runs_of
 
 WORST = 5
 """Offenders of a rule that are listed; as many are kept of each judgement."""
+
+SEVERITIES = (Severity.ERROR, Severity.WARN)
+"""Those of rules whose offenders are listed; what is only for information is not."""
+
+_OF_LISTS = (SPLITS_UNIQUE.name, SPLITS_USABLE.name)
+"""Those about rows of a list, whose days are not sessions of the report."""
 
 _RULES = {rule.name: rule for rule in RULES}
 _PLACES = {rule.name: place for place, rule in enumerate(RULES)}
@@ -124,7 +132,7 @@ def offenders(judgements: Sequence[Judgement], start: date, end: date) -> list[O
     verified: set[str] = set()
     for each in reversed(judgements):
         name = each.result.rule
-        if name in verified or name not in _RULES or each.result.severity == Severity.INFO:
+        if name in verified or name not in _RULES or each.result.severity not in SEVERITIES:
             continue
         worst = list(_within(each, start, end))
         if worst:
@@ -147,7 +155,8 @@ def _within(judgement: Judgement, start: date, end: date) -> Iterator[Worst]:
     rule = _RULES[judgement.result.rule]
     for example in judgement.result.examples:
         day, symbol = example["date"], example["symbol"]
-        if day is None or start.isoformat() <= day <= end.isoformat():
+        is_of_list = judgement.result.rule in _OF_LISTS
+        if day is None or is_of_list or start.isoformat() <= day <= end.isoformat():
             yield Worst(day, symbol, example["detail"] or "", _commands(rule, day, symbol))
 
 

@@ -1,6 +1,6 @@
 """Checks: named as the sentence that is true when they pass, and fail naming the offenders."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
@@ -9,6 +9,7 @@ import pytest
 from universe_pipeline.adapters.postgres import packed
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.domain.quality.rules import RULES
+from universe_pipeline.domain.sessions import newest_closed, sessions_after
 from universe_pipeline.orchestration.runs import Runs
 from universe_pipeline.orchestration.verdicts import (
     AGREES_WITH_VENDOR,
@@ -205,3 +206,29 @@ def test_without_a_session_no_symbol_is_compared(
 
     assert ended.success
     assert vendor.count("range") == asked
+
+
+CHECK_KEYS = [
+    dg.AssetCheckKey(dg.AssetKey("daily_bars"), check.name) for check in (COVERS_SESSIONS, *OF_BARS)
+] + [dg.AssetCheckKey(dg.AssetKey("data_coverage"), KNOWS_LOADS.name)]
+
+
+def verdicts(instance: dg.DagsterInstance) -> dict[str, tuple[str, str]]:
+    """The run and the status that the UI shows of each check."""
+    found = instance.event_log_storage.get_latest_asset_check_execution_by_key(CHECK_KEYS)
+    return {key.name: (record.run_id, record.status.value) for key, record in found.items()}
+
+
+def test_a_check_over_no_session_keeps_its_last_verdict(
+    runs: Runs, instance: dg.DagsterInstance
+) -> None:
+    load(runs)
+    before = verdicts(instance)
+    tomorrow = f"{sessions_after(newest_closed(datetime.now(UTC)), 1)[0]}"
+
+    ended = runs.run("verification", sessions(tomorrow), name="by hand")
+
+    found = evaluations(instance, ended.run_id)
+    assert not [name for name in found if name.startswith(("daily_bars", "data_coverage"))]
+    assert len(before) == len(CHECK_KEYS)
+    assert verdicts(instance) == before

@@ -38,6 +38,9 @@ DISCOVER = "universe discover --force-refresh"
 LOAD = "universe historical --start DATE --end DATE"
 RETRY = "universe retry"
 RESUME = "universe resume"
+FROM_THERE = "universe historical --symbols SYMBOL --start DATE --reload"
+VERIFY = "universe verify"
+DELETE = "universe psql -c \"DELETE FROM daily_bars WHERE date = 'DATE'\""
 LOOK = "look at it"
 
 
@@ -139,7 +142,7 @@ BENCHMARKS_PRESENT = _quarantine(
 ON_SESSIONS = Rule(
     "bars_fall_on_sessions",
     "no bar lies on a day on which the NYSE was closed",
-    repair=LOOK,
+    repair=DELETE,
     level=Level.SESSION,
     severity=Severity.ERROR,
 )
@@ -184,7 +187,7 @@ COVERAGE_COMPLETE = _load(
     "coverage_knows_every_load",
     "every committed session is part of data_coverage",
     severity=Severity.ERROR,
-    repair=RESUME,
+    repair=VERIFY,
 )
 NO_GAPS = _series(
     "series_have_no_gaps",
@@ -232,7 +235,9 @@ SPLITS_KNOWN = _series(
     "no open is close to a whole multiple or fraction of the close before without a split or the"
     " trading that news brings",
 )
-SCALE_KEPT = _series("prices_keep_their_scale", "no price moves a hundredfold without a split")
+SCALE_KEPT = _series(
+    "prices_keep_their_scale", "no price moves a hundredfold without a split", repair=FROM_THERE
+)
 NO_SPIKES = _series(
     "moves_do_not_revert_at_once",
     "no close moves threefold, by 30 % without a trade, or by 30 % in a calm symbol that trades as"
