@@ -1,14 +1,18 @@
 """`verify`: exit 1 exactly when a rule of severity ERROR is broken, and says what repairs it."""
 
 import json
+import re
+from datetime import UTC, date, datetime
 from typing import Any
 
 import psycopg
 import pytest
 
+from universe_pipeline.adapters.postgres.jobs import begin_job, end_job
 from universe_pipeline.domain.quality.rules import RULES
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.cli.in_process import Command, Ended
+from universe_pipeline_tests.cli.vendor_answers import ask
 
 LOAD = ("historical", "--start", "2024-03-11", "--end", "2024-03-12")
 SAMPLED = {"bars_agree_with_the_symbol_endpoint", "adjusted_bars_agree_with_the_splits"}
@@ -173,6 +177,142 @@ def test_an_unpublished_session_is_a_warning_and_no_failure(command: Command) ->
     missing = rules(ended)["sessions_are_loaded"]
     assert (missing["verdict"], missing["offenders"]) == ("warn", 1)
     assert missing["repair"] == "universe historical --start 2024-03-13 --end 2024-03-13"
+
+
+def test_failed_ends_of_what_was_asked_for_fail_it(
+    command: Command, vendor: SimulatedVendor
+) -> None:
+    vendor.faults.add("404", endpoint="grouped", session="2024-03-11")
+    vendor.faults.add("404", endpoint="grouped", session="2024-03-15")
+    command("historical", "--start", "2024-03-11", "--end", "2024-03-15")
+
+    ended = command("verify", "--json")
+    between = command("verify", "--start", "2024-03-12", "--end", "2024-03-14")
+
+    assert (ended.code, between.code) == (1, 0)
+    unusable = rules(ended)["sessions_are_usable"]
+    assert [one["date"] for one in unusable["examples"]] == ["2024-03-11", "2024-03-15"]
+    summary = json.loads(ended.out)["summary"]
+    assert summary.startswith(
+        "Incomplete from 2024-03-11 to 2024-03-15, 2 sessions failed; 1 error"
+    )
+    assert "\nComplete from 2024-03-12 to 2024-03-14; 0 errors, " in between.out
+
+
+def test_a_job_that_came_to_nothing_is_missed(
+    command: Command, connection: psycopg.Connection
+) -> None:
+    command(*LOAD)
+    begin_job(connection, "j", "historical", (date(2024, 3, 11), date(2024, 3, 13)))
+    end_job(connection, "j", "interrupted")
+
+    ended = command("verify", "--json")
+
+    missing = rules(ended)["sessions_are_loaded"]
+    assert (ended.code, missing["offenders"]) == (0, 1)
+    assert missing["examples"][0]["detail"] == "not asked for"
+    assert json.loads(ended.out)["summary"].startswith(
+        "Incomplete from 2024-03-11 to 2024-03-13, 1 session not asked for; 0 errors, "
+    )
+
+
+def scaled(vendor: SimulatedVendor, symbol: str, start: str, end: str, since: str) -> list[Any]:
+    """The vendor's rows of a symbol, prices at a hundredth of their value from a day on."""
+    path = f"/v2/aggs/ticker/{symbol}/range/1/day/{start}/{end}?adjusted=false&limit=50000"
+    first = datetime.fromisoformat(since).replace(tzinfo=UTC).timestamp() * 1000
+    return [
+        row | {name: row[name] / (100 if row["t"] >= first else 1) for name in ("o", "h", "l", "c")}
+        for row in ask(vendor, path)["results"]
+    ]
+
+
+def test_symbols_loaded_alone_are_judged_at_once_and_in_a_verification(
+    command: Command, connection: psycopg.Connection, vendor: SimulatedVendor
+) -> None:
+    span = ("2023-03-13", "2024-03-15")
+    rows = scaled(vendor, "MSFT", *span, "2023-09-05")
+    vendor.faults.add("missing", endpoint="range", ticker="MSFT", tickers=["MSFT"])
+    vendor.faults.add("bad_rows", endpoint="range", ticker="MSFT", rows=rows)
+
+    load = command(
+        "historical", "--start", span[0], "--end", span[1], "--symbols", "AAPL,MSFT,BRK.B"
+    )
+    ended, printed = command("verify", "--json"), command("verify")
+
+    told = rules(ended)["prices_keep_their_scale"]
+    line = f"2023-09-05 MSFT: {told['examples'][0]['detail']}"
+    assert (load.code, ended.code) == (0, 0)
+    assert (told["offenders"], told["examples"][0]["symbol"]) == (1, "MSFT")
+    assert line in load.out
+    assert line in printed.out
+    recorded = connection.execute(
+        "SELECT occasion, offenders FROM rule_results WHERE rule = 'prices_keep_their_scale'"
+        " ORDER BY id"
+    ).fetchall()
+    assert recorded == [("load", 1), ("verification", 1), ("verification", 1)]
+    assert rules(ended)["series_have_no_gaps"]["offenders"] == 0
+    assert "sessions_are_loaded" not in [
+        name for name, one in rules(ended).items() if one["offenders"]
+    ]
+    assert printed.out.splitlines()[-1].startswith(
+        "Chosen symbols complete from 2023-03-13 to 2024-03-15; 0 errors, "
+    )
+
+
+def test_a_symbol_is_judged_over_its_own_sessions_and_the_whole_ones(
+    command: Command, connection: psycopg.Connection
+) -> None:
+    command("historical", "--start", "2024-03-11", "--end", "2024-03-28")
+    command("historical", "--start", "2024-01-02", "--end", "2024-03-13", "--symbols", "AAPL")
+    before = rules(command("verify", "--json"))
+    connection.execute("DELETE FROM daily_bars WHERE symbol = 'AAPL' AND date = '2024-03-04'")
+    connection.execute(
+        "UPDATE daily_bars SET high = low / 2 WHERE symbol = 'AAPL' AND date = '2024-02-05'"
+    )
+
+    ended = command("verify", "--json")
+
+    assert ended.code == 1
+    assert "AAPL" not in str(before["series_have_no_gaps"]["examples"])
+    assert before["sessions_are_loaded"]["offenders"] == 0
+    assert [(one["date"], one["symbol"]) for one in rules(ended)["ohlc_order"]["examples"]] == [
+        ("2024-02-05", "AAPL")
+    ]
+    found = rules(ended)["series_have_no_gaps"]["examples"]
+    assert [one["date"] for one in found if one["symbol"] == "AAPL"] == ["2024-03-04"]
+    assert "sessions_are_loaded" not in errors(ended)
+
+
+def test_a_broken_bar_of_a_symbol_load_fails_the_load(
+    command: Command, connection: psycopg.Connection
+) -> None:
+    load = ("--start", "2024-03-11", "--end", "2024-03-15", "--symbols", "AAPL")
+    command("historical", *load)
+    connection.execute("UPDATE daily_bars SET volume = 'NaN' WHERE date = '2024-03-12'")
+
+    ended = command("repair", "--symbols", "AAPL", "--start", "2024-03-14", "--end", "2024-03-15")
+    whole = command("repair", *load)
+
+    assert (ended.code, whole.code) == (0, 0)  # the first one is not about that day
+    assert command("verify").code == 0
+
+
+def test_rules_that_hold_are_listed_on_request(command: Command) -> None:
+    command(*LOAD)
+
+    short, long = command("verify"), command("verify", "--all")
+
+    assert not re.search(r"^ohlc_order +ok", short.out, re.MULTILINE)
+    assert re.search(r"^\d+ rules hold: --all lists them$", short.out, re.MULTILINE)
+    assert re.search(r"^ohlc_order +ok +0 *$", long.out, re.MULTILINE)
+    last = short.out.splitlines()[-1]
+    assert last == long.out.splitlines()[-1]
+    assert re.fullmatch(
+        r"Complete from 2024-03-11 to 2024-03-12; 0 errors, \d+ warnings?; "
+        r"next session \w+day 20\d\d-\d\d-\d\d",
+        last,
+    )
+    assert command("status").out.splitlines()[-1].startswith("Complete from 2024-03-11 to ")
 
 
 @pytest.mark.parametrize("arguments", [("verify",), ("verify", "--json")])
