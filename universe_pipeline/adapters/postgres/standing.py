@@ -14,8 +14,8 @@ import psycopg
 
 from universe_pipeline.domain.quality.rules import RULES, SESSIONS_USABLE
 
-_RUNS = 60
-"""The newest loads and verifications that are looked at: some two months of daily updates."""
+_RUNS = 30
+"""The newest loads and verifications that are looked at: some six weeks of daily updates."""
 
 _ENDED_BY_APPROVAL = {rule.name for rule in RULES if rule.quarantines} | {SESSIONS_USABLE.name}
 
