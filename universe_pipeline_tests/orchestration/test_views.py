@@ -86,7 +86,6 @@ def test_four_views_show_the_same_rules_and_counts(
         "sessions_are_usable",
         "sessions_hold_what_they_stored",
         "contents_are_as_they_were_loaded",
-        "traded_symbols_are_listed",
         "delisted_symbols_do_not_trade",
         "splits_are_unique",
         "splits_have_usable_ratios",
