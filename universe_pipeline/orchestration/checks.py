@@ -52,6 +52,7 @@ from universe_pipeline.orchestration.verdicts import (
     spec,
     verdict,
 )
+from universe_pipeline.settings import no_key
 
 
 @dg.multi_asset_check(
