@@ -5,7 +5,6 @@ from datetime import date
 import pytest
 
 from universe_pipeline.adapters.postgres.asked import ever_asked, lacking
-from universe_pipeline.adapters.postgres.bars import write_symbol
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.jobs import begin_job
 from universe_pipeline.adapters.postgres.loads import record_unstored
@@ -21,6 +20,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     answered_symbol,
     bar,
     write_session,
+    write_symbol,
 )
 
 FAILED = """

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import date
 
-from universe_pipeline.adapters.postgres.bars import write_symbol
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.standing import standing
 from universe_pipeline.adapters.postgres.verdicts import record_results
@@ -21,6 +20,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     answered_symbol,
     bar,
     write_session,
+    write_symbol,
 )
 
 
