@@ -119,18 +119,14 @@ def open_client(
         SettingsError: there is no key.
     """
     from universe_pipeline.adapters.polygon.client import PolygonClient
-    from universe_pipeline.adapters.polygon.retry import Patience
     from universe_pipeline.adapters.postgres.pace import SharedPace
 
     key = settings.require_api_key()
     pace = SharedPace(database, settings.polygon_rate_limit, urgent=urgent)
+    chosen = {} if patience is None else {"patience": patience}
     connections = settings.universe_concurrency
     client = PolygonClient(
-        settings.polygon_base_url,
-        key,
-        pace=pace,
-        patience=patience or Patience(),
-        connections=connections,
+        settings.polygon_base_url, key, pace=pace, connections=connections, **chosen
     )
     try:
         with client:

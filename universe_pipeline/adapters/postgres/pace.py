@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
+from functools import partial
 from threading import Event, Lock
 from typing import TypeVar
 
@@ -45,14 +46,22 @@ _DUE = """
     """
 
 _TAKE = f"""
-    UPDATE request_slots SET
+    UPDATE request_slots AS taken SET
         due = greatest({_DUE}, clock_timestamp()) + make_interval(secs => %s),
         set_at = clock_timestamp()
-    WHERE slot = (
-        SELECT slot FROM request_slots WHERE slot < %s
+    FROM (
+        SELECT slot AS number, set_at > clock_timestamp() AS was_ahead
+        FROM request_slots WHERE slot < %s
         ORDER BY {_DUE}, slot LIMIT 1 FOR UPDATE SKIP LOCKED
-    )
-    RETURNING slot, extract(epoch FROM due - make_interval(secs => %s) - clock_timestamp())
+    ) next
+    WHERE slot = number
+    RETURNING slot, extract(epoch FROM due - make_interval(secs => %s) - clock_timestamp()),
+              was_ahead
+    """
+
+_REBASE_SLOTS = f"""
+    UPDATE request_slots SET due = {_DUE}, set_at = clock_timestamp()
+    WHERE set_at > clock_timestamp()
     """
 
 _MOVE_ON = "UPDATE request_slots SET due = due + make_interval(secs => %s) WHERE slot = %s"
@@ -171,10 +180,9 @@ class SharedPace:
             with self._lock:
                 gives_way = self._asked(self._gives_way)
                 if not gives_way:
-                    row = self._asked(lambda database: database.execute(_TAKE, given).fetchone())
-                    if row is not None:
-                        # The clock is read after the turn was given: never too early.
-                        return _Turn(row[0], time.monotonic() + float(row[1]))
+                    turn = self._asked(partial(_take, given=given))
+                    if turn is not None:
+                        return turn
             # Otherwise every slot is being taken by somebody else at this instant.
             self._sleep(GIVE_WAY if gives_way else 0.01)
 
@@ -210,3 +218,15 @@ def _pause_left(database: psycopg.Connection) -> float:
         if row is None or not row[1]:
             return float(row[0]) if row else 0.0
         database.execute(_REBASE_PAUSE)
+
+
+def _take(database: psycopg.Connection, given: tuple[float, int, float]) -> _Turn | None:
+    """Take the slot that is due first; None while every slot is being taken."""
+    row = database.execute(_TAKE, given).fetchone()
+    if row is None:
+        return None
+    slot, seconds, was_ahead = row
+    turn = _Turn(slot, time.monotonic() + float(seconds))  # read after it was given: not too early
+    if was_ahead:
+        database.execute(_REBASE_SLOTS)  # the others too: each would wait anew at every look
+    return turn

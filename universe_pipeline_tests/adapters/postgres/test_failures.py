@@ -95,6 +95,6 @@ def test_every_kind_of_failure_can_be_written(store: Connection):
         *("timeout", "connection", "cut_body", "rate_limited", "server_error", "not_json"),
         *("malformed_json", "error_status", "unexpected_shape", "count_mismatch"),
         *("wrong_adjustment", "wrong_session", "empty", "collapsed", "paging", "too_large"),
-        *("unauthorized", "not_entitled", "outside_plan", "bad_request", "not_found"),
-        "foreign_url",
+        *("leaked_key", "unauthorized", "not_entitled", "outside_plan", "bad_request"),
+        *("not_found", "not_the_vendor", "foreign_url"),
     ]

@@ -274,7 +274,8 @@ def test_a_database_clock_that_is_set_back_stops_nobody_for_longer_than_the_pace
 
     assert 0.2 <= time.monotonic() - began < 60.0
     assert turns.execute(
-        "SELECT count(*) FROM request_slots WHERE due > clock_timestamp() + interval '1 minute'"
+        "SELECT count(*) FROM request_slots"
+        " WHERE slot < 2 AND due > clock_timestamp() + interval '1 minute'"
     ).fetchone() == (0,)
 
 
