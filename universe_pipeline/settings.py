@@ -123,7 +123,10 @@ class Settings(BaseSettings):
         description="share by which a session's rows may differ from the usual, like 0.1",
     )
     universe_quality_rows_warn: float = Field(
-        default=_DEFAULTS.rows_warn, gt=0, le=1, description="the same before it is told, like 0.03"
+        default=_DEFAULTS.rows_warn,
+        gt=0,
+        le=1,
+        description="warning threshold of the same share, like 0.03",
     )
     universe_quality_repeated: float = Field(
         default=_DEFAULTS.repeated,
@@ -149,7 +152,7 @@ class Settings(BaseSettings):
         description="share by which a close may move without a split, like 0.5",
     )
     universe_quality_stale: int = Field(
-        default=_DEFAULTS.stale, ge=2, le=19, description="equal closes in a row that are told"
+        default=_DEFAULTS.stale, ge=2, le=19, description="equal closes in a row that are reported"
     )
     universe_accept_vendor: bool = Field(
         default=False, description="1 = accept a database that another vendor filled"

@@ -45,9 +45,9 @@ def show(results: Iterable[Result], *, every_rule: bool) -> None:
         if one.offenders:
             _show_offenders(rule, one)
     if len(shown) < len(ordered):
-        result(
-            f"{chr(10) if shown else ''}{len(ordered) - len(shown)} rules hold: --all lists them"
-        )
+        hidden = len(ordered) - len(shown)
+        gap = "\n" if shown else ""
+        result(f"{gap}{hidden} rules hold or only inform: --all lists them")
 
 
 def is_broken(one: Result) -> bool:

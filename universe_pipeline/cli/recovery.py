@@ -24,7 +24,7 @@ from universe_pipeline.cli.load import (
 from universe_pipeline.cli.symbol_loads import SymbolJob, go_on_repairing, repair
 from universe_pipeline.cli.terminal import note, result
 from universe_pipeline.domain.errors import UsageError
-from universe_pipeline.domain.sessions import all_sessions, closed_range, newest_closed
+from universe_pipeline.domain.sessions import closed_range, newest_closed
 from universe_pipeline.settings import settings
 
 UNFINISHED = ("failed", "interrupted", "stuck")
@@ -83,12 +83,12 @@ def _unknown(name: str, known: list[Job]) -> UsageError:
 
 
 def retry() -> int:
-    """Fetch again whatever has an open row in `data_fetch_errors`, or is quarantined."""
+    """Fetch again what has an open row in `data_fetch_errors`, failed or is quarantined."""
     settings().require_api_key()
     database = open_for_loading()
     with database.connect() as connection:
         failures = open_failures(connection)
-        doubtful = loads.quarantined(connection, all_sessions())
+        doubtful = loads.with_status(connection, ("failed", "quarantined"))
     if not failures and not doubtful:
         result("no open errors")
         return DONE

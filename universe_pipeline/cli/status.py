@@ -153,7 +153,7 @@ def _refused_document(refused: OpenRefusal) -> dict[str, Any]:
 def _refused_lines(refused: Sequence[OpenRefusal]) -> list[str]:
     """A line each; `universe approve` takes the subject as it stands there."""
     return [
-        f"refused   {one.subject}: {one.rows:,} rows where {one.expected:,} are stored; "
+        f"refused   {one.subject}: {one.rows:,} rows where {one.expected:,} are expected; "
         + (
             "approved, stored when it comes again"
             if one.approved

@@ -191,10 +191,10 @@ def run_symbols(
                     "symbol_repair", [], name=job.name, config={"load_chosen_symbols": config}
                 )
             code = tell_failures(database, ended)
-            status = _status(connection, job, code)
             found = results_of(connection, ended.run_id)
             show([one for one in found if is_broken(one)], every_rule=False)
             code = max(code, FAILED if broken(found)[Severity.ERROR] else DONE)
+            status = _status(connection, job, code)
         finally:
             jobs.end_job(connection, job.name, status)
             write_checkpoint(connection)

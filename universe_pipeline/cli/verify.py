@@ -60,6 +60,10 @@ def _sessions(
         raise UsageError("nothing is loaded yet: `universe historical --start …` loads a range")
     if start is None and end is None:
         return (), asked
+    if start is not None and end is None and start > asked[-1]:
+        raise UsageError(f"nothing from {start} on was asked for: the last session is {asked[-1]}")
+    if end is not None and start is None and end < asked[0]:
+        raise UsageError(f"nothing up to {end} was asked for: the first session is {asked[0]}")
     chosen = closed_range(start or asked[0], end or asked[-1], wiring.now())
     return chosen, chosen
 

@@ -18,8 +18,11 @@ markets for hours or days.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from itertools import groupby
+from zoneinfo import ZoneInfo
+
+from universe_pipeline.domain.sessions import NEW_YORK
 
 LEAST_SHARE = 0.9
 """An answer with less than this share of the stored rows is short."""
@@ -38,6 +41,9 @@ LOST_PAGE = 100
 _SAME_SHARE = 0.9
 """Of the rows that one short answer lacks, the share that the same answer lacks again."""
 
+_FEW = 3
+"""So many rows may be newly missing from an answer that lacks few."""
+
 
 @dataclass(frozen=True, slots=True)
 class ShortAnswer:
@@ -50,7 +56,7 @@ class ShortAnswer:
     missing: frozenset[str]
     """Keys of the expected rows that the answer lacks: symbols, or ISO dates of a symbol's bars."""
     day: date
-    """UTC day of the request."""
+    """Day of the request in New York, where the updates of one evening are one day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,11 @@ class Refused:
 
     answer: ShortAnswer
     approved: bool
+
+
+def day_of(requested_at: datetime) -> date:
+    """The day on which a request counts: the one in New York."""
+    return requested_at.astimezone(ZoneInfo(NEW_YORK)).date()
 
 
 def is_short(rows: int, expected: int, least_share: float = LEAST_SHARE) -> bool:
@@ -109,4 +120,4 @@ def _is_same(earlier: ShortAnswer, later: ShortAnswer) -> bool:
     """Whether `later` lacks what `earlier` lacked, and hardly anything else."""
     still, newly = earlier.missing & later.missing, later.missing - earlier.missing
     is_still_missing = len(still) >= _SAME_SHARE * len(earlier.missing)
-    return is_still_missing and len(newly) <= (1 - _SAME_SHARE) * later.expected
+    return is_still_missing and len(newly) <= max(_FEW, (1 - _SAME_SHARE) * len(earlier.missing))

@@ -14,7 +14,7 @@
     │   └── WrongVendorError          the database was filled from another vendor
     └── VendorError                   the vendor's answer cannot be used
         ├── RetryableError            asking again later may help
-        │   └── CollapsedError        far fewer rows than are already stored
+        │   └── CollapsedError        too few of the stored rows to replace them
         └── PermanentError            asking again is useless until somebody acts
             └── AccessError           the key or the plan forbids it: stops a whole job
 
@@ -56,7 +56,7 @@ class FailureKind(StrEnum):
     EMPTY = "empty"
     """No row on a day that is a session."""
     COLLAPSED = "collapsed"
-    """Under 90 % of the rows that are already stored."""
+    """Too few of the rows that are stored, or usual, or of a list: `domain.completeness`."""
     PAGING = "paging"
     """Pages that repeat or never end."""
     TOO_LARGE = "too_large"

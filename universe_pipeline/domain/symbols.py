@@ -41,6 +41,9 @@ OPTIONAL = tuple(name for name in SYMBOL_SCHEMA if name not in ("symbol", "activ
 
 _TEXTS = tuple(name for name in OPTIONAL if SYMBOL_SCHEMA[name] == pl.String())
 _COMPANY = ("cik", "composite_figi")
+
+_FEW_UNUSABLE = 10
+"""So many unusable rows cost themselves alone, however short the list is."""
 """Rows of one symbol that differ in one of these are about different companies."""
 
 NO_TICKER = "no_ticker"
@@ -300,7 +303,7 @@ def _too_few(parts: Sequence[_Part]) -> Iterator[str]:
 
 def _unusable(lists: Sequence[TickerList]) -> Iterator[str]:
     for each in lists:
-        if is_short(each.rows.height, each.received):
+        if len(each.rejected) > _FEW_UNUSABLE and is_short(each.rows.height, each.received):
             rules = ", ".join(sorted({row.rule for row in each.rejected}))
             yield (
                 f"{len(each.rejected):,} of {each.received:,} rows of the list of {each.name} "

@@ -7,7 +7,7 @@ import polars as pl
 from universe_pipeline.adapters.postgres import failures, reading, refused
 from universe_pipeline.adapters.postgres.bars import EncodedSession, Standing
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.domain.completeness import ShortAnswer
+from universe_pipeline.domain.completeness import ShortAnswer, day_of
 from universe_pipeline.domain.errors import FailureKind
 from universe_pipeline.loading.doubts import Doubt
 
@@ -50,7 +50,7 @@ def refusal(
         rows=answer.rows,
         expected=standing.measure,
         missing=frozenset(reading.grouped_symbols(connection, answer.session) - held),
-        day=answer.requested_at.date(),
+        day=day_of(answer.requested_at),
     )
     subject = refused.of_session(answer.session)
     if refused.believe_or_refuse(connection, subject, short, run_id):

@@ -23,6 +23,7 @@ from universe_pipeline.domain.bars import RejectedRow
 from universe_pipeline.domain.completeness import (
     LEAST_SHARE,
     ShortAnswer,
+    day_of,
     is_short,
     loses_page,
 )
@@ -129,7 +130,7 @@ def _require_whole(
             rows=listed.accepted.height,
             expected=len(stored),
             missing=frozenset(missing),
-            day=listed.taken_at.astimezone(UTC).date(),
+            day=day_of(listed.taken_at),
         )
         short = ShortList(refused.SPLITS, listed.endpoint, answer, reasons)
         require_belief(connection, short, run_id)

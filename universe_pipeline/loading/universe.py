@@ -11,6 +11,7 @@ from universe_pipeline.adapters.postgres import failures, refused, symbols
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.splits import SplitSnapshot
 from universe_pipeline.adapters.postgres.symbols import Aside, Snapshot
+from universe_pipeline.domain.completeness import day_of
 from universe_pipeline.domain.errors import FailureKind, RetryableError, VendorError
 from universe_pipeline.domain.symbols import (
     SYMBOL_SCHEMA,
@@ -102,7 +103,7 @@ def _store(
     kept = unsure(lists, known)
     listed = pl.concat(each.rows for each in lists)
     found = resolve(listed.filter(~pl.col("symbol").is_in(list(kept))))
-    short = shortage(lists, found, known, taken_at.astimezone(UTC).date())
+    short = shortage(lists, found, known, day_of(taken_at))
     if short is not None:
         small = ShortList(refused.SYMBOLS, _TICKERS, short.answer, short.reasons)
         require_belief(connection, small, run_id)

@@ -1,4 +1,4 @@
-"""Asset checks: the quality rules over what a run loaded, or over all that is loaded.
+"""Asset checks: the quality rules over what a run loaded, or over all that was asked for.
 
 In a ranged run one evaluation speaks for all sessions of the run and lists the offending ones.
 What the rules found is also kept in `rule_results`; a session that breaks one that quarantines is
@@ -58,7 +58,7 @@ from universe_pipeline.settings import no_key
 @dg.multi_asset_check(
     specs=[spec(check, daily_bars) for check in (COVERS_SESSIONS, *OF_BARS)],
     can_subset=True,  # the UI executes them one by one, too
-    description="Judge the sessions of the run, or all that is loaded, by the quality rules.",
+    description="Judge the sessions of the run, or all that was asked for, by the quality rules.",
 )
 def daily_bars_checks(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource, judged: JudgedResource

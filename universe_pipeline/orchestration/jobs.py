@@ -46,7 +46,7 @@ verification = dg.define_asset_job(
         "symbols", "daily_bars", "data_coverage", "splits"
     )
     | dg.AssetSelection.assets(report),
-    description="Run every check over all that is loaded, and make the report; loads nothing. "
+    description="Run every check over all that was asked for, and make the report; loads nothing. "
     "`universe verify` and the schedule `weekly_verification` run it.",
 )
 

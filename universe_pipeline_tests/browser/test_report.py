@@ -149,7 +149,7 @@ def test_every_chart_is_there_once_and_large_enough_to_be_read(
     charts = boxes(browser, "figure svg")
     texts = boxes(browser, "figure svg text")
 
-    assert len(charts) == 1 + 3 + 2  # half a year, bars and symbols, rules of both severities
+    assert len(charts) == 1 + 3 + 3  # half a year, bars and symbols, rules of each severity
     assert [chart for chart in charts if chart[2] < 250 or chart[3] < 40] == []
     assert [text for text in texts if text[3] < 10] == []
     assert len(texts) > 30

@@ -202,7 +202,8 @@ def test_killed_with_nobody_to_start_it_again_its_services_end_all_the_same(site
 
 @pytest.mark.system
 @pytest.mark.parametrize(
-    "victim", ["guard.py", r"^\S+ -m dagster dev", "_daemon run", "dagster_webserver"]
+    "victim",
+    ["guard.py", r"^\S+ -m \S+orchestration\.dev ", "_daemon run", r"orchestration\.webserver "],
 )
 def test_when_a_part_of_it_is_killed_it_says_so_and_nothing_is_left(
     site: Site, victim: str

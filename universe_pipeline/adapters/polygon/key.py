@@ -7,7 +7,7 @@ from urllib.parse import quote
 from universe_pipeline.domain.addresses import is_visible
 from universe_pipeline.domain.errors import SettingsError
 
-_ESCAPE = re.compile(rb"\\\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
+_ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 _COMMON = b"abdefgijkmpqrsuxyzvwochlntABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-+_/=~.%"
 """Bytes of keys; the later ones are the more common in answers, whose rows hold v, vw, o and c."""
 

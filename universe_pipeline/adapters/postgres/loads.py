@@ -6,14 +6,12 @@ from datetime import date, datetime
 
 import psycopg
 
+from universe_pipeline.domain.completeness import CONFIRMATIONS
 from universe_pipeline.domain.errors import ACCESS_KINDS, FailureKind
 from universe_pipeline.domain.thresholds import TRAILING, TRAILING_DAYS
 
 COMMITTED = ("loaded", "empty", "quarantined")
 """States that are committed and materialized; a range load skips them."""
-
-EMPTY_CONFIRMATIONS = 3
-"""A session counts as empty after so many empty answers on different days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +118,7 @@ def record_empty_answer(
             """,
             {"session": session, "day": requested_at.date()},
         ).fetchone()
-        confirmed = row is not None and row[0] >= EMPTY_CONFIRMATIONS
+        confirmed = row is not None and row[0] >= CONFIRMATIONS
         if confirmed:
             connection.execute(
                 "UPDATE session_loads SET status = 'empty' WHERE date = %s", (session,)
@@ -131,6 +129,14 @@ def record_empty_answer(
                 (session,),
             )
     return confirmed
+
+
+def with_status(connection: psycopg.Connection, statuses: Sequence[str]) -> set[date]:
+    """Every session that has one of `statuses`."""
+    rows = connection.execute(
+        "SELECT date FROM session_loads WHERE status = ANY (%s)", (list(statuses),)
+    )
+    return {row[0] for row in rows}
 
 
 def quarantined(connection: psycopg.Connection, sessions: Sequence[date]) -> set[date]:

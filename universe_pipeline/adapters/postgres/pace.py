@@ -228,5 +228,5 @@ def _take(database: psycopg.Connection, given: tuple[float, int, float]) -> _Tur
     slot, seconds, was_ahead = row
     turn = _Turn(slot, time.monotonic() + float(seconds))  # read after it was given: not too early
     if was_ahead:
-        database.execute(_REBASE_SLOTS)  # the others too: each would wait anew at every look
+        database.execute(_REBASE_SLOTS)  # the others too: each look would begin their wait again
     return turn
