@@ -7,13 +7,11 @@ from datetime import date
 
 from universe_pipeline.adapters.postgres import loads, refused
 from universe_pipeline.adapters.postgres.connection import Connection, Database
-from universe_pipeline.adapters.postgres.failures import open_failures
 from universe_pipeline.adapters.postgres.refused import OpenRefusal
 from universe_pipeline.cli.exits import DONE
 from universe_pipeline.cli.load import Plan, carry_out, open_for_loading
 from universe_pipeline.cli.symbol_loads import repair
 from universe_pipeline.cli.terminal import note, result
-from universe_pipeline.domain.errors import FailureKind
 from universe_pipeline.loading import approvals
 from universe_pipeline.settings import settings
 
@@ -36,15 +34,15 @@ def approve_session(database: Database, session: date, reason: str, by: str) -> 
 
 
 def approve_symbol(database: Database, symbol: str, reason: str, by: str) -> int:
-    """Store the smaller answer about a symbol that was refused.
+    """Store the smaller answer about a symbol that was refused last, over the range of that one.
 
     Raises:
         UsageError: none was.
     """
     with database.connect() as connection:
-        subject = refused.of_symbol(symbol)
-        result(described(approvals.approve_refused(connection, subject, reason, by)))
-        start, end = _refused_range(connection, symbol)
+        approved = approvals.approve_refused(connection, refused.of_symbol(symbol), reason, by)
+    result(described(approved))
+    start, end = approved.subject.span
     if settings().polygon_api_key is None:
         return _not_asked(f"universe repair --symbols {symbol} --start {start} --end {end}")
     return repair([symbol], start, end)
@@ -81,13 +79,3 @@ def _store_session(session: date, reason: str, by: str) -> int:
         # So few rows are unusual, too: it is this answer that the person took for right.
         _give_to_readers(connection, session, reason, by)
     return carry_out(database, plan, [])
-
-
-def _refused_range(connection: Connection, symbol: str) -> tuple[date, date]:
-    """The range that the newest refused answer was asked for: each one is a failure as well."""
-    days = [
-        (one.day, one.until)
-        for one in open_failures(connection)
-        if one.symbol == symbol and one.kind == FailureKind.COLLAPSED
-    ]
-    return next((first, last) for first, last in reversed(days) if first and last)

@@ -293,7 +293,8 @@ def _refusal(
     connection: Connection, asked: _Asked, short: Shortfall, run_id: str | None
 ) -> VendorError | None:
     """Why an answer that lacks so much is not believed; None if it is."""
-    subject, answer = refused.of_symbol(asked.symbol), short.on(asked.requested_at.date())
+    subject = refused.of_symbol(asked.symbol, asked.sessions[0], asked.sessions[-1])
+    answer = short.on(asked.requested_at.date())
     if refused.believe_or_refuse(connection, subject, answer, run_id):
         return None
     changed = "What came is stored" if short.proven else "Nothing stored was changed"
@@ -306,11 +307,11 @@ def _refusal(
 
 
 def _forget_failures(connection: Connection, asked: _Asked, *, is_whole: bool) -> None:
-    """The answer is stored: what failed or was refused before counts no more."""
+    """The answer is stored: what failed or was refused within its range counts no more."""
     if is_whole:
         keys = [day.isoformat() for day in asked.sessions]
         refused.close(connection, refused.of_symbol(asked.symbol), keys)
-    failures.resolve_symbol_failures(connection, asked.symbol)
+    failures.resolve_symbol_failures(connection, asked.symbol, asked.sessions)
 
 
 def _record(connection: Connection, asked: _Asked, error: VendorError, run_id: str | None) -> None:

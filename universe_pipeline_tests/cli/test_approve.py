@@ -192,6 +192,44 @@ def test_an_approved_answer_about_a_symbol_is_fetched_and_stored_at_once(
     assert "no refused answer about AAPL waits; waiting for approval: nothing" in again.err
 
 
+def test_the_range_that_was_refused_last_is_approved_and_fetched(
+    command: Command, connection: psycopg.Connection, vendor: SimulatedVendor
+) -> None:
+    command("historical", *BY_SYMBOL)
+    vendor.faults.add("empty", ticker="AAPL")
+    spring = ("--symbols", "AAPL", "--start", "2024-04-01", "--end", "2024-05-31")
+    winter = ("--symbols", "AAPL", "--start", "2024-01-02", "--end", "2024-01-31")
+    for asked in (winter, spring):
+        assert command("repair", *asked).code == 1
+    connection.execute("UPDATE data_fetch_errors SET resolved_at = now() WHERE date > '2024-03-31'")
+
+    without = command("approve", "AAPL", "--reason", "halted", POLYGON_API_KEY="")
+    approved = [command("approve", "AAPL", "--reason", "halted") for _ in range(3)]
+
+    assert without.code == 0
+    assert f"`universe repair {' '.join(spring)}` stores it" in without.err
+    assert [ended.code for ended in approved] == [0, 0, 2]
+    assert "AAPL: 0 bars in 44 sessions" in approved[0].out
+    assert "AAPL: 0 bars in 21 sessions" in approved[1].out
+    left = connection.execute("SELECT count(*), min(date)::text FROM daily_bars").fetchone()
+    assert left == (126 - 44 - 21, "2024-02-01")
+    assert command("errors").out.strip() == "no open errors"
+
+
+def test_an_approval_needs_no_open_error(
+    command: Command, connection: psycopg.Connection, vendor: SimulatedVendor
+) -> None:
+    command("historical", *BY_SYMBOL)
+    vendor.faults.add("empty", ticker="AAPL")
+    command("repair", *BY_SYMBOL)
+    connection.execute("UPDATE data_fetch_errors SET resolved_at = now()")
+
+    ended = command("approve", "AAPL", "--reason", "halted")
+
+    assert ended.code == 0
+    assert "AAPL: 0 bars in 126 sessions" in ended.out
+
+
 @pytest.mark.usefixtures("quarantined")
 def test_what_waits_is_named_where_nothing_about_it_does(
     command: Command, vendor: SimulatedVendor

@@ -12,6 +12,8 @@ from universe_pipeline.adapters.postgres.bars import Write
 from universe_pipeline.adapters.postgres.calendar import make_quarters
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.coverage import cover
+from universe_pipeline.adapters.postgres.failures import record_failure
+from universe_pipeline.domain.errors import FailureKind, RetryableError
 from universe_pipeline.domain.sessions import newest_closed, sessions_before, sessions_between
 from universe_pipeline.loading.by_symbol import SymbolOutcome, load_symbols, unasked
 from universe_pipeline.simulator.aggregates import PUBLISHED_AFTER
@@ -25,6 +27,8 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
 HALF = sessions_between(date(2024, 4, 1), date(2024, 9, 27))
 assert len(HALF) == 126
 AAPL = refused.of_symbol("AAPL")
+FIRST, SECOND = HALF[:63], HALF[63:]
+"""Ranges that have no session in common."""
 
 
 def load(
@@ -155,9 +159,105 @@ def test_a_whole_answer_over_other_sessions_leaves_the_refusal_open(
     still, open_still = list(refused.open_refusals(store)), open_errors(store)
     load(client, store)
 
-    assert still == [AAPL]
+    assert still == [refused.of_symbol("AAPL", HALF[0], HALF[62])]
     assert open_still == [("collapsed", "AAPL", HALF[0], HALF[62], True)]
     assert (refused.open_refusals(store), open_errors(store)) == ({}, [])
+
+
+def test_two_ranges_refused_on_the_same_days_are_both_believed_on_the_third(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor
+) -> None:
+    load(client, store)
+    vendor.faults.add("empty")
+    for day in (1, 2):
+        for asked in (FIRST, SECOND):
+            outcome = load(client, store, asked)
+            assert outcome.error is not None
+            assert f"this is day {day};" in outcome.error.message
+        next_day(store)
+
+    second = load(client, store, SECOND)
+    left, errors_left = list(refused.open_refusals(store)), open_errors(store)
+    first = load(client, store, FIRST)
+
+    assert second == first == SymbolOutcome("AAPL", Write(stored=0, revised=63))
+    assert left == [refused.of_symbol("AAPL", FIRST[0], FIRST[-1])]
+    assert errors_left == [("collapsed", "AAPL", FIRST[0], FIRST[-1], True)] * 2
+    assert (refused.open_refusals(store), open_errors(store)) == ({}, [])
+
+
+def test_an_approval_outlives_a_refusal_over_another_range(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor
+) -> None:
+    load(client, store)
+    vendor.faults.add("empty")
+    load(client, store, FIRST)
+    refused.approve(store, AAPL, "never traded", "a test")
+
+    second = load(client, store, SECOND)
+    first = load(client, store, FIRST)
+
+    assert second.error is not None
+    assert first == SymbolOutcome("AAPL", Write(stored=0, revised=63))
+    assert days_of(store) == list(SECOND)
+
+
+def test_a_refusal_over_a_part_and_one_over_the_whole_range_wait_apart(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor
+) -> None:
+    load(client, store)
+    vendor.faults.add("empty", times=2)
+    load(client, store)
+    load(client, store, FIRST)
+
+    load(client, store, FIRST)
+
+    assert list(refused.open_refusals(store)) == [refused.of_symbol("AAPL", HALF[0], HALF[-1])]
+    assert open_errors(store) == [("collapsed", "AAPL", HALF[0], HALF[-1], True)]
+
+
+def fail(connection: Connection, first: date, until: date | None) -> None:
+    error = RetryableError(FailureKind.TIMEOUT, "/v2/aggs", "too slow")
+    record_failure(connection, error, symbol="AAPL", day=first, until=until)
+
+
+def test_an_answer_resolves_what_failed_within_its_range_alone(
+    client: PolygonClient, store: Connection
+) -> None:
+    for first, until in (
+        (HALF[0], HALF[125]),
+        (HALF[63], HALF[83]),
+        (HALF[64], HALF[64]),
+        (HALF[62], HALF[83]),
+        (HALF[63], HALF[84]),
+        (HALF[83], None),  # of an older release
+        (HALF[84], None),
+    ):
+        fail(store, first, until)
+
+    load(client, store, HALF[63:84])
+    left = [row[2:4] for row in open_errors(store)]
+    load(client, store)
+
+    assert left == [
+        (HALF[0], HALF[125]),
+        (HALF[62], HALF[83]),
+        (HALF[63], HALF[84]),
+        (HALF[84], None),
+    ]
+    assert open_errors(store) == []
+
+
+def test_what_failed_is_resolved_as_far_back_as_the_plan_reaches(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor
+) -> None:
+    fail(store, HALF[0], HALF[-1])
+    vendor.faults.add("403_timeframe", session=HALF[62])
+
+    load(client, store)
+
+    assert days_of(store) == list(SECOND)
+    assert {row[:2] for row in open_errors(store)} == {("outside_plan", None)}
 
 
 def test_an_answer_with_nine_tenths_of_the_bars_is_whole(

@@ -1,6 +1,6 @@
 """`data_fetch_errors`: a row for every failure that outlived its retries."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -8,6 +8,7 @@ import psycopg
 
 from universe_pipeline.adapters.postgres.text import storable
 from universe_pipeline.domain.errors import ACCESS_KINDS, FailureKind, VendorError
+from universe_pipeline.domain.sessions import sessions_before
 
 _OF_SPLITS = "%/splits"
 """The paths of both endpoints of splits, whatever stands before them in the base URL."""
@@ -111,16 +112,41 @@ def resolve_split_failures(connection: psycopg.Connection) -> None:
     )
 
 
-def resolve_symbol_failures(connection: psycopg.Connection, symbol: str) -> None:
-    """Bars of the symbol have come in: its failures are history, but for what is still refused."""
+def resolve_symbol_failures(
+    connection: psycopg.Connection, symbol: str, sessions: Sequence[date]
+) -> None:
+    """Bars of the symbol have come in: failures over a range within theirs are history.
+
+    A refused answer is a failure until its refusal is closed, whatever range closes that. Nothing
+    is to be had before the answer where the plan does not reach back further.
+
+    Args:
+        connection: in the transaction of the bars.
+        symbol: the symbol.
+        sessions: what the stored answer was asked for, in order.
+    """
+    first = sessions[0]
     connection.execute(
         """
-        UPDATE data_fetch_errors SET resolved_at = now()
-        WHERE symbol = %(symbol)s AND resolved_at IS NULL AND (kind <> %(collapsed)s OR NOT EXISTS (
-            SELECT FROM refused_answers
-            WHERE dataset = 'symbol_bars' AND symbol = %(symbol)s AND stored_at IS NULL))
+        UPDATE data_fetch_errors e SET resolved_at = now()
+        WHERE symbol = %(symbol)s AND resolved_at IS NULL AND CASE
+            WHEN kind = %(collapsed)s AND until IS NOT NULL THEN NOT EXISTS (
+                SELECT FROM refused_answers a
+                WHERE a.dataset = 'symbol_bars' AND a.symbol = e.symbol AND a.stored_at IS NULL
+                  AND a.first_date = e.date AND a.last_date = e.until)
+            ELSE coalesce(until, date) <= %(last)s AND (date >= %(first)s OR (
+                SELECT max(date) FROM data_fetch_errors
+                WHERE kind = %(outside)s AND resolved_at IS NULL) >= %(before)s)
+            END
         """,
-        {"symbol": storable(symbol), "collapsed": FailureKind.COLLAPSED.value},
+        {
+            "symbol": storable(symbol),
+            "collapsed": FailureKind.COLLAPSED.value,
+            "outside": FailureKind.OUTSIDE_PLAN.value,
+            "before": min(sessions_before(first, 1), default=first),
+            "first": first,
+            "last": sessions[-1],
+        },
     )
 
 

@@ -22,11 +22,25 @@ from universe_pipeline.domain.completeness import (
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What an answer is about: a whole list, one session, or one symbol's bars."""
+    """What an answer is about: a whole list, one session, or one symbol's bars over a range."""
 
     dataset: str
     session: date | None = None
     symbol: str | None = None
+    first: date | None = None
+    """The first session that was asked for of the symbol."""
+    last: date | None = None
+
+    @property
+    def span(self) -> tuple[date, date]:
+        """The range that was asked for of a symbol.
+
+        Raises:
+            LookupError: it is about something else, or about any range.
+        """
+        if self.first is None or self.last is None:
+            raise LookupError(f"{self} has no range")
+        return self.first, self.last
 
     def __str__(self) -> str:
         """As `universe approve` takes it."""
@@ -42,11 +56,14 @@ def of_session(session: date) -> Subject:
     return Subject("session", session)
 
 
-def of_symbol(symbol: str) -> Subject:
-    """The per-symbol answers of a symbol, whatever range they are about."""
-    return Subject("symbol_bars", symbol=storable(symbol))
+def of_symbol(symbol: str, first: date | None = None, last: date | None = None) -> Subject:
+    """The per-symbol answers of a symbol over a range; without one, whatever range it is."""
+    return Subject("symbol_bars", symbol=storable(symbol), first=first, last=last)
 
 
+_SUBJECT = "dataset, date, symbol, first_date, last_date"
+
+# Refusals of all ranges of a symbol: what they lack says whether they are about the same bars.
 _IS_OPEN = """
     dataset = %(dataset)s AND date IS NOT DISTINCT FROM %(date)s
     AND symbol IS NOT DISTINCT FROM %(symbol)s AND stored_at IS NULL
@@ -54,7 +71,13 @@ _IS_OPEN = """
 
 
 def _given(subject: Subject) -> dict[str, Any]:
-    return {"dataset": subject.dataset, "date": subject.session, "symbol": subject.symbol}
+    return {
+        "dataset": subject.dataset,
+        "date": subject.session,
+        "symbol": subject.symbol,
+        "first": subject.first,
+        "last": subject.last,
+    }
 
 
 def believe_or_refuse(
@@ -62,17 +85,18 @@ def believe_or_refuse(
 ) -> bool:
     """Whether a short answer may be stored; one that may not is recorded for the days to come.
 
-    The caller stores a believed answer and then calls `close`, in the same transaction.
+    Each range of a symbol has a row of its own. The caller stores a believed answer and then calls
+    `close`, in the same transaction.
     """
     if is_believed(answer, _refused(connection, subject)):
         return True
     connection.execute(
-        """
+        f"""
         INSERT INTO refused_answers
-            (dataset, date, symbol, answered_on, rows, expected, missing, run_id)
-        VALUES (%(dataset)s, %(date)s, %(symbol)s, %(day)s, %(rows)s, %(expected)s, %(missing)s,
-                %(run_id)s)
-        ON CONFLICT (dataset, date, symbol, answered_on, stored_at) DO UPDATE SET
+            ({_SUBJECT}, answered_on, rows, expected, missing, run_id)
+        VALUES (%(dataset)s, %(date)s, %(symbol)s, %(first)s, %(last)s, %(day)s, %(rows)s,
+                %(expected)s, %(missing)s, %(run_id)s)
+        ON CONFLICT ({_SUBJECT}, answered_on, stored_at) DO UPDATE SET
             rows = excluded.rows, expected = excluded.expected, missing = excluded.missing,
             refused_at = excluded.refused_at, run_id = excluded.run_id,
             reason = NULL, approved_by = NULL, approved_at = NULL
@@ -104,7 +128,7 @@ def _refused(connection: psycopg.Connection, subject: Subject) -> list[Refused]:
 def days_refused(connection: psycopg.Connection, subject: Subject) -> int:
     """On how many different days answers about `subject` have been refused so far."""
     row = connection.execute(
-        f"SELECT count(*) FROM refused_answers WHERE {_IS_OPEN}", _given(subject)
+        f"SELECT count(DISTINCT answered_on) FROM refused_answers WHERE {_IS_OPEN}", _given(subject)
     ).fetchone()
     return row[0] if row else 0
 
@@ -157,18 +181,18 @@ class OpenRefusal:
     approved: bool
 
 
-_NEWEST = """
-    SELECT DISTINCT ON (dataset, date, symbol) dataset, date, symbol, rows, expected, refused_at,
-           count(*) OVER (PARTITION BY dataset, date, symbol), approved_at IS NOT NULL
+_NEWEST = f"""
+    SELECT DISTINCT ON ({_SUBJECT}) {_SUBJECT}, rows, expected, refused_at,
+           count(*) OVER (PARTITION BY {_SUBJECT}), approved_at IS NOT NULL
     FROM refused_answers WHERE stored_at IS NULL
-    ORDER BY dataset, date, symbol, answered_on DESC
+    ORDER BY {_SUBJECT}, answered_on DESC
     """
 
 
 def open_refusals(connection: psycopg.Connection) -> Mapping[Subject, OpenRefusal]:
     """The newest refused answer about each subject that still waits to be believed."""
     found = [
-        OpenRefusal(Subject(*row[:3]), *row[3:]) for row in connection.execute(_NEWEST).fetchall()
+        OpenRefusal(Subject(*row[:5]), *row[5:]) for row in connection.execute(_NEWEST).fetchall()
     ]
     return {one.subject: one for one in found}
 
@@ -178,16 +202,18 @@ def approve(
 ) -> OpenRefusal | None:
     """Approve the newest refused answer about `subject`; None if none waits.
 
-    The approval holds for an answer that lacks the same rows, once.
+    The approval holds for an answer that lacks the same rows, once. Of a symbol it is the newest
+    over any range, and what is given back names the range.
     """
     with connection.transaction():
-        connection.execute(
+        row = connection.execute(
             f"""
             UPDATE refused_answers SET
                 reason = %(reason)s, approved_by = %(by)s, approved_at = clock_timestamp()
             WHERE id = (SELECT id FROM refused_answers WHERE {_IS_OPEN}
-                        ORDER BY answered_on DESC LIMIT 1)
+                        ORDER BY answered_on DESC, refused_at DESC, id DESC LIMIT 1)
+            RETURNING {_SUBJECT}
             """,
             {**_given(subject), "reason": storable(reason), "by": storable(approved_by)},
-        )
-        return open_refusals(connection).get(subject)
+        ).fetchone()
+        return open_refusals(connection)[Subject(*row)] if row else None

@@ -143,5 +143,5 @@ def write_symbol(connection: Connection, answer: EncodedSymbol, run_id: str | No
     at = answer.requested_at
     with locked_symbol(connection, answer.symbol, answer.sessions, at) as writable:
         write = write_symbol_locked(connection, answer, writable, run_id)
-        resolve_symbol_failures(connection, answer.symbol)
+        resolve_symbol_failures(connection, answer.symbol, answer.sessions)
     return write

@@ -3,6 +3,7 @@
 from datetime import date
 
 import psycopg
+import pytest
 
 from universe_pipeline.adapters.postgres import refused
 from universe_pipeline.adapters.postgres.connection import Database
@@ -10,6 +11,10 @@ from universe_pipeline.domain.completeness import ShortAnswer
 
 A_THIRD = frozenset({"AAPL", "BCpC", "MSFT"})
 SESSION = refused.of_session(date(2024, 1, 2))
+JANUARY = refused.of_symbol("AAPL", date(2024, 1, 2), date(2024, 1, 31))
+FEBRUARY = refused.of_symbol("AAPL", date(2024, 2, 1), date(2024, 2, 29))
+QUARTER = refused.of_symbol("AAPL", date(2024, 1, 2), date(2024, 3, 28))
+OF_JANUARY, OF_FEBRUARY = frozenset({"2024-01-02"}), frozenset({"2024-02-01"})
 
 
 def short(day: int, missing: frozenset[str] = A_THIRD) -> ShortAnswer:
@@ -31,9 +36,56 @@ def test_subjects_are_counted_apart(database: Database) -> None:
     with database.connect() as connection:
         answered(connection, SESSION, 1, 2)
         assert answered(connection, refused.of_session(date(2024, 1, 3)), 3) == [False]
-        assert answered(connection, refused.of_symbol("AAPL"), 3) == [False]
+        assert answered(connection, JANUARY, 3) == [False]
         assert answered(connection, refused.SPLITS, 3) == [False]
         assert answered(connection, SESSION, 3) == [True]
+
+
+def test_each_range_of_a_symbol_keeps_a_row_a_day(database: Database) -> None:
+    with database.connect() as connection:
+        for day in (1, 2):
+            for subject, missing in ((JANUARY, OF_JANUARY), (FEBRUARY, OF_FEBRUARY)):
+                answer = short(day, missing)
+                assert not refused.believe_or_refuse(connection, subject, answer, None)
+                assert refused.days_alike(connection, subject, answer) == day
+        waiting = refused.open_refusals(connection)
+        assert {one: waiting[one].days for one in waiting} == {JANUARY: 2, FEBRUARY: 2}
+        assert refused.believe_or_refuse(connection, FEBRUARY, short(3, OF_FEBRUARY), None)
+        refused.close(connection, FEBRUARY, OF_FEBRUARY)
+        assert list(refused.open_refusals(connection)) == [JANUARY]
+        assert refused.believe_or_refuse(connection, JANUARY, short(3, OF_JANUARY), None)
+
+
+def test_the_same_bars_missing_from_a_wider_range_confirm_each_other(database: Database) -> None:
+    with database.connect() as connection:
+        for day, subject in ((1, JANUARY), (1, QUARTER), (2, QUARTER)):
+            answer = short(day, OF_JANUARY)
+            assert not refused.believe_or_refuse(connection, subject, answer, None)
+        assert refused.believe_or_refuse(connection, JANUARY, short(3, OF_JANUARY), None)
+        refused.close(connection, JANUARY, OF_JANUARY)
+        assert refused.open_refusals(connection) == {}
+
+
+def test_the_newest_range_of_a_symbol_is_approved(database: Database) -> None:
+    with database.connect() as connection:
+        for subject, missing in ((JANUARY, OF_JANUARY), (FEBRUARY, OF_FEBRUARY)):
+            refused.believe_or_refuse(connection, subject, short(1, missing), None)
+        newest = refused.approve(connection, refused.of_symbol("AAPL"), "right", "ada")
+        # A range that is refused again on the same day is the newest, though its row is older.
+        refused.believe_or_refuse(connection, JANUARY, short(1, OF_JANUARY), None)
+        again = refused.approve(connection, refused.of_symbol("AAPL"), "right", "ada")
+        assert newest is not None
+        assert newest.subject == FEBRUARY
+        assert again is not None
+        assert again.subject.span == (date(2024, 1, 2), date(2024, 1, 31))
+        approved = refused.open_refusals(connection)
+        assert [approved[one].approved for one in (JANUARY, FEBRUARY)] == [True, True]
+
+
+def test_only_answers_about_a_range_have_one() -> None:
+    for subject in (SESSION, refused.SPLITS, refused.of_symbol("AAPL")):
+        with pytest.raises(LookupError, match=f"{subject} has no range"):
+            _ = subject.span
 
 
 def test_an_answer_that_is_stored_starts_the_count_again(database: Database) -> None:

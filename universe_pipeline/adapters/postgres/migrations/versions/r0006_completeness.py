@@ -11,6 +11,8 @@ CREATE TABLE refused_answers (
     dataset     text NOT NULL CHECK (dataset IN ('symbols', 'splits', 'session', 'symbol_bars')),
     date        date,
     symbol      text COLLATE "C",
+    first_date  date,
+    last_date   date,
     answered_on date NOT NULL,
     rows        integer NOT NULL,
     expected    integer NOT NULL,
@@ -22,11 +24,15 @@ CREATE TABLE refused_answers (
     approved_at timestamptz,
     stored_at   timestamptz,
     CHECK ((dataset = 'session') = (date IS NOT NULL)),
-    CHECK ((dataset = 'symbol_bars') = (symbol IS NOT NULL)),
-    UNIQUE NULLS NOT DISTINCT (dataset, date, symbol, answered_on, stored_at)
+    CHECK (num_nulls(symbol, first_date, last_date)
+           = CASE dataset WHEN 'symbol_bars' THEN 0 ELSE 3 END),
+    UNIQUE NULLS NOT DISTINCT
+        (dataset, date, symbol, first_date, last_date, answered_on, stored_at)
 );
 COMMENT ON TABLE refused_answers IS
     'Answers too small to replace what is stored: one row a day until an answer is stored.';
+COMMENT ON COLUMN refused_answers.first_date IS
+    'the first session that was asked for of a symbol; each range has rows of its own';
 COMMENT ON COLUMN refused_answers.missing IS
     'keys of the stored rows that the answer lacks: symbols, or dates of a symbol''s bars';
 COMMENT ON COLUMN refused_answers.stored_at IS
