@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
@@ -126,3 +127,43 @@ def test_a_small_load_keeps_what_a_verification_found_elsewhere(
 
     run = instance.get_runs(dg.RunsFilter(job_name="historical_load"), limit=1)[0].run_id
     assert evaluations(instance, run)["daily_bars_have_consistent_ohlc"].passed
+
+
+Verified = Callable[..., dg.AssetCheckEvaluation]
+
+
+@pytest.fixture
+def repaired(command: Command, connection: Connection, instance: dg.DagsterInstance) -> Verified:
+    """Verifies a span, after a verification found 60 broken bars of a week, mended since."""
+
+    def verified(*span: str) -> dg.AssetCheckEvaluation:
+        command("verify", *span)
+        run = instance.get_runs(dg.RunsFilter(job_name="verification"), limit=1)[0].run_id
+        return evaluations(instance, run)["daily_bars_have_consistent_ohlc"]
+
+    command("historical", "--start", "2024-06-17", "--end", "2024-06-28")
+    connection.execute(
+        "CREATE TEMP TABLE as_loaded AS SELECT symbol, date, high FROM daily_bars"
+        " WHERE date >= '2024-06-24' ORDER BY date, symbol LIMIT 60"
+    )
+    of_loaded = "FROM as_loaded l WHERE (l.symbol, l.date) = (b.symbol, b.date)"
+    connection.execute(f"UPDATE daily_bars b SET high = low / 2 {of_loaded}")
+    assert verified().metadata["offenders"].value == 60
+    connection.execute(f"UPDATE daily_bars b SET high = l.high {of_loaded}")
+    return verified
+
+
+def test_a_verification_of_everything_is_green_as_soon_as_it_finds_nothing(
+    repaired: Verified,
+) -> None:
+    check = repaired()
+
+    assert (check.passed, check.description, EARLIER in check.metadata) == (True, None, False)
+
+
+def test_verifications_of_another_week_end_nothing(repaired: Verified) -> None:
+    week = ("--start", "2024-06-17", "--end", "2024-06-21")
+
+    told = [repaired(*week).description, repaired(*week).description]
+
+    assert told == ["nothing in this run; 60 found before still stand"] * 2

@@ -1,7 +1,9 @@
 """What still stands of earlier judgements: offenders that nothing has judged again since.
 
 A load judges its own sessions. So an offender stands until a verification over its day no longer
-finds it, or until its session (or its symbol on that day) has been fetched again.
+finds it, or until its session (or its symbol on that day) has been fetched again. An offender
+without a day, or one that no judgement listed, stands until a verification of the whole range in
+which it was found.
 """
 
 from collections import defaultdict
@@ -12,10 +14,10 @@ from typing import Any
 
 import psycopg
 
-from universe_pipeline.domain.quality.rules import RULES, SESSIONS_USABLE
+from universe_pipeline.domain.quality.rules import RULES, SESSIONS_USABLE, Severity
 
-_RUNS = 30
-"""The newest loads and verifications that are looked at: some six weeks of daily updates."""
+_STANDING_RULES = [rule.name for rule in RULES if rule.severity is not Severity.INFO]
+"""What breaks another rule is no fault, and nothing would end what broke a rule of old."""
 
 _ENDED_BY_APPROVAL = {rule.name for rule in RULES if rule.quarantines} | {SESSIONS_USABLE.name}
 
@@ -39,6 +41,7 @@ class _Row:
     rule: str
     severity: str
     judged_at: datetime
+    is_own: bool
     is_verification: bool
     first: date | None
     last: date | None
@@ -48,7 +51,7 @@ class _Row:
     def covers(self, day: date | None) -> bool:
         """Whether an offender of that day, if it still broke the rule, would be found again."""
         if self.first is None or self.last is None or day is None:
-            return True
+            return False
         return self.first <= day <= self.last
 
 
@@ -59,10 +62,11 @@ def standing(
 
     Args:
         connection: to read.
-        without: a run whose results do not count.
+        without: a run whose offenders do not count; as a verification it ends older ones.
         judged: sessions whose offenders do not count.
     """
-    rows = [_Row(*row) for row in connection.execute(_NEWEST, {"runs": _RUNS, "without": without})]
+    wanted = {"rules": _STANDING_RULES, "without": without}
+    rows = [_Row(*row) for row in connection.execute(_NOT_REPLACED, wanted)]
     is_over = _ends(connection, rows, frozenset(judged))
     newer: dict[str, list[_Row]] = defaultdict(list)
     found: dict[str, Standing] = {}
@@ -75,33 +79,30 @@ def standing(
             and not any(each.covers(_day(one)) for each in newer[row.rule])
             and not is_over(row, one)
         ]
-        unlisted = 0 if newer[row.rule] else row.offenders - len(row.examples)
-        if kept or unlisted > 0:
+        unlisted = row.offenders - len(row.examples)
+        if not row.is_own and (kept or unlisted > 0):
             known = found.setdefault(row.rule, Standing(row.rule, row.severity, row.judged_at))
             known.count += len(kept) + max(0, unlisted)
             known.examples += kept
             seen.update((row.rule, one["date"], one["symbol"]) for one in kept)
-        if row.is_verification or row.first is None:
+        if row.is_verification:
             newer[row.rule].append(row)
     return found
 
 
-_NEWEST = """
-    WITH told AS (
-        SELECT coalesce(run_id, id::text) AS run, max(judged_at) AS judged_at, occasion
-        FROM rule_results GROUP BY 1, 3
-    ), newest AS (
-        (SELECT * FROM told ORDER BY judged_at DESC LIMIT %(runs)s)
-        UNION
-        (SELECT * FROM told WHERE occasion = 'verification' ORDER BY judged_at DESC LIMIT 20)
-    )
-    SELECT rule, severity, r.judged_at, occasion = 'verification', first_date, last_date,
-           offenders, examples
-    FROM rule_results r JOIN newest USING (occasion)
-    WHERE newest.run = coalesce(r.run_id, r.id::text)
-      AND r.run_id IS DISTINCT FROM %(without)s
-    ORDER BY r.judged_at DESC, r.id DESC
+_NOT_REPLACED = """
+    SELECT rule, severity, judged_at, coalesce(run_id = %(without)s, false),
+           occasion = 'verification', first_date, last_date, offenders, examples
+    FROM rule_results r
+    WHERE rule = ANY (%(rules)s) AND (offenders > 0 OR occasion = 'verification')
+      AND NOT EXISTS (
+        SELECT FROM rule_results newer
+        WHERE newer.rule = r.rule AND (newer.judged_at, newer.id) > (r.judged_at, r.id)
+          AND (newer.first_date IS NULL OR newer.occasion = 'verification'
+               AND newer.first_date <= r.first_date AND newer.last_date >= r.last_date))
+    ORDER BY judged_at DESC, id DESC
     """
+"""The results whose whole range, or list, no later one judged: however many loads ran since."""
 
 
 def _day(example: dict[str, Any]) -> date | None:

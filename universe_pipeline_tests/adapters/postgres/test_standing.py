@@ -7,7 +7,12 @@ from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.standing import standing
 from universe_pipeline.adapters.postgres.verdicts import record_results
 from universe_pipeline.domain.quality.findings import Finding, Offender, listed
-from universe_pipeline.domain.quality.rules import NO_GAPS, ROW_COUNT_PLAUSIBLE, SYMBOLS_UNIQUE
+from universe_pipeline.domain.quality.rules import (
+    NO_GAPS,
+    ROW_COUNT_PLAUSIBLE,
+    SOME_END,
+    SYMBOLS_UNIQUE,
+)
 from universe_pipeline_tests.adapters.postgres.session_answers import (
     A_DAY,
     JULY_1,
@@ -101,3 +106,71 @@ def test_offenders_that_are_not_listed_are_counted(store: Connection):
     record(store, "verification", (JULY_1, JULY_5), [Finding(NO_GAPS, 80, gaps(JULY_1).worst)], "x")
 
     assert stands(store) == {"series_have_no_gaps": 80}
+
+
+def many(count: int, *days: date) -> Finding:
+    """So many gaps, of which those of `days` are listed."""
+    return Finding(NO_GAPS, count, gaps(*days).worst)
+
+
+NONE_ENDS = listed(SOME_END, [Offender(None, None, "no symbol ends")])
+
+
+def test_a_verification_itself_ends_what_it_judged_again(store: Connection):
+    record(store, "verification", (JULY_1, JULY_5), [many(5_000, JULY_1), NONE_ENDS], "first")
+    assert stands(store) == {"series_have_no_gaps": 5_000, "some_symbols_end": 1}
+
+    clean = [gaps(), listed(SOME_END, [])]
+    record(store, "verification", (JULY_1, JULY_5), clean, "second")
+
+    assert stands(store, JULY_1, JULY_2, JULY_3, JULY_5, without="second") == {}
+    assert stands(store) == {}
+
+
+def test_a_verification_that_finds_less_leaves_nothing_of_the_one_before(store: Connection):
+    record(store, "verification", (JULY_1, JULY_5), [many(5_000, JULY_1)], "first")
+    record(store, "verification", (JULY_1, JULY_5), [many(70, JULY_2)], "second")
+
+    assert stands(store, without="second") == {}
+    assert stands(store) == {"series_have_no_gaps": 70}
+
+
+def test_a_verification_of_a_part_ends_only_what_is_listed_inside(store: Connection):
+    whole = [many(5_000, JULY_1, JULY_2, JULY_3), NONE_ENDS]
+    record(store, "verification", (JULY_1, JULY_5), whole, "whole")
+    clean = [gaps(), listed(SOME_END, [])]
+    record(store, "verification", (JULY_2, JULY_5), clean, "part")
+
+    left = {"series_have_no_gaps": 4_998, "some_symbols_end": 1}
+    assert stands(store, JULY_2, JULY_3, JULY_5, without="part") == left
+    assert stands(store) == left
+
+    record(store, "verification", (JULY_1, JULY_5), clean, "all of it")
+
+    assert stands(store) == {}
+
+
+def test_a_load_ends_nothing_of_its_range_that_is_not_listed(store: Connection):
+    record(store, "verification", (JULY_1, JULY_5), [many(80, JULY_1), NONE_ENDS], "whole")
+    record(store, "load", (JULY_1, JULY_5), [gaps(), listed(SOME_END, [])], "load")
+
+    left = {"series_have_no_gaps": 79, "some_symbols_end": 1}
+    assert stands(store, JULY_1, JULY_2, JULY_3, JULY_5, without="load") == left
+
+
+def test_findings_of_a_load_stand_however_many_loads_follow(store: Connection):
+    record(store, "load", (JULY_1, JULY_1), [gaps(JULY_1)], "first")
+    for number in range(40):
+        record(store, "load", (JULY_5, JULY_5), [gaps()], f"later {number}")
+    assert stands(store) == {"series_have_no_gaps": 1}
+
+    record(store, "verification", (JULY_1, JULY_5), [gaps()], "whole")
+
+    assert stands(store) == {}
+
+
+def test_no_finding_of_a_rule_that_is_judged_no_more_stands(store: Connection):
+    record(store, "load", (JULY_1, JULY_1), [gaps(JULY_1)], "load")
+    store.execute("UPDATE rule_results SET rule = 'a_rule_of_old'")
+
+    assert stands(store) == {}
