@@ -9,6 +9,7 @@ from rich.table import Table
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres.asked import Asked, Lacking, ever_asked, lacking
 from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.adapters.postgres.failures import open_failures
 from universe_pipeline.adapters.postgres.verdicts import Result
 from universe_pipeline.cli.terminal import result, table, verdict
 from universe_pipeline.domain.quality.rules import RULES, Rule, Severity
@@ -102,8 +103,10 @@ def sentence(
         _count(severities.get(severity, 0), what)
         for severity, what in ((Severity.ERROR, "error"), (Severity.WARN, "warning"))
     )
+    failed = len(open_failures(connection))
+    open_errors = f"; {_count(failed, 'failed request')} open (`universe errors`)" if failed else ""
     return (
-        f"{_completeness(asked, sessions, lacks, newest)}; {counted}; "
+        f"{_completeness(asked, sessions, lacks, newest)}; {counted}{open_errors}; "
         f"next session {following:%A %Y-%m-%d}"
     )
 

@@ -7,7 +7,7 @@ cannot be used stays as it is; and lists that lack many of the stored symbols ar
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import polars as pl
@@ -41,6 +41,9 @@ OPTIONAL = tuple(name for name in SYMBOL_SCHEMA if name not in ("symbol", "activ
 
 _TEXTS = tuple(name for name in OPTIONAL if SYMBOL_SCHEMA[name] == pl.String())
 _COMPANY = ("cik", "composite_figi")
+
+_LATE = timedelta(days=30)
+"""So long after it was delisted a symbol may still have stood in the list of active ones."""
 
 _FEW_UNUSABLE = 10
 """So many unusable rows cost themselves alone, however short the list is."""
@@ -241,21 +244,29 @@ def _nameless(
 
 
 def shortage(
-    lists: Sequence[TickerList], found: Universe, known: pl.DataFrame, day: date
+    lists: Sequence[TickerList],
+    found: Universe,
+    known: pl.DataFrame,
+    day: date,
+    since: date | None = None,
 ) -> Shortage | None:
     """What makes the lists too small to replace what is stored; None if they are whole.
 
-    At least 90 % of the stored active symbols must stand in either list (in that of delisted ones
-    with a date: two lists that were swapped have none), and as many of the delisted ones that were
-    listed before; and at least 90 % of each list's rows must be usable.
+    At least 90 % of the stored active symbols must stand in either list, and as many of the
+    delisted ones that were listed before; and at least 90 % of each list's rows must be usable. In
+    the list of delisted ones an active symbol counts with a date since it was last active: two
+    lists that were swapped have none, or older ones.
 
     Args:
         lists: both, with what cannot be used.
         found: their usable rows.
         known: `KNOWN_SCHEMA`.
-        day: UTC day of the request.
+        day: day of the request in New York.
+        since: day of the newest lists that are stored.
     """
-    dated = found.symbols.filter(pl.col("active") | pl.col("delisted_date").is_not_null())["symbol"]
+    earliest = date.min if since is None else since - _LATE
+    is_delisted_since = (pl.col("delisted_date") >= earliest).fill_null(value=False)
+    dated = found.symbols.filter(pl.col("active") | is_delisted_since)["symbol"]
     parts = [
         _Part("active", known.filter("active")["symbol"], dated),
         _Part(

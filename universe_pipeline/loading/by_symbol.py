@@ -29,6 +29,7 @@ from universe_pipeline.domain.bars import (
     Nothing,
     NotYetPublished,
 )
+from universe_pipeline.domain.completeness import day_of
 from universe_pipeline.domain.errors import AccessError, CollapsedError, FailureKind, VendorError
 from universe_pipeline.domain.sessions import (
     is_settled,
@@ -294,7 +295,7 @@ def _refusal(
 ) -> VendorError | None:
     """Why an answer that lacks so much is not believed; None if it is."""
     subject = refused.of_symbol(asked.symbol, asked.sessions[0], asked.sessions[-1])
-    answer = short.on(asked.requested_at.date())
+    answer = short.on(day_of(asked.requested_at))
     if refused.believe_or_refuse(connection, subject, answer, run_id):
         return None
     changed = "What came is stored" if short.proven else "Nothing stored was changed"

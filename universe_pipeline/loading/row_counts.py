@@ -49,7 +49,7 @@ def refusal(
     short = ShortAnswer(
         rows=answer.rows,
         expected=standing.measure,
-        missing=frozenset(reading.grouped_symbols(connection, answer.session) - held),
+        missing=frozenset(reading.symbols_on(connection, answer.session) - held),
         day=day_of(answer.requested_at),
     )
     subject = refused.of_session(answer.session)

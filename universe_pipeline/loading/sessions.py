@@ -17,6 +17,7 @@ from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.postgres import bars, copy_binary, failures, loads, verdicts
 from universe_pipeline.adapters.postgres.bars import EncodedSession, Standing, Write
 from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.adapters.postgres.verdicts import Approval
 from universe_pipeline.domain import quality
 from universe_pipeline.domain.bars import Bars, Failed, Nothing, NotYetPublished
 from universe_pipeline.domain.errors import (
@@ -248,19 +249,23 @@ def _store_rows(
     if row_counts.is_disbelieved(connection, standing, answer, doubted):
         loads.record_unstored(connection, session, "failed", at, run_id)
         return None, _collapsed(answer, "the sessions before hold far more")
-    keep = partial(
-        bars.write_locked, connection, standing, answer, run_id, quarantined=bool(doubted)
-    )
-    write = keep()
+    keep = partial(bars.write_locked, connection, standing, answer, run_id)
+    write = keep(quarantined=bool(doubted))
     if write.collapsed:
         refusal = row_counts.refusal(connection, standing, answer, fetched.bars, run_id)
         if refusal is not None:
             return write, _collapsed(answer, refusal)
-        write = keep(believed=True)
+        doubted = [doubt for doubt in doubted if not doubt.collapsed]
+        write = keep(quarantined=bool(doubted), believed=True)
+        verdicts.keep_approval(connection, Approval(session, *_BELIEVED), answer.content_hash, [])
     if doubted and not write.superseded:
         broken = [(doubt.rule, doubt.offender) for doubt in doubted]
         verdicts.record_broken(connection, broken, run_id)
     return write, None
+
+
+_BELIEVED = ("refused_answers: the same on three different days, or approved", "universe")
+"""Reason and author of the approval of a smaller answer: so few rows quarantine it no more."""
 
 
 def _doubts(

@@ -103,7 +103,9 @@ def _store(
     kept = unsure(lists, known)
     listed = pl.concat(each.rows for each in lists)
     found = resolve(listed.filter(~pl.col("symbol").is_in(list(kept))))
-    short = shortage(lists, found, known, day_of(taken_at))
+    newest = symbols.newest_snapshot(connection)
+    since = None if newest is None else day_of(newest.taken_at)
+    short = shortage(lists, found, known, day_of(taken_at), since)
     if short is not None:
         small = ShortList(refused.SYMBOLS, _TICKERS, short.answer, short.reasons)
         require_belief(connection, small, run_id)

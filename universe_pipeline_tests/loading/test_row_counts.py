@@ -301,3 +301,27 @@ def test_with_less_than_twenty_loaded_sessions_before_nothing_is_doubted(
     pretend(store, 10 * rows, sessions=19)
 
     assert load(client, store).state == "loaded"
+
+
+def test_bars_that_a_symbols_answer_replaced_still_count_for_a_later_answer(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor, rows: int
+):
+    """A repair of a third of the symbols must not lower what a whole answer is."""
+    load(client, store)
+    store.execute(
+        "UPDATE daily_bars SET source = 'symbol' WHERE symbol < 'M' AND date = %s", (JULY_2,)
+    )
+    store.execute(
+        "UPDATE session_loads SET content_hash = NULL, received = received - stored + left_over,"
+        " stored = left_over FROM (SELECT count(*) AS left_over FROM daily_bars"
+        " WHERE date = %s AND source = 'grouped') counted WHERE date = %s",
+        (JULY_2, JULY_2),
+    )
+    others = [row[0] for row in grouped(vendor, str(JULY_2)) if row[0] >= "M"]
+    vendor.faults.add("missing", endpoint="grouped", tickers=others[: rows // 5])
+
+    outcome = load(client, store)
+
+    assert outcome.error is not None
+    assert f"{rows:,} are stored. Nothing stored was changed." in outcome.error.message
+    assert len(symbols(store)) == rows

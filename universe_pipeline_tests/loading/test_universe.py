@@ -427,8 +427,8 @@ def test_a_page_that_was_lost_changes_nothing_though_nine_tenths_are_there(store
 
     assert before > 11_000
     assert message is not None
-    # Some symbols stand twice on the lost page, or on another one as well.
-    assert re.search(r"the lists lack 9\d\d of 12,\d{3} stored active symbols", message)
+    # Some symbols stand twice on the lost page.
+    assert re.search(r"the lists lack (9\d\d|1,000) of 12,\d{3} stored active symbols", message)
     assert actives(store) == before
 
 

@@ -90,6 +90,8 @@ class Standing:
     """None: it was never asked for."""
     is_refusing: bool
     """Whether short answers were refused since the one that is stored."""
+    answered: int
+    """Rows of the answer that is stored, also those that a symbol's answer replaced since."""
     holds_bars: bool
     """Whether the table holds bars of it, of whatever source."""
     usual_rows: float | None
@@ -98,7 +100,7 @@ class Standing:
     @property
     def measure(self) -> int:
         """The rows that a later answer must hold; those of a quarantined session prove nothing."""
-        return 0 if self.status == "quarantined" else self.stored
+        return 0 if self.status == "quarantined" else self.answered
 
 
 @contextmanager
@@ -117,7 +119,7 @@ def locked_session(connection: psycopg.Connection, session: date) -> Generator[S
             load = connection.execute(_LOCK_LOAD, (_ALTERED, session))
             held = connection.execute("SELECT FROM daily_bars WHERE date = %s LIMIT 1", (session,))
             median = loads.trailing_median(connection, session)
-        known: tuple[Any, ...] = load.fetchone() or (0, None, None, None, False)
+        known: tuple[Any, ...] = load.fetchone() or (0, None, None, None, False, 0)
         yield Standing(*known, holds_bars=bool(held.rowcount), usual_rows=median())
 
 
@@ -177,7 +179,8 @@ _LOCK_LOAD = """
                SELECT FROM broken_rules r WHERE r.date = l.date AND r.rule = ANY (%s)
            ) THEN content_hash END, fetched_at, status, EXISTS (
                SELECT FROM refused_answers a
-               WHERE a.dataset = 'session' AND a.date = l.date AND a.stored_at IS NULL)
+               WHERE a.dataset = 'session' AND a.date = l.date AND a.stored_at IS NULL),
+           greatest(answered, stored)
     FROM session_loads l WHERE date = %s FOR UPDATE
     """
 """Bars that were altered are not those of the fingerprint: an equal answer is written, too."""
@@ -390,12 +393,14 @@ def _record_session(
               AND (date = %(date)s OR date IS NOT NULL AND kind = ANY (%(access)s))
         )
         INSERT INTO session_loads AS l
-            (date, status, received, stored, rejected, revised, content_hash, final, source,
-             fetched_at, run_id, first_fetched_at)
-        VALUES (%(date)s, %(status)s, %(stored)s + %(rejected)s, %(stored)s, %(rejected)s,
-                %(revised)s, %(hash)s, %(settled)s, 'grouped', %(at)s, %(run_id)s, %(at)s)
+            (date, status, received, stored, answered, rejected, revised, content_hash, final,
+             source, fetched_at, run_id, first_fetched_at)
+        VALUES (%(date)s, %(status)s, %(stored)s + %(rejected)s, %(stored)s, %(answered)s,
+                %(rejected)s, %(revised)s, %(hash)s, %(settled)s, 'grouped', %(at)s,
+                %(run_id)s, %(at)s)
         ON CONFLICT (date) DO UPDATE SET
             status = excluded.status, received = excluded.received, stored = excluded.stored,
+            answered = excluded.answered,
             rejected = excluded.rejected, revised = excluded.revised, source = excluded.source,
             final = l.final OR excluded.final OR coalesce(
                 l.content_hash = excluded.content_hash
@@ -411,6 +416,7 @@ def _record_session(
             "date": answer.session,
             "status": write.status,
             "stored": write.stored,
+            "answered": answer.rows,
             "rejected": write.rejected,
             "revised": write.revised,
             "hash": answer.content_hash if write.stored == answer.rows else None,

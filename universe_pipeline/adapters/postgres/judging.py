@@ -20,6 +20,7 @@ class StoredLoad:
     session: date
     status: str
     received: int
+    """Rows of the answer, also those that a symbol's answer replaced since."""
     stored: int
     rejected: int
     content_hash: str | None
@@ -37,8 +38,8 @@ def stored_loads(connection: psycopg.Connection) -> dict[date, StoredLoad]:
     """Every session whose rows are stored, in order."""
     rows = connection.execute(
         """
-        SELECT l.date, l.status, l.received, l.stored, l.rejected, l.content_hash,
-               l.fetched_at, EXISTS (
+        SELECT l.date, l.status, greatest(l.answered, l.stored) + l.rejected, l.stored,
+               l.rejected, l.content_hash, l.fetched_at, EXISTS (
             SELECT FROM session_approvals a
             WHERE a.date = l.date AND a.content_hash = l.content_hash)
         FROM session_loads l WHERE l.status IN ('loaded', 'quarantined') ORDER BY l.date

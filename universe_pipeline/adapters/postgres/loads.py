@@ -152,8 +152,8 @@ def trailing_median(connection: psycopg.Connection, session: date) -> Callable[[
     """
     asked = connection.execute(
         """
-        SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY stored) FROM (
-            SELECT stored FROM session_loads
+        SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY rows) FROM (
+            SELECT greatest(answered, stored) AS rows FROM session_loads
             WHERE date < %(session)s AND date > %(session)s - %(days)s AND status = 'loaded'
             ORDER BY date DESC LIMIT %(sessions)s
         ) before

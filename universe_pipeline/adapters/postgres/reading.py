@@ -19,11 +19,9 @@ def session_bars(connection: psycopg.Connection, sessions: Sequence[date]) -> pl
     return pl.DataFrame(rows, schema=DATED_BAR_SCHEMA, orient="row")
 
 
-def grouped_symbols(connection: psycopg.Connection, session: date) -> set[str]:
-    """The symbols of the session's grouped answer, as it is stored."""
-    rows = connection.execute(
-        "SELECT symbol FROM daily_bars WHERE date = %s AND source = 'grouped'", (session,)
-    )
+def symbols_on(connection: psycopg.Connection, session: date) -> set[str]:
+    """The symbols with a bar of the session, of whatever source."""
+    rows = connection.execute("SELECT symbol FROM daily_bars WHERE date = %s", (session,))
     return {row[0] for row in rows}
 
 

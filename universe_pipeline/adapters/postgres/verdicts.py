@@ -223,16 +223,23 @@ def approve(connection: psycopg.Connection, approval: Approval, content_hash: st
             (session,),
         ).fetchall()
         rules = sorted(row[0] for row in broken)
-        connection.execute(
-            "INSERT INTO session_approvals"
-            " (date, content_hash, reason, rules, approved_by, approved_at)"
-            " VALUES (%s, %s, %s, %s, %s, now())"
-            " ON CONFLICT (date, content_hash) DO UPDATE SET reason = excluded.reason,"
-            " rules = excluded.rules, approved_by = excluded.approved_by,"
-            " approved_at = excluded.approved_at",
-            (session, content_hash, approval.reason, rules, approval.approved_by),
-        )
+        keep_approval(connection, approval, content_hash, rules)
     return rules
+
+
+def keep_approval(
+    connection: psycopg.Connection, approval: Approval, content_hash: str, rules: Sequence[str]
+) -> None:
+    """Record that a session is right as it is, though it breaks `rules`."""
+    connection.execute(
+        "INSERT INTO session_approvals"
+        " (date, content_hash, reason, rules, approved_by, approved_at)"
+        " VALUES (%s, %s, %s, %s, %s, now())"
+        " ON CONFLICT (date, content_hash) DO UPDATE SET reason = excluded.reason,"
+        " rules = excluded.rules, approved_by = excluded.approved_by,"
+        " approved_at = excluded.approved_at",
+        (approval.session, content_hash, approval.reason, list(rules), approval.approved_by),
+    )
 
 
 def broken_by(connection: psycopg.Connection, sessions: Sequence[date]) -> dict[date, list[str]]:

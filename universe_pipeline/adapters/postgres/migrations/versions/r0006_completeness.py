@@ -75,6 +75,11 @@ ALTER TABLE universe_snapshots
 COMMENT ON COLUMN universe_snapshots.absent_fields IS
     'known values that the lists no longer hold and that are kept, by column: count and examples';
 
+ALTER TABLE session_loads ADD COLUMN answered integer NOT NULL DEFAULT 0;
+UPDATE session_loads SET answered = stored;
+COMMENT ON COLUMN session_loads.answered IS
+    'usable rows of the grouped answer that is stored, also those that a symbol''s answer replaced';
+
 ALTER TABLE request_slots ADD COLUMN set_at timestamptz NOT NULL DEFAULT '-infinity';
 ALTER TABLE request_pause ADD COLUMN set_at timestamptz NOT NULL DEFAULT '-infinity';
 COMMENT ON COLUMN request_slots.set_at IS
