@@ -98,6 +98,7 @@ def test_four_views_show_the_same_rules_and_counts(
     counted = f"{errors} errors, {len(by_json) - errors} warnings"
     assert document["summary"] == (
         f"Incomplete from 2024-06-03 to 2024-06-28, 1 session failed; {counted}; "
+        "1 failed request open (`universe errors`); "
         f"{document['summary'].split('; ')[-1]}"
     )
     assert printed.splitlines()[-1] == document["summary"]
