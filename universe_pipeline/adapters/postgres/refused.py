@@ -90,27 +90,33 @@ def believe_or_refuse(
     """
     if is_believed(answer, _refused(connection, subject)):
         return True
-    connection.execute(
-        f"""
-        INSERT INTO refused_answers
-            ({_SUBJECT}, answered_on, rows, expected, missing, run_id)
-        VALUES (%(dataset)s, %(date)s, %(symbol)s, %(first)s, %(last)s, %(day)s, %(rows)s,
-                %(expected)s, %(missing)s, %(run_id)s)
-        ON CONFLICT ({_SUBJECT}, answered_on, stored_at) DO UPDATE SET
-            rows = excluded.rows, expected = excluded.expected, missing = excluded.missing,
-            refused_at = excluded.refused_at, run_id = excluded.run_id,
-            reason = NULL, approved_by = NULL, approved_at = NULL
-        """,
-        {
-            **_given(subject),
-            "day": answer.day,
-            "rows": answer.rows,
-            "expected": answer.expected,
-            "missing": sorted(storable(key) for key in answer.missing),
-            "run_id": run_id,
-        },
-    )
+    given = {
+        **_given(subject),
+        "day": answer.day,
+        "rows": answer.rows,
+        "expected": answer.expected,
+        "missing": sorted(storable(key) for key in answer.missing),
+        "run_id": run_id,
+    }
+    with connection.transaction():
+        connection.execute(_FORGET_DAY, given)
+        connection.execute(_REFUSE, given)
     return False
+
+
+_FORGET_DAY = """
+    DELETE FROM refused_answers
+    WHERE dataset = %(dataset)s AND date IS NOT DISTINCT FROM %(date)s
+      AND symbol IS NOT DISTINCT FROM %(symbol)s
+      AND first_date IS NOT DISTINCT FROM %(first)s AND last_date IS NOT DISTINCT FROM %(last)s
+      AND answered_on = %(day)s AND stored_at IS NULL
+    """
+
+_REFUSE = f"""
+    INSERT INTO refused_answers ({_SUBJECT}, answered_on, rows, expected, missing, run_id)
+    VALUES (%(dataset)s, %(date)s, %(symbol)s, %(first)s, %(last)s, %(day)s, %(rows)s,
+            %(expected)s, %(missing)s, %(run_id)s)
+    """
 
 
 def _refused(connection: psycopg.Connection, subject: Subject) -> list[Refused]:

@@ -28,6 +28,7 @@ CREATE TABLE refused_answers (
            = CASE dataset WHEN 'symbol_bars' THEN 0 ELSE 3 END),
     UNIQUE NULLS NOT DISTINCT
         (dataset, date, symbol, first_date, last_date, answered_on, stored_at)
+        DEFERRABLE  -- judged at the end of a statement, which may shift all days
 );
 COMMENT ON TABLE refused_answers IS
     'Answers too small to replace what is stored: one row a day until an answer is stored.';
