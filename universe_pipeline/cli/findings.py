@@ -23,7 +23,7 @@ FAILING = (Severity.ERROR, Severity.WARN)
 
 
 def in_order(results: Iterable[Result]) -> list[tuple[Rule, Result]]:
-    """The results beside their rules, in the order of the rules."""
+    """The results with their rules, in the order of the rules."""
     found = {one.rule: one for one in results}
     return [(rule, found[rule.name]) for rule in RULES if rule.name in found]
 

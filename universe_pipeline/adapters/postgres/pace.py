@@ -8,7 +8,7 @@ look would be most of what a turn costs, one is good for a moment.
 
 A process that wakes late moves its row on by as much, so that the next request with that row keeps
 its distance. A database clock that was set back leaves rows due far ahead: `set_at`, which then
-lies ahead too, tells how long they were meant to wait.
+lies ahead too, says how long they were meant to wait.
 """
 
 import time

@@ -131,14 +131,6 @@ def _refused(connection: psycopg.Connection, subject: Subject) -> list[Refused]:
     ]
 
 
-def days_refused(connection: psycopg.Connection, subject: Subject) -> int:
-    """On how many different days answers about `subject` have been refused so far."""
-    row = connection.execute(
-        f"SELECT count(DISTINCT answered_on) FROM refused_answers WHERE {_IS_OPEN}", _given(subject)
-    ).fetchone()
-    return row[0] if row else 0
-
-
 def days_alike(connection: psycopg.Connection, subject: Subject, answer: ShortAnswer) -> int:
     """On how many different days the same short answer arrived, that of `answer` included."""
     return completeness.days_alike(answer, _refused(connection, subject))

@@ -112,7 +112,7 @@ def _day(example: dict[str, Any]) -> date | None:
 def _ends(
     connection: psycopg.Connection, rows: Sequence[_Row], judged: frozenset[date]
 ) -> Callable[[_Row, dict[str, Any]], bool]:
-    """What tells whether an offender is over, because its bars are others by now."""
+    """The test whether an offender is over, because its bars were replaced since."""
     examples = [one for row in rows for one in row.examples]
     days = list({day for one in examples if (day := _day(one))})
     symbols = list({one["symbol"] for one in examples if one["symbol"]})

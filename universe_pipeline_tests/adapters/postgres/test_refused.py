@@ -28,7 +28,6 @@ def answered(connection: psycopg.Connection, subject: refused.Subject, *days: in
 def test_the_third_day_is_believed_and_days_are_counted_once(database: Database) -> None:
     with database.connect() as connection:
         assert answered(connection, refused.SYMBOLS, 1, 1, 2, 2) == [False] * 4
-        assert refused.days_refused(connection, refused.SYMBOLS) == 2
         assert answered(connection, refused.SYMBOLS, 3) == [True]
 
 
