@@ -123,10 +123,10 @@ def _completeness(
         return f"{what} from {span[0]} to {span[-1]}{later}"
     states = Counter(one.state for one in lacks if one.symbol is None)
     of_symbols = sum(one.symbol is not None for one in lacks)
-    told = [f"{_count(count, 'session')} {state}" for state, count in states.items()]
+    parts = [f"{_count(count, 'session')} {state}" for state, count in states.items()]
     if of_symbols:
-        told.append(f"{_count(of_symbols, 'symbol')} not fetched to the end")
-    return f"Incomplete from {span[0]} to {span[-1]}, {', '.join(told)}"
+        parts.append(f"{_count(of_symbols, 'symbol')} not fetched to the end")
+    return f"Incomplete from {span[0]} to {span[-1]}, {', '.join(parts)}"
 
 
 def _count(number: int, what: str) -> str:

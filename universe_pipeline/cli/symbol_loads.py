@@ -50,8 +50,8 @@ def load_range(symbols: Sequence[str], start: date, end: date | None, *, again: 
     database, discovered = _open_discovered()
     code = _load_all(database, job) if again else go_on(database, job)
     with database.connect() as connection:
-        told = _tell_bars(connection, job, code)
-    return max(code, discovered, told)
+        bars_code = _tell_bars(connection, job, code)
+    return max(code, discovered, bars_code)
 
 
 def repair(symbols: Sequence[str], start: date, end: date) -> int:
@@ -62,8 +62,8 @@ def repair(symbols: Sequence[str], start: date, end: date) -> int:
     note(f"{len(symbols)} symbols to fetch, {at_pace(len(symbols))}")
     code = run_symbols(database, job, _everything(job), again=True, afresh=True)
     with database.connect() as connection:
-        told = _tell_bars(connection, job, code)
-    return max(code, discovered, told)
+        bars_code = _tell_bars(connection, job, code)
+    return max(code, discovered, bars_code)
 
 
 def _open_discovered() -> tuple[Database, int]:

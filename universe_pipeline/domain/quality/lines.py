@@ -110,7 +110,7 @@ class Lines:
 
     A bar's `move` is the logarithm of how the close moved since the one before, `adjoins` says
     that that is of the session before, and `repeated` that this one has trades and is the same.
-    Its `excess` is the logarithm of its volume beside the usual one (20 bars; else not a number).
+    Its `excess` is the logarithm of its volume over the usual one (20 bars; else not a number).
     """
 
     bars: pl.DataFrame

@@ -247,9 +247,9 @@ def _is_doubtful() -> pl.Expr:
     """Whether a large move is one of the data: nothing in the trading shows that people saw it.
 
     A missed split, a spin-off, a wrong scale or another instrument's price leave the dollars
-    traded as they were, or let fewer shares trade at more; news brings many more of both. A price
-    of a bar without a trade was nobody's. What came back from far away was never there. What undoes
-    the move before it needs no news of its own.
+    traded as they were, or let fewer shares trade at more; news brings many more of both. Nobody
+    traded at the price of a bar without a trade. A price that jumps and comes straight back was an
+    error. A move that undoes the one before it needs no news of its own.
     """
     is_idle = (pl.col("volume") == 0) | (pl.col("volume_before") == 0)
     is_told = pl.col("before") * pl.col("volume_before") >= _FEW_DOLLARS
@@ -289,7 +289,7 @@ def judge_returns(far: Sequence[pl.DataFrame], returns: Sequence[pl.DataFrame]) 
 
 
 def _spikes(lines: pl.DataFrame, splits: pl.DataFrame) -> pl.DataFrame:
-    """Bars after spikes, and whether those are of the data: told under the day of the spike."""
+    """Bars after spikes, dated by the spike, with whether the spike is an error of the data."""
     back = pl.col("there") + pl.col("move")
     spikes = lines.filter((pl.col("there").abs() > _SPIKE) & (back.abs() < _BACK))
     split = spikes.join(splits, on="symbol").filter(_is_in_force("date_there"))

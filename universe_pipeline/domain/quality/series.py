@@ -63,7 +63,7 @@ def judge_series(
 def _gaps(
     lines: pl.DataFrame, sessions: Sequence[date], rejected: pl.DataFrame
 ) -> tuple[Finding, Finding]:
-    """Only where a series was unbroken: that a rarely traded one has no bar tells nothing.
+    """Find missing bars of unbroken series only: a rarely traded symbol often has no bar.
 
     A warning where the symbol trades all day, or its row was rejected.
     """
@@ -88,14 +88,14 @@ def _gaps(
         .then(pl.lit("as between two listings"))
         .otherwise(pl.lit("no trade, a halt, or a row that was not sent"))
     )
-    told = offending.join(lost, on=["date", "symbol"], how="left")
+    judged = offending.join(lost, on=["date", "symbol"], how="left")
     dollars = pl.col("before") * pl.col("volume_lately")
     is_odd = pl.col("lost").fill_null(value=False) | (dollars >= _TRADED_ALL_DAY)
     weight = pl.col("close") * pl.col("volume")
     detail = pl.format("no bar until {}, {} missing: {}", "back", "missing", reason)
     return (
-        framed(NO_GAPS, told.filter(is_odd), weight, detail),
-        framed(TRADED_DAILY, told.filter(~is_odd), weight, detail),
+        framed(NO_GAPS, judged.filter(is_odd), weight, detail),
+        framed(TRADED_DAILY, judged.filter(~is_odd), weight, detail),
     )
 
 
