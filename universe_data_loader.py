@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from universe_pipeline.cli.app import run
+from universe_pipeline.cli.app import main
 
 PASSED_ON = {
     "discover": ("force_refresh",),
@@ -55,4 +55,4 @@ def forwarded(arguments: list[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(run(forwarded(sys.argv[1:])))
+    main(forwarded(sys.argv[1:]))

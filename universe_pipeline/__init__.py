@@ -13,14 +13,7 @@ The house, from the outside in (imports point inward only, held by import-linter
     adapters        the outside world: polygon (the vendor), postgres (the store, the server),
                     the machine
     domain          pure: sessions, bars, symbols, rules, errors
+
+Importing any of it changes nothing in the process: a load is tuned (`adapters.machine`) by the
+command line and by Dagster's processes.
 """
-
-import os
-
-from universe_pipeline.adapters import machine
-
-# A frame here has a session's 10,500 rows: what Polars' threads cost to wake, and to wait in, is
-# more than they do. Read when Polars first works; whoever has set it keeps it.
-os.environ.setdefault("POLARS_MAX_THREADS", "1")
-
-machine.share_memory()

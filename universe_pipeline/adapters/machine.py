@@ -1,5 +1,7 @@
 """The machine: how a load shares its memory and its processors.
 
+Importing this changes nothing. An entry point that loads calls `tune_for_loading` first.
+
 Nothing is asked for that the C library or the system does not have: with musl a load takes more
 memory, with macOS also more time.
 """
@@ -17,13 +19,27 @@ _GIVEN_WAY = 10
 _AS_STARTED = os.getpriority(os.PRIO_PROCESS, 0)  # a thread begins with that of who begins it
 
 
-def share_memory() -> None:
-    """Let threads share what they allocate from, as MALLOC_ARENA_MAX=1 does; that is heeded first.
+def tune_for_loading() -> None:
+    """Let this process and its children load with one thread of Polars and one arena of malloc.
+
+    Call it before Polars is imported, which starts its threads. `POLARS_MAX_THREADS` and
+    `MALLOC_ARENA_MAX` win where they are set.
+    """
+    # A frame here has a session's 10,500 rows: Polars' threads cost more to wake than they do.
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")
+    _share_memory()
+
+
+def _share_memory() -> None:
+    """Let threads allocate from one arena.
 
     Answers are fetched, decoded and written by one thread after the other; with an arena each, what
     one has freed would be lost to the next, 20 to 30 MB in a load.
     """
-    if "MALLOC_ARENA_MAX" not in os.environ and (mallopt := _of_glibc("mallopt")):
+    if "MALLOC_ARENA_MAX" in os.environ:
+        return
+    os.environ["MALLOC_ARENA_MAX"] = "1"  # glibc reads it when a child starts
+    if mallopt := _of_glibc("mallopt"):
         mallopt(_ARENA_MAX, 1)
 
 

@@ -15,6 +15,7 @@ from typer._click.core import Context
 from typer._click.exceptions import ClickException, NoArgsIsHelpError  # typer's own, not click's
 from typer.core import TyperCommand, TyperGroup
 
+from universe_pipeline.adapters import machine
 from universe_pipeline.cli.exits import DONE, FAILED, INTERRUPTED, WRONG_USAGE
 from universe_pipeline.domain.errors import UniverseError, UsageError
 
@@ -421,6 +422,7 @@ def restore(
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit with its code: 0, 1 failures, 2 wrong usage, 130 interrupted."""
+    machine.tune_for_loading()
     # What a command imports, Dagster above all, is no garbage: looking for it takes a third of the
     # time that importing does, and at the end, without the freeze, half a second more.
     gc.set_threshold(50_000, 20, 20)

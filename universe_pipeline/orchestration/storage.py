@@ -14,6 +14,7 @@ from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 
 from universe_pipeline import wiring
+from universe_pipeline.adapters import machine
 from universe_pipeline.adapters.postgres.connection import for_session
 from universe_pipeline.orchestration import daemon_interval
 from universe_pipeline.orchestration.event_log import UniverseEventLog
@@ -42,6 +43,8 @@ class UniverseStorage(DagsterPostgresStorage):
 
         One event costs 17 to 21 ms over new connections, 11.5 pooled, and under 1 in batches.
         """
+        # A run process opens the storage before it imports the assets, and Polars with them.
+        machine.tune_for_loading()
         os.environ.setdefault(
             "DAGSTER_EVENT_BATCH_SIZE", EVENT_BATCH
         )  # Dagster reads it only there

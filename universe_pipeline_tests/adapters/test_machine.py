@@ -60,7 +60,8 @@ def test_a_thread_that_is_begun_by_one_that_gives_way_gives_way_as_much():
 _ROOT = Path(__file__).parents[2]
 _ARENAS = """
 import ctypes, threading
-import universe_pipeline
+from universe_pipeline.adapters.machine import tune_for_loading
+tune_for_loading()
 kept = []
 started = threading.Barrier(4)
 def allocate():

@@ -26,19 +26,19 @@ from universe_pipeline.orchestration.failures import stop
 from universe_pipeline.orchestration.interrupts import in_hand, interrupted
 from universe_pipeline.orchestration.io_manager import Committed, PartitionWriter
 from universe_pipeline.orchestration.metadata import (
-    OWNERS,
     Metadata,
     bar_sample,
     session_links,
     table,
 )
-from universe_pipeline.orchestration.partitions import RANGES, SESSIONS, closed_sessions, span
+from universe_pipeline.orchestration.partitions import closed_sessions, span
 from universe_pipeline.orchestration.plot import PLOTTED, bars_per_session
 from universe_pipeline.orchestration.resources import (
     JudgedResource,
     PolygonResource,
     PostgresResource,
 )
+from universe_pipeline.orchestration.session_assets import session_asset
 from universe_pipeline.orchestration.tags import JOB_TAG, WAITING
 
 DESCRIPTION = """\
@@ -231,12 +231,7 @@ def _metadata(outcome: Outcome, run_id: str) -> Metadata:
     }
 
 
-@dg.asset(
-    partitions_def=SESSIONS,
-    backfill_policy=RANGES,
-    io_manager_key="postgres_io",
-    group_name="universe",
-    owners=OWNERS,
+@session_asset(
     kinds={"postgres", "polars"},
     description=DESCRIPTION,
     metadata=table("daily_bars"),

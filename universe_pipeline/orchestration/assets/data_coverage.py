@@ -12,15 +12,14 @@ from universe_pipeline.adapters.postgres.coverage import cover, symbol_count
 from universe_pipeline.orchestration.assets.daily_bars import daily_bars
 from universe_pipeline.orchestration.failures import stop
 from universe_pipeline.orchestration.io_manager import Committed, PartitionWriter
-from universe_pipeline.orchestration.metadata import OWNERS, table
+from universe_pipeline.orchestration.metadata import table
 from universe_pipeline.orchestration.partitions import (
-    RANGES,
-    SESSIONS,
     asked_for,
     closed_sessions,
     span,
 )
 from universe_pipeline.orchestration.resources import JudgedResource
+from universe_pipeline.orchestration.session_assets import session_asset
 
 DESCRIPTION = """\
 For every symbol its first and last session, how many bars it has, and the unbroken runs of
@@ -31,13 +30,8 @@ at once, so it is exact however an earlier run ended.
 """
 
 
-@dg.asset(
-    partitions_def=SESSIONS,
-    backfill_policy=RANGES,
-    io_manager_key="postgres_io",
+@session_asset(
     deps=[daily_bars],
-    group_name="universe",
-    owners=OWNERS,
     kinds={"postgres"},
     description=DESCRIPTION,
     metadata=table("data_coverage"),

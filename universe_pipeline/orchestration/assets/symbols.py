@@ -15,9 +15,10 @@ from universe_pipeline.loading.progress import Step, report
 from universe_pipeline.loading.universe import Discovery, discover
 from universe_pipeline.orchestration.failures import stop
 from universe_pipeline.orchestration.io_manager import Committed, PartitionWriter
-from universe_pipeline.orchestration.metadata import OWNERS, table
-from universe_pipeline.orchestration.partitions import RANGES, SESSIONS, closed_sessions
+from universe_pipeline.orchestration.metadata import table
+from universe_pipeline.orchestration.partitions import closed_sessions
 from universe_pipeline.orchestration.resources import PolygonResource, PostgresResource
+from universe_pipeline.orchestration.session_assets import session_asset
 
 DESCRIPTION = """\
 Every security of the vendor's reference lists, active and delisted, one row a symbol.
@@ -37,13 +38,8 @@ class Discover(dg.Config):
     )
 
 
-@dg.asset(
-    partitions_def=SESSIONS,
-    backfill_policy=RANGES,
-    io_manager_key="postgres_io",
+@session_asset(
     op_tags={"dagster/priority": "2"},  # a run discovers before it loads
-    group_name="universe",
-    owners=OWNERS,
     kinds={"postgres", "polars"},
     description=DESCRIPTION,
     metadata=table("symbols"),

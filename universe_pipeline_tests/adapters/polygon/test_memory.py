@@ -23,6 +23,8 @@ CLIENT = textwrap.dedent(
     """
     import resource, sys
     from datetime import date
+    from universe_pipeline.adapters.machine import tune_for_loading
+    tune_for_loading()
     from universe_pipeline.adapters.polygon.client import PolygonClient
     from universe_pipeline.adapters.polygon.retry import Patience
     from universe_pipeline.domain.bars import Failed
