@@ -2,7 +2,9 @@
 
 import dagster as dg
 import polars as pl
+import pytest
 
+from universe_pipeline.domain.errors import UsageError
 from universe_pipeline.orchestration.catalogue import definitions
 from universe_pipeline.orchestration.partitions import SESSIONS
 from universe_pipeline.orchestration.runs import Runs
@@ -46,3 +48,68 @@ def test_a_downstream_asset_gets_the_bars_of_its_sessions_as_a_frame(
     assert [str(day) for (day,) in days] == ["2024-06-25", "2024-06-26"]
     for (day,), bars in days.items():
         assert bars.drop("date").rows() == grouped(vendor, str(day))
+
+
+def refusal(downstream: dg.AssetsDefinition, upstream: dg.AssetSpec) -> str:
+    """What the input of `downstream` ends with."""
+    resources = definitions().resources
+    assert resources is not None
+    with pytest.raises(UsageError) as refused:
+        dg.materialize(
+            [downstream, upstream],
+            resources={"postgres_io": resources["postgres_io"]},
+            partition_key="2024-06-25" if downstream.partitions_def else None,
+        )
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("key", ["symbols", "data_coverage", "splits", "mine/daily_bars"])
+def test_an_asset_that_is_not_read_is_refused_by_its_name(key: str) -> None:
+    asked = dg.AssetKey(key.split("/"))
+
+    @dg.asset(
+        partitions_def=SESSIONS,
+        ins={"rows": dg.AssetIn(asked, input_manager_key="postgres_io")},
+    )
+    def downstream(rows: pl.DataFrame) -> None:
+        raise AssertionError(rows)
+
+    assert refusal(downstream, dg.AssetSpec(asked, partitions_def=SESSIONS)) == (
+        f"the input 'rows' is the asset '{key}', which postgres_io does not read: it reads "
+        "daily_bars; declare the asset by `deps`, and query its table"
+    )
+
+
+def test_bars_without_sessions_are_refused() -> None:
+    @dg.asset(ins={"bars": dg.AssetIn("daily_bars", input_manager_key="postgres_io")})
+    def downstream(bars: pl.DataFrame) -> None:
+        raise AssertionError(bars)
+
+    said = refusal(downstream, dg.AssetSpec("daily_bars"))
+
+    assert said == (
+        "the input 'bars' asks for all of 'daily_bars', which is read by session: give the asset "
+        "partitions (`SESSIONS`)"
+    )
+
+
+def test_the_output_of_an_op_is_refused() -> None:
+    @dg.op(out=dg.Out(io_manager_key="kept"))
+    def made() -> int:
+        return 1
+
+    @dg.op(ins={"bars": dg.In(input_manager_key="postgres_io")})
+    def used(bars: pl.DataFrame) -> None:
+        raise AssertionError(bars)
+
+    @dg.job(resource_defs={**(definitions().resources or {}), "kept": dg.mem_io_manager})
+    def by_hand() -> None:
+        used(made())
+
+    with pytest.raises(UsageError) as refused:
+        by_hand.execute_in_process()
+
+    assert str(refused.value) == (
+        "the input 'bars' is the output of an op, which postgres_io does not read: it reads "
+        "daily_bars; declare the asset by `deps`, and query its table"
+    )
