@@ -20,6 +20,7 @@ from universe_pipeline.settings import Settings
 if TYPE_CHECKING:
     from universe_pipeline.adapters.polygon.client import PolygonClient
     from universe_pipeline.adapters.polygon.retry import Patience
+    from universe_pipeline.loading.decoding import DecodingWorker
     from universe_pipeline.loading.sessions import Encoding
     from universe_pipeline.reporting.reading import Wanted
 
@@ -110,23 +111,31 @@ def open_client(
     *,
     urgent: bool = False,
     patience: "Patience | None" = None,
+    worker: "DecodingWorker | None" = None,
 ) -> Generator["PolygonClient"]:
     """The vendor's client for the block, at the pace that all processes on `database` share.
 
-    An urgent one goes before all others. Without `patience` it has the usual one.
+    An urgent one goes before all others. Without `patience` it has the usual one. Its answers are
+    decoded by `worker`, which the load may share; without, by a worker of its own.
 
     Raises:
         SettingsError: there is no key.
     """
     from universe_pipeline.adapters.polygon.client import PolygonClient
     from universe_pipeline.adapters.postgres.pace import SharedPace
+    from universe_pipeline.loading.decoding import DecodingWorker
 
     key = settings.require_api_key()
     pace = SharedPace(database, settings.polygon_rate_limit, urgent=urgent)
     chosen = {} if patience is None else {"patience": patience}
     connections = settings.universe_concurrency
     client = PolygonClient(
-        settings.polygon_base_url, key, pace=pace, connections=connections, **chosen
+        settings.polygon_base_url,
+        key,
+        pace=pace,
+        connections=connections,
+        decoding=(worker or DecodingWorker()).run,
+        **chosen,
     )
     try:
         with client:

@@ -8,6 +8,7 @@ from benchmarks.children.told import tell
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres.calendar import make_quarters
 from universe_pipeline.domain.sessions import sessions_between
+from universe_pipeline.loading.decoding import DecodingWorker
 from universe_pipeline.loading.sessions import fetch_sessions, store
 from universe_pipeline.settings import settings
 
@@ -17,13 +18,15 @@ def main(first: str, last: str) -> None:
     sessions = sessions_between(date.fromisoformat(first), date.fromisoformat(last))
     database = wiring.open_database(settings())
     wiring.prepare_for_loading(settings(), database)
-    with wiring.open_client(settings(), database) as client, database.connect() as connection:
+    worker = DecodingWorker()
+    with (
+        wiring.open_client(settings(), database, worker=worker) as client,
+        database.connect() as connection,
+    ):
         started = time.perf_counter()
         make_quarters(connection, sessions)
-        outcomes = [
-            store(connection, fetched, None)
-            for fetched in fetch_sessions(client, sessions, wiring.encoding(settings()))
-        ]
+        answers = fetch_sessions(client, sessions, wiring.encoding(settings()), worker)
+        outcomes = [store(connection, fetched, None) for fetched in answers]
         seconds = time.perf_counter() - started
     unloaded = [str(one.session) for one in outcomes if one.state != "loaded"]
     assert not unloaded, unloaded

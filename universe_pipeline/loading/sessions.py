@@ -31,6 +31,7 @@ from universe_pipeline.domain.sessions import is_settled
 from universe_pipeline.domain.thresholds import Thresholds
 from universe_pipeline.loading import row_counts
 from universe_pipeline.loading.ahead import ahead
+from universe_pipeline.loading.decoding import DecodingWorker
 from universe_pipeline.loading.doubts import Doubt, Traits, doubts, traits
 
 SAMPLE_ROWS = 5
@@ -101,26 +102,35 @@ class Encoding:
 
 
 def fetch_sessions(
-    client: PolygonClient, sessions: Sequence[date], encoding: Encoding
+    client: PolygonClient,
+    sessions: Sequence[date],
+    encoding: Encoding,
+    worker: DecodingWorker | None = None,
 ) -> Iterator[Fetched]:
     """Ask for `sessions` (in order), a few at once, and give their answers as they come.
 
     After an answer that the key or plan forbids, no further session is asked for. Where the plan
     does not reach back to the first one, the earliest that it reaches is searched by halves, and
     none before it is asked for.
+
+    Args:
+        client: the vendor.
+        sessions: closed ones, at least one.
+        encoding: how they are encoded.
+        worker: encodes them; None: one of its own. Best the one that decodes for `client`.
     """
     before: Traits | None = None
-    with closing(_fetched(client, sessions, encoding)) as answers:
+    with closing(_fetched(client, sessions, encoding, worker or DecodingWorker())) as answers:
         for one in answers:
             yield replace(one, before=before)
             before = one.traits
 
 
 def _fetched(
-    client: PolygonClient, sessions: Sequence[date], encoding: Encoding
+    client: PolygonClient, sessions: Sequence[date], encoding: Encoding, worker: DecodingWorker
 ) -> Generator[Fetched]:
     def fetch(day: date) -> Fetched:
-        return _fetch(client, day, encoding)
+        return _fetch(client, day, encoding, worker)
 
     first = fetch(sessions[0])  # alone: whatever is wrong with key and plan shows at once
     yield first
@@ -154,7 +164,9 @@ def _reached_by_plan(
     return [day for day in sessions[low:] if day not in asked]
 
 
-def _fetch(client: PolygonClient, session: date, encoding: Encoding) -> Fetched:
+def _fetch(
+    client: PolygonClient, session: date, encoding: Encoding, worker: DecodingWorker
+) -> Fetched:
     requested_at = datetime.now(UTC)
     answer = client.grouped_daily(session)
     if not isinstance(answer, Bars):
@@ -166,7 +178,7 @@ def _fetch(client: PolygonClient, session: date, encoding: Encoding) -> Fetched:
         judged = traits(accepted, session, encoding.thresholds)
         return Fetched(session, requested_at, encoded, sample, judged, bars=accepted)
 
-    return client.decode(prepared)
+    return worker.run(prepared)
 
 
 def _largest(bars: pl.DataFrame) -> pl.DataFrame:

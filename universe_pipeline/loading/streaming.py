@@ -15,7 +15,6 @@ import numpy as np
 import polars as pl
 
 from universe_pipeline.adapters.machine import give_back
-from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.postgres import judging, packed
 from universe_pipeline.adapters.postgres.bars import EncodedSession
 from universe_pipeline.adapters.postgres.connection import Connection
@@ -27,6 +26,7 @@ from universe_pipeline.domain.quality.rules import COUNTS_KEPT
 from universe_pipeline.domain.quality.scan import Scan
 from universe_pipeline.domain.quality.sessions import Stored
 from universe_pipeline.domain.thresholds import Thresholds
+from universe_pipeline.loading.decoding import DecodingWorker
 from universe_pipeline.loading.judging import context_of, unapproved
 from universe_pipeline.loading.sessions import Fetched, Outcome
 
@@ -92,7 +92,7 @@ class StreamingJudge:
     def __init__(
         self,
         connection: Connection,
-        client: PolygonClient,
+        worker: DecodingWorker,
         sessions: Sequence[date],
         thresholds: Thresholds,
     ) -> None:
@@ -100,7 +100,7 @@ class StreamingJudge:
 
         Args:
             connection: to read them.
-            client: that decodes.
+            worker: judges, and decodes the answers.
             sessions: those that are going to be stored, in order; nothing of them is stored yet.
             thresholds: the figures that decide.
         """
@@ -109,7 +109,7 @@ class StreamingJudge:
         self._scan = Scan(reference, thresholds)
         if before := context_of(sessions[0], known):
             self._scan.remember(packed.read(connection, before.start, before.end).bars)
-        self._client = client
+        self._worker = worker
         self._versions: dict[date, Version] = {}
         self._is_in_order = True
         self._newest: date | None = None
@@ -162,7 +162,7 @@ class StreamingJudge:
     def _judge_waiting(self) -> None:
         """Judge what waits, after what is being judged: more than that would take memory."""
         if self._judging is None or self._judging.exception() is None:
-            self._judging = self._client.later(partial(self._judge, self._waiting))
+            self._judging = self._worker.later(partial(self._judge, self._waiting))
         self._waiting = []
 
     def _judge(self, batch: list[_Seen]) -> None:
@@ -182,7 +182,7 @@ class StreamingJudge:
         """What is found of all that was given, when the rest of it has been judged."""
         if self._waiting:
             self._judge_waiting()
-        findings = self._client.later(partial(self._findings, self._judging))
+        findings = self._worker.later(partial(self._findings, self._judging))
         return Judged(self._versions, findings, self._scan.presence)
 
     def _findings(self, judging: Future[None] | None) -> list[Finding]:

@@ -19,6 +19,7 @@ from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.coverage import Version
 from universe_pipeline.adapters.postgres.runs import Bars
 from universe_pipeline.domain.quality.findings import Finding
+from universe_pipeline.loading.decoding import DecodingWorker
 from universe_pipeline.loading.streaming import Judged
 from universe_pipeline.orchestration.tags import DAILY_UPDATE, lock_of
 from universe_pipeline.settings import Settings, settings
@@ -54,7 +55,11 @@ class PolygonResource(dg.ConfigurableResource["PolygonResource"]):
 
     @contextmanager
     def client(
-        self, database: Database, run: dg.DagsterRun, connection: Connection
+        self,
+        database: Database,
+        run: dg.DagsterRun,
+        connection: Connection,
+        worker: DecodingWorker | None = None,
     ) -> Generator[PolygonClient]:
         """A new client for the block; a daily update goes before a long backfill.
 
@@ -62,6 +67,7 @@ class PolygonResource(dg.ConfigurableResource["PolygonResource"]):
             database: whose pace it keeps.
             run: what it works for.
             connection: the one that stores its answers, if any does.
+            worker: decodes its answers; None: one of its own.
 
         Raises:
             WrongVendorError: another vendor filled the database.
@@ -69,7 +75,7 @@ class PolygonResource(dg.ConfigurableResource["PolygonResource"]):
         urgent = run.job_name == DAILY_UPDATE
         with (
             wiring.claimed(settings(), connection),
-            wiring.open_client(settings(), database, urgent=urgent) as client,
+            wiring.open_client(settings(), database, urgent=urgent, worker=worker) as client,
         ):
             yield client
 

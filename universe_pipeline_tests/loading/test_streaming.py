@@ -17,6 +17,7 @@ from universe_pipeline.domain.quality.rules import RULES, Level
 from universe_pipeline.domain.quality.scan import Scan
 from universe_pipeline.domain.sessions import sessions_between
 from universe_pipeline.domain.thresholds import Thresholds
+from universe_pipeline.loading.decoding import DecodingWorker
 from universe_pipeline.loading.judging import judge_bars
 from universe_pipeline.loading.sessions import Encoding, fetch_sessions
 from universe_pipeline.loading.sessions import store as store_answer
@@ -36,8 +37,9 @@ DAYS = sessions_between(date(2024, 5, 1), date(2024, 6, 14))
 
 def judged(client: PolygonClient, connection: Connection, days: Sequence[date] = DAYS) -> Judged:
     """What is found of some sessions that are loaded, most of them one after the other."""
-    judge = StreamingJudge(connection, client, sorted(days), Thresholds())
-    for fetched in fetch_sessions(client, days, Encoding()):
+    worker = DecodingWorker()
+    judge = StreamingJudge(connection, worker, sorted(days), Thresholds())
+    for fetched in fetch_sessions(client, days, Encoding(), worker):
         judge.take(connection, fetched, store_answer(connection, fetched, "run"))
     return judge.judged()
 

@@ -1,7 +1,6 @@
 """What can be asked of the vendor: at its pace, with retries, to the last page."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
 from functools import partial
 from itertools import chain
@@ -11,7 +10,6 @@ from urllib.parse import quote
 import httpx
 import polars as pl
 
-from universe_pipeline.adapters.machine import give_way
 from universe_pipeline.adapters.polygon.bars import RangePage, grouped_bars, range_bars
 from universe_pipeline.adapters.polygon.exchange import Exchange, Reply, endpoint_of
 from universe_pipeline.adapters.polygon.key import ApiKey
@@ -59,6 +57,18 @@ class _Page(Protocol):
 _AnyPage = TypeVar("_AnyPage", bound=_Page)
 
 
+class Decoding(Protocol):
+    """Does the work of reading an answer, where and when it likes, and gives the result."""
+
+    def __call__(self, work: Callable[[], _Result], /) -> _Result:
+        """The result of `work`, or its error."""
+        ...
+
+
+def _at_once(work: Callable[[], _Result]) -> _Result:
+    return work()
+
+
 class PolygonClient:
     """The vendor's REST API; thread-safe. Close it, or use it as a context manager.
 
@@ -74,6 +84,7 @@ class PolygonClient:
         pace: Pace | None = None,
         patience: Patience = _PATIENT,
         connections: int = 50,
+        decoding: Decoding = _at_once,
     ) -> None:
         """Connect to nothing yet.
 
@@ -83,6 +94,7 @@ class PolygonClient:
             pace: asked before every request, retries included; None = unpaced.
             patience: time-outs and retries.
             connections: most requests in flight.
+            decoding: reads every answer; left out = the thread that asks does.
 
         Raises:
             SettingsError: the key cannot be sent in a header.
@@ -92,7 +104,7 @@ class PolygonClient:
         self._pace: Pace = pace or Unpaced()
         self._patience = patience
         self._exchange = Exchange(self._base_url, self._key, patience, connections)
-        self._decoder = ThreadPoolExecutor(1, "decode", initializer=give_way)
+        self._decoding = decoding
 
     def __repr__(self) -> str:
         return f"PolygonClient({str(self._base_url)!r})"
@@ -106,18 +118,6 @@ class PolygonClient:
     def close(self) -> None:
         """Close all connections; requests in flight fail, and are not tried again."""
         self._exchange.close()
-
-    def decode(self, work: Callable[[], _Result]) -> _Result:
-        """Do `work` in the one thread in which all answers are decoded; its result, or its error.
-
-        Several at once would share the interpreter, and all be late; and what each took of memory
-        would stay with its thread. Who goes on with answers in threads of their own does it here.
-        """
-        return self.later(work).result()
-
-    def later(self, work: Callable[[], _Result]) -> Future[_Result]:
-        """Do `work` there, too, after what has been given before."""
-        return self._decoder.submit(work)
 
     def grouped_daily(self, session: date) -> Answer:
         """Ask for the raw bars of every ticker in one session (`BAR_SCHEMA`, as sent).
@@ -204,7 +204,7 @@ class PolygonClient:
             tries.next()
             try:
                 reply = self._exchange.fetch(url)
-                return self.decode(partial(read, reply))
+                return self._decoding(partial(read, reply))
             except VendorError as error:
                 _complete(error, self._key, tries.requests)
                 if closed.is_set() or not isinstance(error, RetryableError):

@@ -10,13 +10,13 @@ import polars as pl
 from pydantic import Field
 
 from universe_pipeline import wiring
-from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.postgres import calendar, loads
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.jobs import Heartbeat
 from universe_pipeline.adapters.postgres.loads import SessionState
 from universe_pipeline.adapters.postgres.reading import sample
 from universe_pipeline.domain.sessions import sessions_before, sessions_between
+from universe_pipeline.loading.decoding import DecodingWorker
 from universe_pipeline.loading.progress import Step, report
 from universe_pipeline.loading.sessions import SAMPLE_ROWS, Outcome, fetch_sessions, store
 from universe_pipeline.loading.streaming import StreamingJudge
@@ -135,12 +135,13 @@ class SessionLoads:
             return
         settings, run_id = self.postgres.settings, self.context.run.run_id
         database, run = self.postgres.database, self.context.run
-        with self.polygon.client(database, run, connection) as client:
+        worker = DecodingWorker()
+        with self.polygon.client(database, run, connection, worker) as client:
             if not self._selects_symbols():
                 discover_if_stale(self.context, client, connection)
-            fetched = fetch_sessions(client, wanted, wiring.encoding(settings))
+            fetched = fetch_sessions(client, wanted, wiring.encoding(settings), worker)
             heartbeat = Heartbeat(connection, self.context.run.tags.get(JOB_TAG))
-            judge = self._judge(connection, client, wanted, known)
+            judge = self._judge(connection, worker, wanted, known)
             report(Step("sessions", 0, len(wanted)))
             failed = 0
             for tried, answer in enumerate(fetched, start=1):
@@ -162,7 +163,7 @@ class SessionLoads:
     def _judge(
         self,
         connection: Connection,
-        client: PolygonClient,
+        worker: DecodingWorker,
         wanted: Sequence[date],
         known: Mapping[date, SessionState],
     ) -> StreamingJudge | None:
@@ -171,7 +172,7 @@ class SessionLoads:
         in_a_row = len(sessions_between(wanted[0], wanted[-1])) == len(wanted)
         if not (self._is_checked() and are_new and in_a_row):
             return None
-        return StreamingJudge(connection, client, wanted, self.postgres.settings.thresholds)
+        return StreamingJudge(connection, worker, wanted, self.postgres.settings.thresholds)
 
     def _is_checked(self) -> bool:
         checks, asset = self.context.run.asset_check_selection, self.context.asset_key
