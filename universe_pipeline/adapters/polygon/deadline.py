@@ -1,7 +1,7 @@
-"""Sockets that keep a total deadline.
+"""Connections whose sockets keep a total deadline.
 
-httpx's time-outs bound each wait for bytes, so a server that drips one byte at a time, in headers
-or body, would hold a request for ever.
+httpcore's time-outs bound each wait for bytes, so a server that drips one byte at a time, in
+headers or body, would hold a request for ever.
 """
 
 import ssl
@@ -17,6 +17,9 @@ from typing import Any
 import httpcore
 import httpx
 
+IDLE_SECONDS = 5.0
+"""After which a connection that nothing uses is closed, before servers close it."""
+
 _DEADLINE: ContextVar[float] = ContextVar("deadline", default=inf)
 
 
@@ -30,14 +33,26 @@ def deadline(seconds: float) -> Generator[None, None, None]:
         _DEADLINE.reset(token)
 
 
-class DeadlineTransport(httpx.HTTPTransport):
-    """httpx's own transport, on sockets that keep the `deadline`."""
+def open_pool(*, proxy: str | None, connections: int) -> httpcore.ConnectionPool:
+    """At most so many connections, through the proxy if there is one, that keep the `deadline`."""
+    settings: dict[str, Any] = {
+        "ssl_context": _trust(),
+        "max_connections": connections,
+        "max_keepalive_connections": connections,
+        "keepalive_expiry": IDLE_SECONDS,
+        "network_backend": _Backend(),
+    }
+    if proxy is None:
+        return httpcore.ConnectionPool(**settings)
+    named = httpx.Proxy(proxy)  # takes name and password out of the address
+    return httpcore.HTTPProxy(address(named.url), named.raw_auth, **settings)
 
-    def __init__(self, *, proxy: str | None, connections: int) -> None:
-        limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
-        super().__init__(verify=_trust(), proxy=proxy, limits=limits)
-        # httpx hands no network backend through to its pool.
-        self._pool._network_backend = _Backend()  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
+
+def address(url: httpx.URL) -> httpcore.URL:
+    """`url` as httpcore has it."""
+    return httpcore.URL(
+        scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+    )
 
 
 @cache

@@ -1,7 +1,7 @@
 """One request and its reply, in bounded time and memory; what the reply means is told elsewhere.
 
-By httpx's transport, without its client: that one keeps the vendor's cookies, and reads a redirect
-even when it is not to follow it, where some addresses end in errors that are none of its own.
+By httpcore, without httpx's client: that one keeps the vendor's cookies, and reads a redirect even
+when it is not to follow it, where some addresses end in errors that are none of its own.
 
 A proxy that the environment names (HTTPS_PROXY, ALL_PROXY, NO_PROXY) is used, except to loopback.
 """
@@ -16,6 +16,7 @@ from http import HTTPStatus
 from threading import Event
 from urllib.request import getproxies, proxy_bypass
 
+import httpcore
 import httpx
 
 from universe_pipeline.adapters.polygon.body import (
@@ -24,7 +25,7 @@ from universe_pipeline.adapters.polygon.body import (
     read_answer,
     read_explanation,
 )
-from universe_pipeline.adapters.polygon.deadline import DeadlineTransport, deadline
+from universe_pipeline.adapters.polygon.deadline import address, deadline, open_pool
 from universe_pipeline.adapters.polygon.key import ApiKey
 from universe_pipeline.adapters.polygon.retry import Patience
 from universe_pipeline.adapters.polygon.wording import visible
@@ -72,7 +73,7 @@ class Exchange:
         self._key, self._patience, self.closed = key, patience, Event()
         proxy = _proxy_to(base_url)
         self._base_url, self._via = base_url, _named_proxy(proxy)
-        self._transport = DeadlineTransport(proxy=proxy, connections=connections)
+        self._pool = open_pool(proxy=proxy, connections=connections)
         self._headers = {
             "Authorization": key.bearer,
             "Accept": "application/json",
@@ -106,22 +107,26 @@ class Exchange:
 
     def _exchange(self, url: httpx.URL) -> Reply:
         endpoint = endpoint_of(url)
-        if self.closed.is_set():  # the transport would connect again
+        if self.closed.is_set():  # the pool would connect again
             raise RetryableError(FailureKind.CONNECTION, endpoint, "the client has been closed")
-        request = httpx.Request("GET", url, headers=self._headers, extensions=self._extensions)
+        sent = {"Host": url.netloc.decode("ascii"), **self._headers}
+        request = httpcore.Request(
+            "GET", address(url), headers=list(sent.items()), extensions=self._extensions
+        )
         with (
             deadline(self._patience.request),
             _transport_errors(endpoint, self._named(url)) as progress,
-            closing(self._transport.handle_request(request)) as response,
+            closing(self._pool.handle_request(request)) as response,
         ):
             progress.reading_body = True
-            packed_as = packing(response.headers.get("Content-Encoding", ""))
-            if response.status_code == HTTPStatus.OK:
-                body = read_answer(response.iter_raw(), packed_as, endpoint)
+            headers = httpx.Headers(response.headers)
+            packed_as = packing(headers.get("Content-Encoding", ""))
+            if response.status == HTTPStatus.OK:
+                body = read_answer(response.iter_stream(), packed_as, endpoint)
                 self._require_no_key(body, endpoint)
             else:
-                body = read_explanation(response.iter_raw(), packed_as)
-            return Reply(url, response.status_code, body, response.headers)
+                body = read_explanation(response.iter_stream(), packed_as)
+            return Reply(url, response.status, body, headers)
 
     def _require_no_key(self, body: bytearray, endpoint: str) -> None:
         """Refuse an answer that repeats the key: in a row or name it would be stored and shown.
@@ -141,7 +146,16 @@ class Exchange:
     def close(self) -> None:
         """Close all connections, and make no others; who waits for an answer is told at once."""
         self.closed.set()
-        self._transport.close()
+        self._pool.close()
+
+
+_BROKEN = (
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.ProxyError,
+    httpcore.UnsupportedProtocol,
+)
+"""With the time-outs, all that httpcore raises of a connection."""
 
 
 @dataclass(slots=True)
@@ -155,15 +169,15 @@ def _transport_errors(endpoint: str, address: str) -> Generator[_Progress, None,
     # Raised from nothing: what the library says is in the message, where the key is hidden.
     try:
         yield progress
-    except httpx.TimeoutException as error:
-        is_unreached = isinstance(error, httpx.ConnectTimeout)
+    except httpcore.TimeoutException as error:
+        is_unreached = isinstance(error, httpcore.ConnectTimeout)
         what = "cannot reach" if is_unreached else "no whole answer in time from"
         message = f"{what} {address}: {_reason(error)}"
         raise RetryableError(FailureKind.TIMEOUT, endpoint, message) from None
-    except (httpx.TransportError, Damaged) as error:
+    except (*_BROKEN, Damaged) as error:
         if progress.reading_body:
             kind, what = FailureKind.CUT_BODY, f"the body from {address} is cut off or damaged"
-        elif isinstance(error, httpx.ConnectError | httpx.ProxyError):
+        elif isinstance(error, httpcore.ConnectError | httpcore.ProxyError):
             kind, what = FailureKind.CONNECTION, f"cannot reach {address}"
         else:
             kind, what = FailureKind.CONNECTION, f"the connection to {address} failed"

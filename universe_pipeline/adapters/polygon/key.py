@@ -21,7 +21,7 @@ class ApiKey:
         """Check that `value` can be sent in a header.
 
         Raises:
-            SettingsError: it cannot; httpx's own message would show it.
+            SettingsError: it cannot; the library's own message would show it.
         """
         if not value or not is_visible(value):
             raise SettingsError(
