@@ -1,5 +1,6 @@
 """What the repository's documents, locks and Makefile say is so."""
 
+import ast
 import os
 import re
 import shlex
@@ -58,6 +59,31 @@ def test_no_file_names_a_registry_or_a_folder_of_one_machine() -> None:
         for path in files
         if (found := OF_ONE_MACHINE.search(path.read_text(errors="replace")))
     ]
+
+
+def private_parts(path: Path) -> list[str]:
+    """The modules and names of libraries that a file imports although they are private."""
+    found: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+    return [name for name in found if re.search(r"\._[a-z]", name)]
+
+
+def test_no_private_part_of_a_library_is_used_but_dagsters_in_orchestration() -> None:
+    sources = [path for path in repository_files() if path.suffix == ".py"]
+    used = {path.relative_to(ROOT): private_parts(path) for path in sources}
+    excused = [path for path in sources if re.search("S[L]F001", path.read_text())]
+
+    assert any("dagster._core" in name for names in used.values() for name in names)
+    for path, names in used.items():
+        is_dagsters = path.is_relative_to("universe_pipeline/orchestration") or path.is_relative_to(
+            "universe_pipeline_tests"
+        )
+        assert all(is_dagsters and name.startswith("dagster.") for name in names), (path, names)
+    assert {path.parent for path in excused} == {ROOT / "universe_pipeline/orchestration"}
 
 
 def commands_of_readme(program: str) -> list[list[str]]:

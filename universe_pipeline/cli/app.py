@@ -8,11 +8,9 @@ from contextlib import AbstractContextManager
 from datetime import date
 from errno import ENOSPC
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, ParamSpec, Protocol, TypeVar
+from typing import Annotated, Any, NoReturn, ParamSpec, Protocol, TypeAlias, TypeVar
 
 import typer
-from typer._click.core import Context
-from typer._click.exceptions import ClickException, NoArgsIsHelpError  # typer's own, not click's
 from typer.core import TyperCommand, TyperGroup
 
 from universe_pipeline.adapters import machine
@@ -32,6 +30,10 @@ GROUPS = {
 """The commands as `--help` lists them: by what they are for, a newcomer's first."""
 
 
+_Context: TypeAlias = Any
+"""The class that typer's own methods take is private."""
+
+
 class _Formatter(Protocol):
     """As much of typer's, which is private, as a list of commands needs."""
 
@@ -42,11 +44,11 @@ class _Formatter(Protocol):
 class _Grouped(TyperGroup):
     """Lists its commands by `GROUPS`, each with the first line of its help, whole."""
 
-    def list_commands(self, ctx: Context) -> list[str]:
+    def list_commands(self, ctx: _Context) -> list[str]:
         known = [name for names in GROUPS.values() for name in names]
         return sorted(super().list_commands(ctx), key=known.index)
 
-    def format_commands(self, ctx: Context, formatter: _Formatter) -> None:
+    def format_commands(self, ctx: _Context, formatter: _Formatter) -> None:
         names = self.list_commands(ctx)
         width = max(map(len, names))
         for title, group in GROUPS.items():
@@ -60,7 +62,7 @@ class _Grouped(TyperGroup):
 app = typer.Typer(
     name="universe",
     cls=_Grouped,
-    no_args_is_help=True,
+    invoke_without_command=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -100,8 +102,9 @@ def _print_version(*, wanted: bool) -> None:
 
 @app.callback()
 def set_up(
+    context: typer.Context,
     *,
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001  # its callback prints it
         bool,
         typer.Option(
             "--version", callback=_print_version, is_eager=True, help="Show release and schema."
@@ -112,12 +115,15 @@ def set_up(
 
     `universe COMMAND -h` shows a command's options and an example.
     """
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(WRONG_USAGE)
 
 
 class _Logged(TyperCommand):
     """Reads the settings once the command line is understood: `--help` needs none."""
 
-    def invoke(self, ctx: Context) -> object:
+    def invoke(self, ctx: _Context) -> object:
         from universe_pipeline.cli.terminal import set_up_logging
 
         set_up_logging()
@@ -437,10 +443,7 @@ def run(arguments: Sequence[str]) -> int:
     program = typer.main.get_command(app)
     try:
         code = program.main(list(arguments), prog_name="universe", standalone_mode=False)
-    except NoArgsIsHelpError as asked:
-        typer.echo(asked.format_message())
-        return WRONG_USAGE
-    except (ClickException, UsageError) as wrong:
+    except (typer.TyperException, UsageError) as wrong:
         return _tell(wrong, WRONG_USAGE)
     except UniverseError as error:
         return _tell(error, FAILED)
@@ -463,7 +466,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _tell(error: Exception, code: int) -> int:
-    text = error.format_message() if isinstance(error, ClickException) else str(error)
+    text = error.format_message() if isinstance(error, typer.TyperException) else str(error)
     for line in text.splitlines():
         typer.echo(f"universe: {line}", err=True)
     return code
