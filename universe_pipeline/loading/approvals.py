@@ -2,13 +2,11 @@
 
 from datetime import date
 
-from universe_pipeline.adapters.postgres import judging, packed, refused, verdicts
+from universe_pipeline.adapters.postgres import fingerprints, judging, refused, verdicts
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.copy_binary import fingerprint
 from universe_pipeline.adapters.postgres.coverage import cover
 from universe_pipeline.adapters.postgres.refused import OpenRefusal, Subject
 from universe_pipeline.adapters.postgres.verdicts import Approval
-from universe_pipeline.domain.bars import BAR_SCHEMA
 from universe_pipeline.domain.errors import UsageError
 
 NAMED = 10
@@ -27,7 +25,9 @@ def approve(connection: Connection, session: date, reason: str, by: str) -> list
         raise UsageError(
             f"the session {session} is not quarantined: it {state}; {_waiting(connection)}"
         )
-    content = known.content_hash or _fingerprint(connection, session)
+    content = fingerprints.known(connection, session, known.content_hash)
+    if content is None:  # the bars no longer are those of one answer
+        content = fingerprints.of_stored_bars(connection, session)
     rules = verdicts.approve(connection, Approval(session, reason, by), content)
     cover(connection)
     return rules
@@ -52,9 +52,3 @@ def _waiting(connection: Connection) -> str:
     waiting = sorted({*quarantined, *map(str, refused.open_refusals(connection))})
     named = ", ".join(waiting[:NAMED]) + (" …" if len(waiting) > NAMED else "")
     return f"waiting for approval: {named or 'nothing'}"
-
-
-def _fingerprint(connection: Connection, session: date) -> str:
-    """Of bars that no longer are those of one answer."""
-    bars = packed.read(connection, session, session, "grouped").bars
-    return fingerprint(bars.select(BAR_SCHEMA.names()))

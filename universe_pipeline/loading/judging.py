@@ -12,6 +12,7 @@ from functools import partial
 
 import polars as pl
 
+from universe_pipeline.adapters.postgres import fingerprints as stored_fingerprints
 from universe_pipeline.adapters.postgres import judging, packed, reading
 from universe_pipeline.adapters.postgres.asked import lacking
 from universe_pipeline.adapters.postgres.connection import Connection
@@ -21,6 +22,7 @@ from universe_pipeline.adapters.postgres.packed import Packed, Received
 from universe_pipeline.adapters.postgres.splits import rejected_splits
 from universe_pipeline.adapters.postgres.symbols import Snapshot, known_symbols, newest_snapshot
 from universe_pipeline.domain.bars import BAR_SCHEMA
+from universe_pipeline.domain.fingerprint import is_known
 from universe_pipeline.domain.quality import DUPLICATE
 from universe_pipeline.domain.quality.findings import Finding, Offender, framed, listed
 from universe_pipeline.domain.quality.rules import (
@@ -101,7 +103,9 @@ def judge_bars(
     scan = Scan(judging.reference(connection, known, first, last), thresholds)
     hashed = {day for day, load in known.items() if fingerprints and load.content_hash is not None}
     receive, unpack = partial(_receive, connection, hashed), partial(_unpack, hashed)
+    altered = stored_fingerprints.altered_sessions(connection) if fingerprints else set[date]()
     changed: list[Offender] = []
+    renewed: dict[date, tuple[str, str]] = {}
     miscounted: list[Offender] = []
     parts = _with_context(stretches, known)
     done, total = 0, sum(map(_length, stretches))
@@ -118,11 +122,13 @@ def judge_bars(
             there = [day for day in known if part.stretch.start <= day <= part.stretch.end]
             scan.judge(part.packed.bars, there)
             miscounted += _miscounted(known, there, part.packed.counts)
-            changed += _changed(known, part.hashes)
+            changed += _changed(known, part.hashes, altered)
+            renewed |= _renewed(known, part.hashes, altered)
             done += _length(part.stretch)
             report(Step("verified", done, total, str(part.stretch.end)))
     findings = [*scan.findings(), listed(COUNTS_KEPT, _unwritten(connection, known, miscounted))]
     if fingerprints:
+        stored_fingerprints.renew(connection, renewed)
         findings.append(listed(CONTENTS_KEPT, _unwritten(connection, known, changed)))
         findings.append(_large_revisions(connection, first, last))
     return unapproved(findings, known)
@@ -212,10 +218,25 @@ def _miscounted(
             yield Offender(day, None, f"{found} bars, {known[day].stored} stored")
 
 
-def _changed(known: dict[date, StoredLoad], hashes: dict[date, str]) -> Iterator[Offender]:
+def _changed(
+    known: dict[date, StoredLoad], hashes: dict[date, str], altered: Collection[date]
+) -> Iterator[Offender]:
+    """Sessions with other bars than their answer's; an older fingerprint cannot clear one."""
     for day, found in hashes.items():
-        if found != known[day].content_hash:
+        stored = known[day].content_hash
+        if found != stored if is_known(stored) else day in altered:
             yield Offender(day, None, "other bars than the answer's, and no revision tells of it")
+
+
+def _renewed(
+    known: dict[date, StoredLoad], hashes: dict[date, str], altered: Collection[date]
+) -> dict[date, tuple[str, str]]:
+    """By session its fingerprint of another version, and the one that its bars have now."""
+    return {
+        day: (stored, found)
+        for day, found in hashes.items()
+        if (stored := known[day].content_hash) and not is_known(stored) and day not in altered
+    }
 
 
 def _unwritten(

@@ -14,7 +14,14 @@ import numpy as np
 import polars as pl
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
-from universe_pipeline.adapters.postgres import bars, copy_binary, failures, loads, verdicts
+from universe_pipeline.adapters.postgres import (
+    bars,
+    copy_binary,
+    failures,
+    fingerprints,
+    loads,
+    verdicts,
+)
 from universe_pipeline.adapters.postgres.bars import EncodedSession, Standing, Write
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.verdicts import Approval
@@ -252,6 +259,8 @@ def _store_rows(
     run_id: str | None,
 ) -> tuple[Write | None, VendorError | None]:
     session, at = answer.session, answer.requested_at
+    content = fingerprints.known(connection, session, standing.content_hash)
+    standing = replace(standing, content_hash=content)
     if not answer.rows:
         loads.record_unstored(connection, session, "failed", at, run_id)
         bars.record_rejected(connection, standing, answer, run_id)

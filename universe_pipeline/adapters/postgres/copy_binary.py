@@ -4,7 +4,8 @@ Format: postgresql.org/docs/current/sql-copy.html, "Binary Format": a header, th
 the number of fields and for each field its length (-1 for NULL) and its bytes, big-endian.
 
 All rows are laid out alike first, with room for the longest symbol and for every value; the bytes
-that a row does not have are then left out. Fingerprints, which databases keep, are of that layout.
+that a row does not have are then left out. Version 1 of a session's fingerprint is defined as that
+layout (`domain/fingerprint.py`): the digest must stay when the layout changes.
 
 By numpy: Polars would hand the rows to a thread of its own, which on two cores has to wait for its
 turn.
@@ -14,12 +15,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from hashlib import sha256
 from typing import LiteralString
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+
+from universe_pipeline.domain.fingerprint import versioned
 
 COLUMNS = (
     "date",
@@ -45,8 +47,7 @@ _OPTIONAL: tuple[LiteralString, ...] = ("vwap", "transactions")
 _VARYING = ("symbol", *_OPTIONAL)
 """The columns whose values are not of one length, in their order."""
 
-_FINGERPRINT = 32
-"""Hexadecimal digits."""
+_NUMBERS = (*_PRESENT, "vwap")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class EncodedBars:
     ends: npt.NDArray[np.int64]
     """Where in `content` each row ends."""
     fingerprint: str
-    """The same for the same bars of a session, in whatever order they came, on whatever day."""
+    """`domain.fingerprint.of_session`; means nothing where the frame had dates."""
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -83,27 +84,46 @@ def encode(bars: pl.DataFrame, source: str, session: date | None = None) -> Enco
         source: value of the `source` column for every row.
         session: the date of every row, where the frame has none.
     """
-    layout, rows = _laid_out(bars, source, dated=session is None)
-    digest = _digest(rows)
+    layout, rows, is_canonical = _laid_out(bars, source, dated=session is None)
+    digest = _digest(rows, is_canonical=is_canonical)
     if session is not None:
         rows["date"] = (session - _EPOCH).days
     return layout.packed(rows, digest)
 
 
 def fingerprint(bars: pl.DataFrame) -> str:
-    """The fingerprint of a session's bars (`BAR_SCHEMA`), as `encode` makes it."""
-    _, rows = _laid_out(bars, "grouped", dated=False)
-    return _digest(rows)
+    """`domain.fingerprint.of_session` of a session's bars (`BAR_SCHEMA`)."""
+    _, rows, is_canonical = _laid_out(bars, "grouped", dated=False)
+    return _digest(rows, is_canonical=is_canonical)
 
 
-def _digest(rows: npt.NDArray[np.void]) -> str:
-    return sha256(rows.data).hexdigest()[:_FINGERPRINT]
+def _digest(rows: npt.NDArray[np.void], *, is_canonical: bool) -> str:
+    return versioned((rows if is_canonical else _canonical(rows)).data)
+
+
+def _is_canonical(values: npt.NDArray[np.float64]) -> bool:
+    """Whether no zero has a sign and none is NaN; nearly always the first comparison says so."""
+    if values.min(initial=1) > 0:
+        return True
+    return not (np.isnan(values) | ((values == 0) & np.signbit(values))).any()
+
+
+def _canonical(rows: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
+    """The rows with equal bits for equal numbers; stored they are with the bits that came."""
+    rows = rows.copy()
+    for name in _NUMBERS:
+        values = rows[name] + 0.0
+        rows[name] = np.where(np.isnan(values), np.nan, values)
+    return rows
 
 
 def _laid_out(
     bars: pl.DataFrame, source: str, *, dated: bool
-) -> "tuple[_Layout, npt.NDArray[np.void]]":
-    """All rows, laid out alike, in order; without a date unless they are `dated`."""
+) -> "tuple[_Layout, npt.NDArray[np.void], bool]":
+    """All rows, laid out alike, in order; without a date unless they are `dated`.
+
+    Also whether their numbers are canonical.
+    """
     lengths, symbols = _in_words(bars["symbol"])
     layout = _Layout(int(lengths.max(initial=1)), source.encode())
     rows = layout.rows(bars.height)
@@ -113,15 +133,16 @@ def _laid_out(
         rows["date"] = days[0][order]
     rows["symbol#"] = lengths[order]
     rows["symbol"] = symbols.view(f"S{symbols.shape[1]}")[order, 0]
-    for name in _PRESENT:
-        rows[name] = bars[name].to_numpy()[order]
+    columns = {name: bars[name].to_numpy() for name in _PRESENT}
     for name in _OPTIONAL:
         column = bars[name]
         if column.null_count():
             rows[f"{name}#"][column.is_null().to_numpy()[order]] = -1
             column = column.fill_null(0)
-        rows[name] = column.to_numpy()[order]
-    return layout, rows
+        columns[name] = column.to_numpy()
+    for name, values in columns.items():
+        rows[name] = values[order]
+    return layout, rows, all(_is_canonical(columns[name]) for name in _NUMBERS)
 
 
 def _in_words(texts: pl.Series) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
-from hashlib import sha256
 from typing import Any
 
 import polars as pl
@@ -13,6 +12,7 @@ from psycopg.types.json import Json
 
 from universe_pipeline.adapters.postgres.locks import SPLITS_LOCK, turn
 from universe_pipeline.adapters.postgres.text import storable, storable_json
+from universe_pipeline.domain import fingerprint
 from universe_pipeline.domain.bars import RejectedRow
 from universe_pipeline.domain.splits import SPLIT_SCHEMA
 
@@ -92,7 +92,9 @@ def swap_splits(
             changed=changed,
             removed=removed,
             rejected=len(listed.rejected),
-            content_hash=_content_hash(listed.accepted),
+            content_hash=fingerprint.of_list(
+                listed.accepted.select(SPLIT_SCHEMA.names()).rows(), keys=2
+            ),
         )
         _record(connection, snapshot, run_id)
     return snapshot
@@ -188,11 +190,6 @@ def _replace_rejected(
                 run_id,
             ),
         )
-
-
-def _content_hash(accepted: pl.DataFrame) -> str:
-    content = accepted.sort("symbol", "execution_date").write_csv().encode()
-    return sha256(content).hexdigest()
 
 
 def _record(connection: psycopg.Connection, snapshot: SplitSnapshot, run_id: str | None) -> None:

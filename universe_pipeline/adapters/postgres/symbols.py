@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from hashlib import sha256
 from typing import Any
 
 import polars as pl
@@ -13,6 +12,7 @@ from psycopg.types.json import Json
 
 from universe_pipeline.adapters.postgres.locks import DISCOVERY_LOCK, turn
 from universe_pipeline.adapters.postgres.text import storable, storable_json
+from universe_pipeline.domain import fingerprint
 from universe_pipeline.domain.symbols import KNOWN_SCHEMA, SYMBOL_SCHEMA, RejectedTicker
 
 EXAMPLES = 20
@@ -204,14 +204,13 @@ def _replace_rejected(
 
 
 def _describe(symbols: pl.DataFrame, taken_at: datetime, revised: int, aside: Aside) -> Snapshot:
-    content = symbols.sort("symbol").write_csv().encode()
     return Snapshot(
         taken_at=taken_at,
         symbols=len(symbols),
         active=int(symbols["active"].sum()),
         by_type=_counts(symbols["type"]),
         by_exchange=_counts(symbols["primary_exchange"]),
-        content_hash=sha256(content).hexdigest(),
+        content_hash=fingerprint.of_list(symbols.select(SYMBOL_SCHEMA.names()).rows(), keys=1),
         without_figi=symbols["composite_figi"].null_count(),
         without_cik=symbols["cik"].null_count(),
         revised=revised,

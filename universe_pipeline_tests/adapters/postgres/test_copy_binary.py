@@ -12,6 +12,7 @@ from universe_pipeline.adapters.postgres import copy_binary
 from universe_pipeline.adapters.postgres.bars import copy_in
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.domain.bars import BAR_SCHEMA, DATED_BAR_SCHEMA
+from universe_pipeline.domain.fingerprint import BarValues, of_session
 from universe_pipeline_tests.adapters.postgres.session_answers import JULY_1, JULY_2, Row, bar
 
 
@@ -133,7 +134,7 @@ def test_the_fingerprint_is_the_one_that_databases_hold():
     """Another one would have every stored session fetched and written again."""
     rows = [bar("B"), bar("A.B", vwap=None, transactions=None), bar("Ä" * 9, transactions=None)]
 
-    held = "442e83db19606f52cec757e885042510"  # pragma: allowlist secret
+    held = "1:442e83db19606f52cec757e885042510"  # pragma: allowlist secret
     assert copy_binary.fingerprint(session_frame(*rows)) == held
 
 
@@ -196,3 +197,35 @@ def test_anything_that_can_be_a_bar_comes_back(store: Connection, rows: list[Row
     found = returned(store, session_frame(*rows), JULY_1)
 
     assert sorted(map(repr, found)) == sorted(repr((JULY_1, *row, "grouped")) for row in rows)
+
+
+ANY = st.floats() | st.sampled_from([0.0, -0.0])
+
+
+@given(
+    st.lists(
+        st.tuples(
+            SYMBOL,
+            *(ANY, ANY, ANY, ANY, ANY),
+            st.none() | ANY,
+            st.none() | st.integers(-(2**63), 2**63 - 1),
+        ),
+        max_size=8,
+        unique_by=lambda row: row[0],
+    )
+)
+@settings(max_examples=300, deadline=None, derandomize=True)
+def test_the_fingerprint_is_the_one_that_the_domain_defines(rows: list[BarValues]):
+    encoded = copy_binary.encode(session_frame(*rows), "grouped", JULY_1)
+
+    assert encoded.fingerprint == of_session(rows)
+    assert copy_binary.fingerprint(session_frame(*rows)) == of_session(rows)
+
+
+def test_a_zero_with_a_sign_is_stored_as_it_came_and_has_the_fingerprint_of_zero(store: Connection):
+    plus, minus = bar(volume=0.0), bar(volume=-0.0)
+
+    assert repr(returned(store, session_frame(minus), JULY_1)) == repr(
+        [(JULY_1, *minus, "grouped")]
+    )
+    assert copy_binary.fingerprint(session_frame(minus)) == of_session([plus])

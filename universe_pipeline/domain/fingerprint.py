@@ -1,0 +1,114 @@
+"""Fingerprints: what `content_hash` says of bars and of lists, defined on values.
+
+A fingerprint is its version, a colon, and the first 32 hexadecimal digits of a SHA-256, as in
+`1:e3b0c44298fc1c149afbf4c8996fb924`, of the empty session. Equal values give equal fingerprints,
+whatever encoded or stored them. Fingerprints of different versions say nothing about each other:
+a stored one that `is_known` denies means that the content is unknown.
+
+Version 1 of a session, which is of the grouped endpoint's bars and not of the date: their records,
+in the order of their symbols as UTF-8 bytes. All numbers are big-endian.
+
+| bytes | a record holds |
+|---|---|
+| 2 | 10, the number of the fields that follow |
+| 4 + 4 | 4, then 0 |
+| 4 + w | length of the symbol, then the symbol, with zero bytes as long as the session's longest |
+| 5 (4 + 8) | 8, then an IEEE-754 binary64: open, high, low, close, volume |
+| 4 + 8 | the same of vwap; null: -1, then 0 |
+| 4 + 8 | 8, then a signed integer: transactions; null: -1, then 0 |
+| 4 + 7 | 7, then "grouped" |
+
+Zero has no sign (-0.0 counts as 0.0) and every NaN is 7ff8000000000000, as PostgreSQL compares
+them. Null and 0 differ.
+
+Version 1 of a list (of symbols, of splits): its rows in the order of their keys as UTF-8 bytes,
+each as a JSON array in the canonical form of RFC 8785, and a line feed. A date is the text
+`2024-07-01`, a time the text `2024-07-01T13:30:00.000000` of UTC, a number the 16 hexadecimal
+digits of its binary64.
+
+`adapters/postgres/copy_binary.py` computes that of a session column by column; a test holds it to
+`of_session`.
+"""
+
+import json
+import struct
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from hashlib import sha256
+from typing import TypeAlias
+
+VERSION = "1"
+"""Another one as soon as equal values give another fingerprint than before."""
+
+_DIGITS = 32
+
+BarValues: TypeAlias = tuple[str, float, float, float, float, float, float | None, int | None]
+"""symbol, open, high, low, close, volume, vwap, transactions: the columns of `BAR_SCHEMA`."""
+
+Value: TypeAlias = str | bool | float | date | datetime | None
+"""A value of a list."""
+
+
+def versioned(content: bytes | memoryview) -> str:
+    """The fingerprint of values that are laid out as this version says."""
+    return f"{VERSION}:{sha256(content).hexdigest()[:_DIGITS]}"
+
+
+def is_known(fingerprint: str | None) -> bool:
+    """Whether a stored fingerprint can be compared with those of this release."""
+    return fingerprint is not None and fingerprint.startswith(f"{VERSION}:")
+
+
+def of_session(bars: Iterable[BarValues]) -> str:
+    """The fingerprint of a session's bars: the definition, value by value."""
+    ordered = sorted(
+        ((symbol.encode(), values) for symbol, *values in bars), key=lambda row: row[0]
+    )
+    longest = max((len(symbol) for symbol, _ in ordered), default=0)
+    return versioned(b"".join(_record(symbol, longest, *values) for symbol, values in ordered))
+
+
+def _record(symbol: bytes, longest: int, *values: float | None) -> bytes:
+    *numbers, transactions = values
+    return b"".join(
+        [
+            struct.pack(">hiii", 10, 4, 0, len(symbol)),
+            symbol.ljust(longest, b"\0"),
+            *(_double(number) for number in numbers),
+            struct.pack(">iq", -1, 0)
+            if transactions is None
+            else struct.pack(">iq", 8, int(transactions)),
+            struct.pack(">i", 7),
+            b"grouped",
+        ]
+    )
+
+
+def _double(number: float | None) -> bytes:
+    return struct.pack(">id", -1, 0.0) if number is None else struct.pack(">i", 8) + _bits(number)
+
+
+def _bits(number: float) -> bytes:
+    if number != number:  # noqa: PLR0124  # NaN
+        return bytes.fromhex("7ff8000000000000")
+    return struct.pack(">d", number + 0.0)  # -0.0 + 0.0 is 0.0
+
+
+def of_list(rows: Iterable[Sequence[Value]], keys: int) -> str:
+    """The fingerprint of a list, of whose columns the first so many are its key."""
+    listed = [[v if type(v) in _AS_THEY_ARE else _text(v) for v in row] for row in rows]
+    listed.sort(key=lambda row: [str(key).encode() for key in row[:keys]])
+    return versioned("".join(f"{_CANONICAL.encode(row)}\n" for row in listed).encode())
+
+
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
+"""RFC 8785, as far as texts, booleans and null go."""
+
+
+_AS_THEY_ARE = frozenset({str, bool, type(None)})
+
+
+def _text(value: Value) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+    return _bits(value).hex() if isinstance(value, float) else str(value)
