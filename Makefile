@@ -99,6 +99,10 @@ format: dev ## let ruff format and mend what it can
 calendar: dev ## write the NYSE's closures anew from the locked exchange_calendars
 	@$(BIN)/python -m universe_pipeline_tests.domain.write_nyse && $(BIN)/ruff format -q universe_pipeline/domain/nyse.py
 
+.PHONY: tables
+tables: dev ## write the tables of docs/data.md from domain/tables.py
+	@$(BIN)/python -m universe_pipeline_tests.write_tables
+
 .PHONY: screenshots
 screenshots: dev ## take the README's pictures of Dagster anew, from a demo; needs Chromium
 	@$(BIN)/python -m universe_pipeline_tests.browser.screenshots

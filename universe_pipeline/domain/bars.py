@@ -7,23 +7,16 @@ from typing import Any, TypeAlias
 import polars as pl
 
 from universe_pipeline.domain.errors import VendorError
+from universe_pipeline.domain.tables import Role, frame_schema, names
 
-BAR_SCHEMA = pl.Schema(
-    {
-        "symbol": pl.String(),
-        "open": pl.Float64(),
-        "high": pl.Float64(),
-        "low": pl.Float64(),
-        "close": pl.Float64(),
-        "volume": pl.Float64(),
-        "vwap": pl.Float64(),
-        "transactions": pl.Int64(),
-    }
-)
-"""One session's bars: prices in USD a share, volume in shares (fractional since 2026-02-23)."""
+BAR_VALUES = names("daily_bars", Role.VALUE)
+"""open, high, low, close, volume, vwap, transactions."""
 
-DATED_BAR_SCHEMA = pl.Schema({"date": pl.Date(), **BAR_SCHEMA})
-"""One symbol's bars over several sessions; `date` is the New York session date."""
+DATED_BAR_SCHEMA = frame_schema("daily_bars", Role.KEY, Role.VALUE)
+"""One symbol's bars over several sessions: date, symbol and `BAR_VALUES`, as in `daily_bars`."""
+
+BAR_SCHEMA = pl.Schema({name: DATED_BAR_SCHEMA[name] for name in ("symbol", *BAR_VALUES)})
+"""One session's bars: symbol and `BAR_VALUES`."""
 
 VENDOR_NAMES = {
     "T": "symbol",

@@ -19,18 +19,11 @@ from universe_pipeline.domain.quality import (
     RowRule,
     Validated,
 )
+from universe_pipeline.domain.tables import Role, frame_schema
 
-SPLIT_SCHEMA = pl.Schema(
-    {
-        "symbol": pl.String(),
-        "execution_date": pl.Date(),
-        "split_from": pl.Float64(),
-        "split_to": pl.Float64(),
-        "adjustment_type": pl.String(),
-    }
-)
-"""Splits, announced ones included. `adjustment_type` is an open set (forward_split, reverse_split,
-stock_dividend), and null where the vendor's older endpoint was asked, which does not tell."""
+SPLIT_SCHEMA = frame_schema("splits", Role.KEY, Role.VALUE)
+"""Splits, announced ones included: `splits` up to `adjustment_type`, an open set (forward_split,
+reverse_split, stock_dividend), which is null where the vendor's older endpoint was asked."""
 
 FACTOR_SCHEMA = pl.Schema(
     {

@@ -15,23 +15,10 @@ import polars as pl
 from universe_pipeline.domain.blanks import value
 from universe_pipeline.domain.completeness import ShortAnswer, is_short, loses_page
 from universe_pipeline.domain.quality import UNDECODABLE
+from universe_pipeline.domain.tables import Role, frame_schema
 
-SYMBOL_SCHEMA = pl.Schema(
-    {
-        "symbol": pl.String(),
-        "name": pl.String(),
-        "type": pl.String(),
-        "primary_exchange": pl.String(),
-        "currency": pl.String(),
-        "cik": pl.String(),
-        "composite_figi": pl.String(),
-        "share_class_figi": pl.String(),
-        "active": pl.Boolean(),
-        "delisted_date": pl.Date(),
-        "last_updated_utc": pl.Datetime("us", "UTC"),
-    }
-)
-"""A reference list. Only `symbol`, `name` and `active` are never null; `type` is an open set."""
+SYMBOL_SCHEMA = frame_schema("symbols", Role.KEY, Role.VALUE)
+"""A reference list: `symbols` up to `last_updated_utc`. `type` is an open set."""
 
 KNOWN_SCHEMA = pl.Schema({**SYMBOL_SCHEMA, "listed": pl.Boolean()})
 """The stored symbols; `listed`: whether the newest discovery listed it."""

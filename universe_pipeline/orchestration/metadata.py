@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from universe_pipeline.domain.tables import COLUMNS
+from universe_pipeline.domain.tables import COLUMNS, Column, Role
 
 Metadata = Mapping[str, Any]
 
@@ -18,11 +18,17 @@ OWNERS = ["team:market-data"]
 
 def table(name: str) -> dict[str, Any]:
     """A table's name and columns, as Dagster's catalogue shows them."""
-    columns = [dg.TableColumn(column.name, column.type, column.meaning) for column in COLUMNS[name]]
     return {
         "dagster/table_name": f"public.{name}",
-        "dagster/column_schema": dg.TableSchema(columns),
+        "dagster/column_schema": dg.TableSchema([_column(each) for each in COLUMNS[name]]),
     }
+
+
+def _column(column: Column) -> dg.TableColumn:
+    constraints = dg.TableColumnConstraints(
+        nullable=column.is_nullable, other=["key"] if column.role is Role.KEY else []
+    )
+    return dg.TableColumn(column.name, column.type, column.plain, constraints)
 
 
 def session_links(run_id: str | None, session: date) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 import polars as pl
 import pytest
 
-from universe_pipeline.orchestration.metadata import as_it_is, bar_sample
+from universe_pipeline.domain.tables import COLUMNS, names
+from universe_pipeline.orchestration.metadata import as_it_is, bar_sample, table
 
 
 def test_a_sample_shows_symbols_as_they_are_and_fetches_no_picture_of_theirs():
@@ -29,3 +30,20 @@ def test_a_sample_shows_symbols_as_they_are_and_fetches_no_picture_of_theirs():
 )
 def test_only_what_markdown_would_take_for_its_own_is_escaped(text: str, shown: str):
     assert as_it_is(text) == shown
+
+
+def test_a_table_shows_its_columns_with_types_units_and_what_may_be_null():
+    shown = {column.name: column for column in table("daily_bars")["dagster/column_schema"].columns}
+
+    assert list(shown) == list(names("daily_bars"))
+    assert (shown["vwap"].type, shown["vwap"].constraints.nullable) == ("double precision", True)
+    assert shown["close"].description == "USD a share; last price, as traded"
+    assert shown["date"].constraints.other == ["key"]
+    assert not shown["close"].constraints.nullable
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_descriptions_in_the_catalogue_are_plain_text(name: str):
+    shown = table(name)["dagster/column_schema"].columns
+
+    assert not [each.description for each in shown if set(each.description) & set("`[]")]

@@ -21,15 +21,16 @@ from psycopg.types.range import DateRange
 
 from universe_pipeline.adapters.postgres import copy_binary, loads, refused, rejected
 from universe_pipeline.adapters.postgres.calendar import quarter_of
+from universe_pipeline.adapters.postgres.columns import listed, replaced
 from universe_pipeline.adapters.postgres.connection import ended
 from universe_pipeline.adapters.postgres.locks import ALL_SESSIONS_LOCK, SESSION_LOCKS
 from universe_pipeline.adapters.postgres.rejected import Origin
-from universe_pipeline.domain.bars import RejectedRow
+from universe_pipeline.domain.bars import BAR_VALUES, RejectedRow
 from universe_pipeline.domain.completeness import is_short
 from universe_pipeline.domain.errors import ACCESS_KINDS
 from universe_pipeline.domain.quality.rules import CONTENTS_KEPT, COUNTS_KEPT
 
-COLUMNS = sql.SQL(", ").join(map(sql.Identifier, copy_binary.COLUMNS))
+COLUMNS = listed(copy_binary.COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,10 +292,8 @@ def _stage(connection: psycopg.Connection, buffers: Iterable[Buffer]) -> int:
 
 _REVISE = sql.SQL(
     """
-    INSERT INTO bar_revisions (symbol, date, open, high, low, close, volume, vwap, transactions,
-                               source, believed_from, replaced_at, run_id)
-    SELECT b.symbol, b.date, b.open, b.high, b.low, b.close, b.volume, b.vwap, b.transactions,
-           b.source,
+    INSERT INTO bar_revisions ({columns}, believed_from, replaced_at, run_id)
+    SELECT {stored},
            coalesce(
                greatest(
                    (SELECT max(r.replaced_at) FROM bar_revisions r
@@ -308,11 +307,16 @@ _REVISE = sql.SQL(
     LEFT JOIN incoming i ON i.date = b.date AND i.symbol = b.symbol
     WHERE {scope}
       AND CASE WHEN i.symbol IS NULL THEN b.source = %(source)s
-               ELSE (b.open, b.high, b.low, b.close, b.volume, b.vwap, b.transactions)
-                    IS DISTINCT FROM
-                    (i.open, i.high, i.low, i.close, i.volume, i.vwap, i.transactions) END
+               ELSE ({stored_values}) IS DISTINCT FROM ({incoming_values}) END
     """
 )
+
+_LISTS = {
+    "columns": COLUMNS,
+    "stored": listed(copy_binary.COLUMNS, "b"),
+    "stored_values": listed(BAR_VALUES, "b"),
+    "incoming_values": listed(BAR_VALUES, "i"),
+}
 
 _REMOVE = sql.SQL(
     """
@@ -329,18 +333,19 @@ _NOTE_ADDITIONS = """
     ON CONFLICT (date, symbol) DO UPDATE SET added_at = excluded.added_at
     """
 
-_UPSERT = """
+_BUT_THE_KEY = (*BAR_VALUES, "source")
+_UPSERT = sql.SQL(
+    """
     INSERT INTO daily_bars AS b
     SELECT * FROM incoming
-    ON CONFLICT (date, symbol) DO UPDATE SET
-        open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
-        volume = excluded.volume, vwap = excluded.vwap, transactions = excluded.transactions,
-        source = excluded.source
-    WHERE (b.open, b.high, b.low, b.close, b.volume, b.vwap, b.transactions, b.source)
-          IS DISTINCT FROM
-          (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume,
-           excluded.vwap, excluded.transactions, excluded.source)
+    ON CONFLICT (date, symbol) DO UPDATE SET {replaced}
+    WHERE ({stored}) IS DISTINCT FROM ({given})
     """
+).format(
+    replaced=replaced(_BUT_THE_KEY),
+    stored=listed(_BUT_THE_KEY, "b"),
+    given=listed(_BUT_THE_KEY, "excluded"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,7 +367,7 @@ def _merge(
     # Not now(), the transaction's begin: a writer that had to wait would be replaced before it.
     clock = connection.execute("SELECT clock_timestamp()").fetchone()
     given = {**scope.given, "now": clock and clock[0], "run_id": run_id, "source": source}
-    revised = connection.execute(_REVISE.format(scope=scope.condition), given).rowcount
+    revised = connection.execute(_REVISE.format(scope=scope.condition, **_LISTS), given).rowcount
     connection.execute(_REMOVE.format(scope=scope.condition), given)
     added = connection.execute(_NOTE_ADDITIONS, given).rowcount
     connection.execute(_UPSERT)

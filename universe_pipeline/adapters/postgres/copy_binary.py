@@ -22,19 +22,9 @@ import numpy.typing as npt
 import polars as pl
 
 from universe_pipeline.domain.fingerprint import versioned
+from universe_pipeline.domain.tables import names
 
-COLUMNS = (
-    "date",
-    "symbol",
-    "open",
-    "high",
-    "low",
-    "close",
-    "volume",
-    "vwap",
-    "transactions",
-    "source",
-)
+COLUMNS = names("daily_bars")
 """The columns of `daily_bars` in the order in which they are encoded."""
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)

@@ -5,15 +5,18 @@ from datetime import date
 
 import polars as pl
 import psycopg
+from psycopg import sql
 
+from universe_pipeline.adapters.postgres.columns import listed
 from universe_pipeline.domain.bars import DATED_BAR_SCHEMA
+
+_SELECT = sql.SQL("SELECT {} FROM daily_bars").format(listed(DATED_BAR_SCHEMA))
 
 
 def session_bars(connection: psycopg.Connection, sessions: Sequence[date]) -> pl.DataFrame:
     """All bars of `sessions`, ordered by date and symbol: `DATED_BAR_SCHEMA`."""
     rows = connection.execute(
-        "SELECT date, symbol, open, high, low, close, volume, vwap, transactions"
-        " FROM daily_bars WHERE date = ANY (%s) ORDER BY date, symbol",
+        _SELECT + sql.SQL(" WHERE date = ANY (%s) ORDER BY date, symbol"),
         (list(sessions),),
     ).fetchall()
     return pl.DataFrame(rows, schema=DATED_BAR_SCHEMA, orient="row")
@@ -28,8 +31,7 @@ def symbols_on(connection: psycopg.Connection, session: date) -> set[str]:
 def sample(connection: psycopg.Connection, session: date, rows: int) -> pl.DataFrame:
     """The session's bars with the largest turnover."""
     found = connection.execute(
-        "SELECT date, symbol, open, high, low, close, volume, vwap, transactions"
-        " FROM daily_bars WHERE date = %s ORDER BY close * volume DESC LIMIT %s",
+        _SELECT + sql.SQL(" WHERE date = %s ORDER BY close * volume DESC LIMIT %s"),
         (session, rows),
     ).fetchall()
     return pl.DataFrame(found, schema=DATED_BAR_SCHEMA, orient="row").drop("date")
@@ -61,8 +63,7 @@ def symbol_bars(
 ) -> pl.DataFrame:
     """A symbol's bars on `sessions`, ordered by date: `DATED_BAR_SCHEMA`."""
     rows = connection.execute(
-        "SELECT date, symbol, open, high, low, close, volume, vwap, transactions"
-        " FROM daily_bars WHERE symbol = %s AND date = ANY (%s) ORDER BY date",
+        _SELECT + sql.SQL(" WHERE symbol = %s AND date = ANY (%s) ORDER BY date"),
         (symbol, list(sessions)),
     ).fetchall()
     return pl.DataFrame(rows, schema=DATED_BAR_SCHEMA, orient="row")

@@ -15,8 +15,10 @@ import psycopg
 from psycopg import sql
 
 from universe_pipeline.adapters.postgres.calendar import quarter_of
+from universe_pipeline.adapters.postgres.columns import listed
 from universe_pipeline.adapters.postgres.loads import COMMITTED
 from universe_pipeline.adapters.postgres.locks import SETTLING_LOCK
+from universe_pipeline.domain.bars import BAR_VALUES
 
 QUIET = timedelta(days=1)
 """A quarter that lacks sessions is settled when nothing was loaded into it for so long."""
@@ -41,7 +43,7 @@ _SETTLED = """
 
 _INDEX = sql.SQL(
     "CREATE INDEX CONCURRENTLY IF NOT EXISTS {index} ON {quarter} (symbol, date)"
-    " INCLUDE (open, high, low, close, volume, vwap, transactions) WITH (fillfactor = 100)"
+    " INCLUDE ({values}) WITH (fillfactor = 100)"
 )
 
 _INVALID = "SELECT FROM pg_index WHERE indexrelid = to_regclass(%s) AND NOT indisvalid"
@@ -83,7 +85,7 @@ def settle(connection: psycopg.Connection, quarter: str) -> bool:
 
 
 def _settle(connection: psycopg.Connection, quarter: sql.Identifier, index: str) -> None:
-    names = {"index": sql.Identifier(index), "quarter": quarter}
+    names = {"index": sql.Identifier(index), "quarter": quarter, "values": listed(BAR_VALUES)}
     if connection.execute(_INVALID, (index,)).fetchone() is not None:  # it was interrupted
         connection.execute(sql.SQL("DROP INDEX CONCURRENTLY {index}").format(**names))
     connection.execute(_INDEX.format(**names))

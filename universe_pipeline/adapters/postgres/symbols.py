@@ -8,8 +8,10 @@ from typing import Any
 
 import polars as pl
 import psycopg
+from psycopg import sql
 from psycopg.types.json import Json
 
+from universe_pipeline.adapters.postgres.columns import listed, replaced
 from universe_pipeline.adapters.postgres.locks import DISCOVERY_LOCK, turn
 from universe_pipeline.adapters.postgres.text import storable, storable_json
 from universe_pipeline.domain import fingerprint
@@ -86,12 +88,9 @@ def absent_fields(stored: Mapping[str, Mapping[str, Any]] | None) -> tuple[Absen
 def known_symbols(connection: psycopg.Connection) -> pl.DataFrame:
     """Every stored symbol (`KNOWN_SCHEMA`)."""
     rows = connection.execute(
-        """
-        SELECT symbol, name, type, primary_exchange, currency, cik, composite_figi,
-               share_class_figi, active, delisted_date, last_updated_utc,
-               last_seen_at = max(last_seen_at) OVER ()
-        FROM symbols
-        """
+        sql.SQL("SELECT {}, last_seen_at = max(last_seen_at) OVER () FROM symbols").format(
+            listed(SYMBOL_SCHEMA)
+        )
     ).fetchall()
     return pl.DataFrame(rows, schema=KNOWN_SCHEMA, orient="row")
 
@@ -135,35 +134,33 @@ _IS_RETIRED = """
     """
 
 # A later `last_updated_utc` alone is no revision: the vendor moves it without any other change.
-_REVISE = f"""
+_COMPARED = tuple(name for name in SYMBOL_SCHEMA if name not in ("symbol", "last_updated_utc"))
+_REVISE = sql.SQL(
+    f"""
     INSERT INTO symbol_revisions
-    SELECT s.symbol, s.name, s.type, s.primary_exchange, s.currency, s.cik, s.composite_figi,
-           s.share_class_figi, s.active, s.delisted_date, s.last_updated_utc,
+    SELECT {{stored}},
            coalesce((SELECT max(r.replaced_at) FROM symbol_revisions r WHERE r.symbol = s.symbol),
                     s.first_seen_at), %(at)s, %(run_id)s
     FROM symbols s
     WHERE EXISTS (
         SELECT FROM listed l
         WHERE l.symbol = s.symbol
-          AND (s.name, s.type, s.primary_exchange, s.currency, s.cik, s.composite_figi,
-               s.share_class_figi, s.active, s.delisted_date)
-              IS DISTINCT FROM
-              (l.name, l.type, l.primary_exchange, l.currency, l.cik, l.composite_figi,
-               l.share_class_figi, l.active, l.delisted_date))
+          AND ({{compared}}) IS DISTINCT FROM ({{given}}))
        OR ({_IS_RETIRED})
     """
+).format(
+    stored=listed(SYMBOL_SCHEMA, "s"),
+    compared=listed(_COMPARED, "s"),
+    given=listed(_COMPARED, "l"),
+)
 
-_UPSERT = """
+_UPSERT = sql.SQL(
+    """
     INSERT INTO symbols AS s
     SELECT * FROM listed
-    ON CONFLICT (symbol) DO UPDATE SET
-        name = excluded.name, type = excluded.type,
-        primary_exchange = excluded.primary_exchange, currency = excluded.currency,
-        cik = excluded.cik, composite_figi = excluded.composite_figi,
-        share_class_figi = excluded.share_class_figi, active = excluded.active,
-        delisted_date = excluded.delisted_date, last_updated_utc = excluded.last_updated_utc,
-        last_seen_at = excluded.last_seen_at
+    ON CONFLICT (symbol) DO UPDATE SET {replaced}
     """
+).format(replaced=replaced((*_COMPARED, "last_updated_utc", "last_seen_at")))
 
 _RETIRE = f"UPDATE symbols s SET active = false, delisted_date = NULL WHERE {_IS_RETIRED}"
 

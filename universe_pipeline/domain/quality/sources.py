@@ -4,11 +4,10 @@ from datetime import date
 
 import polars as pl
 
+from universe_pipeline.domain.bars import BAR_VALUES
 from universe_pipeline.domain.quality.findings import Offender
 from universe_pipeline.domain.quality.rows import PRICES
 from universe_pipeline.domain.splits import adjust
-
-VALUES = ("open", "high", "low", "close", "volume", "vwap", "transactions")
 
 _RELATIVE, _ABSOLUTE = 1e-3, 1e-4
 """The vendor rounds what it adjusts to four decimals."""
@@ -29,7 +28,7 @@ def _difference(row: dict[str, object]) -> str:
         return "not stored, and the per-symbol endpoint has a bar"
     if row["symbol_theirs"] is None:
         return "stored, and the per-symbol endpoint has no bar"
-    differing = (name for name in VALUES if row[name] != row[f"{name}_theirs"])
+    differing = (name for name in BAR_VALUES if row[name] != row[f"{name}_theirs"])
     return ", ".join(
         f"{name} {row[name]} here, {row[f'{name}_theirs']} there" for name in differing
     )
