@@ -1,6 +1,8 @@
 """The only reader of the environment and of a `.env` in the working folder (environment wins)."""
 
+import logging
 import os
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Literal, cast
@@ -16,10 +18,13 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from universe_pipeline.adapters import env_file
 from universe_pipeline.domain.addresses import is_loopback, is_visible
 from universe_pipeline.domain.errors import SettingsError
 from universe_pipeline.domain.sessions import FIRST_SESSION
 from universe_pipeline.domain.thresholds import Thresholds
+
+logger = logging.getLogger(__name__)
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
@@ -66,6 +71,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_file=ENV_FILE,
+        env_file_encoding="utf-8-sig",
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
@@ -266,28 +272,74 @@ def no_key() -> str:
 
 SECRETS = frozenset({"polygon_api_key", "universe_database_url"})
 
+NAMES = (*(name.upper() for name in Settings.model_fields), "MASSIVE_API_KEY")
+
+_PREFIXES = ("POLYGON_", "MASSIVE_", "UNIVERSE_")
+"""Of our names: another name that begins so is taken for a setting that has no effect."""
+
+_HEADS = frozenset(prefix[:3] for prefix in _PREFIXES)
+_LISTED = "README.md lists the settings"
+
 
 def load_settings() -> Settings:
-    """Read the settings.
+    """Read the settings; a name that is none of them and begins as they do is logged.
 
     Raises:
         SettingsError: one line for every wrong variable: its name, what was given (never a
-            secret) and what is accepted.
+            secret) and what is accepted; likewise for a `.env` that cannot be read, and for a name
+            that is one of ours but for a slip.
     """
+    file = _env_file()
+    written = env_file.read(file)
+    problems = [*written.problems]
+    if not problems:
+        problems += _slips(written.names, file)
+        try:
+            chosen = Settings()
+        except ValidationError as invalid:
+            problems += _wrong_values(invalid)
+        else:
+            if not problems:
+                return chosen
+    raise SettingsError(problems)
+
+
+def _env_file() -> Path:
     try:
-        return Settings()
-    except ValidationError as invalid:
-        given = _given_values()
-        problems: list[str] = []
-        for error in invalid.errors(include_url=False, include_context=False):
-            variable = str(error["loc"][0]).upper()
-            name = "polygon_api_key" if variable == "MASSIVE_API_KEY" else variable.lower()
-            accepted = Settings.model_fields[name].description
-            value, source = given.get(variable, ("", "the environment"))
-            why = error["msg"].removeprefix("Value error, ")
-            what = f"{variable}={_shown(name, value)} in {source}"
-            problems.append(f"{what} is not usable: {why}. Accepted: {accepted}")
-        raise SettingsError(problems) from None
+        return Path(ENV_FILE).absolute()
+    except FileNotFoundError:
+        raise SettingsError(["the working folder was removed: change into another"]) from None
+
+
+def _wrong_values(invalid: ValidationError) -> Iterator[str]:
+    given = _given_values()
+    for error in invalid.errors(include_url=False, include_context=False):
+        variable = str(error["loc"][0]).upper()
+        name = "polygon_api_key" if variable == "MASSIVE_API_KEY" else variable.lower()
+        accepted = Settings.model_fields[name].description
+        value, source = given.get(variable, ("", "the environment"))
+        why = error["msg"].removeprefix("Value error, ")
+        what = f"{variable}={_shown(name, value)} in {source}"
+        yield f"{what} is not usable: {why}. Accepted: {accepted}"
+
+
+def _slips(in_file: tuple[str, ...], file: Path) -> Iterator[str]:
+    """A line for each name that is a slip of one of ours; what only begins as they do is logged."""
+    given = {name.upper() for name in (*os.environ, *in_file)}
+    outside = [name for name, value in os.environ.items() if value and name[:3].upper() in _HEADS]
+    sources = (("the environment", outside), (str(file), in_file))
+    unknown = [(one, at) for at, names in sources for one in names if one.upper() not in NAMES]
+    if not unknown:
+        return
+    from universe_pipeline.domain.spelling import ALIKE, SLIP, likeliest
+
+    for name, source in unknown:
+        meant, likeness = likeliest(name.upper(), NAMES)
+        what, hint = f"{name} in {source} is not a setting", f"did you mean {meant}?"
+        if likeness >= SLIP and meant not in given:
+            yield f"{what}: {hint}"
+        elif name.upper().startswith(_PREFIXES):
+            logger.warning("%s and has no effect: %s", what, hint if likeness >= ALIKE else _LISTED)
 
 
 def _shown(name: str, value: str) -> str:

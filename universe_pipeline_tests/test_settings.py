@@ -256,3 +256,129 @@ def test_either_scheme_of_a_database_url_will_do(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("UNIVERSE_DATABASE_URL", "postgres://me@db/bars")
 
     assert load_settings().database_url == "postgresql://me@db/bars"
+
+
+def test_a_byte_order_mark_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("POLYGON_RATE_LIMIT=7\n", encoding="utf-8-sig")
+
+    assert load_settings().polygon_rate_limit == 7
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("# clé\nUNIVERSE_TYPES=CS\n".encode("latin-1"), "line 1 of {} is not UTF-8"),
+        (b"POLYGON_API_KEY=secret\nUNIVERSE_TYPES=\xff\n", "line 2 of {} is not UTF-8"),
+        ("POLYGON_API_KEY=secret\n".encode("utf-16"), "{} is UTF-16"),
+        ("POLYGON_API_KEY=secret\n".encode("utf-16-le"), "{} is UTF-16"),
+        (b"UNIVERSE_TYPES=CS\nPOLYGON_API_KEY secret\n", "line 2 of {} is not usable"),
+        (b"POLYGON_API_KEY\n", "line 1 of {} is not usable"),
+        (b'POLYGON_API_KEY="secret\nUNIVERSE_TYPES=CS\n', "line 1 of {} is not usable"),
+    ],
+)
+def test_a_file_that_cannot_be_read_as_meant_is_refused_in_a_line(
+    tmp_path: Path, content: bytes, says: str
+) -> None:
+    file = tmp_path / ".env"
+    file.write_bytes(content)
+
+    (line,) = refusal()
+
+    assert line.startswith(says.format(file))
+    assert "secret" not in line
+
+
+def test_a_folder_or_a_link_to_nothing_is_no_file(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.mkdir()
+    assert refusal()[0].startswith(f"{file} is a folder")
+
+    file.rmdir()
+    file.symlink_to("nothing")
+    assert refusal()[0].startswith(f"{file} is a link to nothing")
+
+    file.unlink()
+    file.symlink_to("/dev/null")
+    assert load_settings().polygon_api_key is None
+
+
+def test_a_file_of_another_account_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / ".env").touch()
+    monkeypatch.setattr(Path, "read_bytes", forbidden)  # root may read every file
+
+    assert refusal() == [
+        f"{tmp_path}/.env cannot be read (Permission denied): let your account read it"
+    ]
+
+
+def test_a_working_folder_that_was_removed_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    assert refusal() == ["the working folder was removed: change into another"]
+
+
+@pytest.mark.parametrize(
+    ("slip", "meant"),
+    [
+        ("POLYGON_RATE_LIMT", "POLYGON_RATE_LIMIT"),
+        ("POLYGON_APIKEY", "POLYGON_API_KEY"),
+        ("POLGON_API_KEY", "POLYGON_API_KEY"),
+        ("UNIVERS_HOME", "UNIVERSE_HOME"),
+        ("UNIVERSE_DATABASE", "UNIVERSE_DATABASE_URL"),
+        ("UNIVERSE_CONCURENCY", "UNIVERSE_CONCURRENCY"),
+        ("MASIVE_API_KEY", "MASSIVE_API_KEY"),
+    ],
+)
+def test_a_slip_in_a_name_is_named_with_what_was_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slip: str, meant: str
+) -> None:
+    monkeypatch.setenv(slip, "secret")
+    assert refusal() == [f"{slip} in the environment is not a setting: did you mean {meant}?"]
+
+    monkeypatch.delenv(slip)
+    (tmp_path / ".env").write_text(f"{slip}=secret\nLOG_LEVLE=DEBUG\n")
+    assert refusal() == [
+        f"{slip} in {tmp_path}/.env is not a setting: did you mean {meant}?",
+        f"LOG_LEVLE in {tmp_path}/.env is not a setting: did you mean LOG_LEVEL?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("MASSIVE_RATE_LIMIT", "did you mean POLYGON_RATE_LIMIT?"),
+        ("UNIVERSE_DB_URL", "did you mean UNIVERSE_DATABASE_URL?"),
+        ("POLYGON_TOKENS_ABC", "README.md lists the settings"),
+        ("UNIVERSE_PORTS", ""),
+    ],
+)
+def test_a_name_that_only_begins_as_ours_do_is_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str, hint: str
+) -> None:
+    monkeypatch.setenv(name, "secret")
+
+    load_settings()
+
+    (line,) = caplog.messages
+    assert line.startswith(f"{name} in the environment is not a setting and has no effect: {hint}")
+
+
+def test_names_of_other_programs_and_of_both_spellings_are_left_alone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("POLYGONSCAN_API_KEY", "theirs")
+    monkeypatch.setenv("POLYGON_API_KEYS", "theirs")
+    monkeypatch.setenv("POLYGON_API_KEY", "ours")
+
+    assert load_settings().require_api_key() == "ours"
+    assert [line.partition(" ")[0] for line in caplog.messages] == ["POLYGON_API_KEYS"]

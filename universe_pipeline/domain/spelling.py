@@ -1,7 +1,7 @@
-"""Which symbol was meant by one that does not exist."""
+"""Which symbol, or which setting, was meant by one that does not exist."""
 
 from collections.abc import Sequence
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from string import ascii_uppercase, digits
 
 NEAREST = 3
@@ -30,6 +30,33 @@ def nearest(symbol: str, listed: Sequence[str]) -> list[str]:
         close = get_close_matches(shape, dict.fromkeys(shapes.values()), NEAREST, cutoff=0.7)
         near = [known for known in listed if shapes[known] in close]
     return near[:NEAREST]
+
+
+SLIP = 0.885
+"""Likeness from which a name is another one with a slip of the finger: POLYGON_RATE_LIMT.
+
+Names of other programs are less alike: POLYGONSCAN_API_KEY has 0.882.
+"""
+
+ALIKE = 0.7
+"""Likeness from which a name is worth a suggestion."""
+
+
+def likeliest(name: str, known: Sequence[str]) -> tuple[str, float]:
+    """The one of `known` that is most like `name`, and its likeness from 0 to 1.
+
+    One that differs by its first word alone (MASSIVE_RATE_LIMIT) is worth a suggestion.
+    """
+    likeness = {one: _likeness(name, one) for one in known}
+    if max(likeness.values()) < SLIP:
+        ending = name.partition("_")[2]
+        likeness |= {one: ALIKE for one in known if ending and one.partition("_")[2] == ending}
+    best = max(likeness, key=likeness.__getitem__)
+    return best, likeness[best]
+
+
+def _likeness(name: str, other: str) -> float:
+    return SequenceMatcher(None, name, other).ratio()
 
 
 def _shape(symbol: str) -> str:
