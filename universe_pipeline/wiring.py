@@ -104,6 +104,26 @@ def prepare_for_loading(settings: Settings, database: Database) -> None:
     prepare_database(settings, database)
 
 
+def require_vendor(settings: Settings) -> None:
+    """Return if the vendor can be asked, as far as settings and environment say; it is not asked.
+
+    Raises:
+        SettingsError: there is no key, or the environment names a proxy or certificates that
+            cannot be used.
+    """
+    import httpx
+
+    from universe_pipeline.adapters.polygon.proxies import proxy_to, require_passage
+    from universe_pipeline.adapters.polygon.trust import trust
+
+    settings.require_api_key()
+    base_url = httpx.URL(settings.polygon_base_url)
+    if base_url.scheme == "https":
+        trust()
+    if proxy := proxy_to(base_url):
+        require_passage(proxy, base_url)
+
+
 @contextmanager
 def open_client(
     settings: Settings,
@@ -119,7 +139,7 @@ def open_client(
     decoded by `worker`, which the load may share; without, by a worker of its own.
 
     Raises:
-        SettingsError: there is no key.
+        SettingsError: as `require_vendor`, but that the proxy is not asked.
     """
     from universe_pipeline.adapters.polygon.client import PolygonClient
     from universe_pipeline.adapters.postgres.pace import SharedPace

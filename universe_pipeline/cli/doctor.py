@@ -117,6 +117,7 @@ def _vendor(database: Database) -> Iterator[Finding]:
     if limit and limit < len(PLAN_YEARS) + 2:
         note("asking the vendor, which may take a minute at this pace …")
     address = settings().polygon_base_url
+    wiring.require_vendor(settings())
     with wiring.open_client(settings(), database, patience=HASTY) as client:
         try:
             types = client.ticker_types()

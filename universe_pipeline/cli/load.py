@@ -53,7 +53,7 @@ def discover_universe(*, force: Collection[str] = ()) -> int:
     Args:
         force: of `LISTS`, those to ask for also when they are fresh.
     """
-    settings().require_api_key()
+    wiring.require_vendor(settings())
     database = open_for_loading()
     with database.connect() as connection:
         known, splits = newest_snapshot(connection), newest_split_snapshot(connection)
@@ -117,7 +117,7 @@ def _describe(snapshot: Snapshot) -> str:
 def historical_range(start: date, end: date | None, *, reload: bool) -> int:
     """Load the sessions of a range that are not loaded yet, or all of them again."""
     sessions = sessions_asked(start, end)
-    settings().require_api_key()
+    wiring.require_vendor(settings())
     database = open_for_loading()
     name = f"historical_load_{start}_{last_day(end)}"
     return go_on(database, Plan("historical", name, sessions), reload=reload)
@@ -215,7 +215,7 @@ def daily_update(day: date | None) -> int:
     session = newest_closed(now) if day is None else require_closed_session(day, now)
     if not _partitions([session]):
         raise _before_start(session, session)
-    settings().require_api_key()
+    wiring.require_vendor(settings())
     database = open_for_loading()
     name = f"daily_update_{session}"
     with database.connect() as connection:

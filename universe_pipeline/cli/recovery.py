@@ -32,7 +32,7 @@ UNFINISHED = ("failed", "interrupted", "stuck")
 
 def resume(name: str | None) -> int:
     """Go on with every unfinished job, or with the one of that name."""
-    settings().require_api_key()
+    wiring.require_vendor(settings())
     database = open_for_loading()
     with database.connect() as connection:
         known = jobs.jobs(connection)
@@ -84,7 +84,7 @@ def _unknown(name: str, known: list[Job]) -> UsageError:
 
 def retry() -> int:
     """Fetch again what has an open row in `data_fetch_errors`, failed or is quarantined."""
-    settings().require_api_key()
+    wiring.require_vendor(settings())
     database = open_for_loading()
     with database.connect() as connection:
         failures = open_failures(connection)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
 
+from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres import jobs, loads
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.reading import bar_counts
@@ -67,7 +68,7 @@ def repair(symbols: Sequence[str], start: date, end: date) -> int:
 
 
 def _open_discovered() -> tuple[Database, int]:
-    settings().require_api_key()
+    wiring.require_vendor(settings())
     database = open_for_loading()
     return database, discover_if_stale(database)
 

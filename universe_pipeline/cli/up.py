@@ -5,12 +5,12 @@ import signal
 import socket
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Generator
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from subprocess import Popen
 from types import FrameType
@@ -23,7 +23,7 @@ from universe_pipeline.adapters.postgres import embedded, losses
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.cli.exits import DONE
 from universe_pipeline.cli.terminal import note, result
-from universe_pipeline.domain.errors import UsageError
+from universe_pipeline.domain.errors import SettingsError, UsageError
 from universe_pipeline.orchestration.instance import open_instance, prepare_home
 from universe_pipeline.orchestration.reconciliation import (
     IN_PROGRESS,
@@ -90,14 +90,23 @@ def _serve(port: int, started: float) -> None:
             f" (ctrl-C ends it; log: {log})"
         )
         sys.stdout.flush()  # somebody may be waiting for it at the end of a pipe
-        if settings().polygon_api_key is None:
-            note("POLYGON_API_KEY is not set: loaded data can be looked at, nothing is fetched")
+        _note_what_keeps_the_vendor_away()
         while not told:
             if guard.poll() is not None:
                 raise ServicesError(f"Dagster's services ended by themselves: see {log}")
             appended_log.bound(log)
             time.sleep(LOOK_SECONDS)
         note("stopping: a run in flight finishes its session, for at most ten seconds")
+
+
+def _note_what_keeps_the_vendor_away() -> None:
+    if settings().polygon_api_key is None:
+        note("POLYGON_API_KEY is not set: loaded data can be looked at, nothing is fetched")
+        return
+    try:
+        wiring.require_vendor(settings())
+    except SettingsError as wrong:
+        note(f"loaded data can be looked at, nothing is fetched: {wrong}")
 
 
 def _listen(handler: Callable[[int, FrameType | None], object]) -> None:
@@ -127,17 +136,22 @@ def _require_free(port: int) -> None:
 
 def _await(port: int, guard: Popen[bytes], log: Path, told: AbstractSet[int]) -> bool:
     """Wait until the webserver answers; false if told to stop before it does."""
-    url = f"http://{HOST}:{port}/server_info"
-    ask = urllib.request.build_opener(urllib.request.ProxyHandler({})).open  # loopback has no proxy
     deadline = time.monotonic() + READY_SECONDS
     while guard.poll() is None and time.monotonic() < deadline:
-        with suppress(urllib.error.URLError, OSError):
-            ask(url, timeout=5).close()
-            return True
+        with suppress(OSError, HTTPException):
+            if _answers(port):
+                return True
         if told:
             return False
         time.sleep(LOOK_SECONDS)
     raise ServicesError(f"Dagster's services did not come up: see {log}")
+
+
+def _answers(port: int) -> bool:
+    # Neither a proxy nor TLS: urllib would read the variables of both.
+    with closing(HTTPConnection(HOST, port, timeout=5)) as connection:
+        connection.request("GET", "/server_info")
+        return connection.getresponse().status == HTTPStatus.OK
 
 
 def _settle(database: Database, when: str) -> None:

@@ -75,6 +75,7 @@ def _sample(size: int) -> dict[str, Any]:
         note(f"no symbol is compared with the vendor: {no_key()}")
         return {"size": 0, "seed": seed, "not_run": no_key()}
     if size:
+        wiring.require_vendor(settings())
         pace = at_pace(REQUESTS_A_SYMBOL * size)
         note(f"comparing {size} symbols drawn by seed {seed} with the vendor, {pace}")
     return {"size": size, "seed": seed, "not_run": None}

@@ -97,7 +97,8 @@ class PolygonClient:
             decoding: reads every answer; left out = the thread that asks does.
 
         Raises:
-            SettingsError: the key cannot be sent in a header.
+            SettingsError: the key cannot be sent in a header, or the environment names a proxy
+                or certificates that cannot be used.
         """
         self._base_url = httpx.URL(base_url.rstrip("/"))
         self._key = ApiKey(api_key)

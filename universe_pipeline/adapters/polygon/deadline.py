@@ -9,7 +9,6 @@ import time
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from functools import cache
 from math import inf
 from socket import SHUT_RDWR, socket
 from typing import Any
@@ -33,10 +32,12 @@ def deadline(seconds: float) -> Generator[None, None, None]:
         _DEADLINE.reset(token)
 
 
-def open_pool(*, proxy: str | None, connections: int) -> httpcore.ConnectionPool:
+def open_pool(
+    *, trust: ssl.SSLContext, proxy: httpx.Proxy | None, connections: int
+) -> httpcore.ConnectionPool:
     """At most so many connections, through the proxy if there is one, that keep the `deadline`."""
     settings: dict[str, Any] = {
-        "ssl_context": _trust(),
+        "ssl_context": trust,
         "max_connections": connections,
         "max_keepalive_connections": connections,
         "keepalive_expiry": IDLE_SECONDS,
@@ -44,8 +45,9 @@ def open_pool(*, proxy: str | None, connections: int) -> httpcore.ConnectionPool
     }
     if proxy is None:
         return httpcore.ConnectionPool(**settings)
-    named = httpx.Proxy(proxy)  # takes name and password out of the address
-    return httpcore.HTTPProxy(address(named.url), named.raw_auth, **settings)
+    return httpcore.HTTPProxy(
+        address(proxy.url), proxy.raw_auth, proxy_ssl_context=proxy.ssl_context, **settings
+    )
 
 
 def address(url: httpx.URL) -> httpcore.URL:
@@ -53,12 +55,6 @@ def address(url: httpx.URL) -> httpcore.URL:
     return httpcore.URL(
         scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
     )
-
-
-@cache
-def _trust() -> ssl.SSLContext:
-    # Reading all certificate authorities takes a tenth of a second, so clients share them.
-    return httpx.create_ssl_context()
 
 
 class _Backend(httpcore.NetworkBackend):

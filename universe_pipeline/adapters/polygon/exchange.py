@@ -3,7 +3,7 @@
 By httpcore, without httpx's client: that one keeps the vendor's cookies, and reads a redirect even
 when it is not to follow it, where some addresses end in errors that are none of its own.
 
-A proxy that the environment names (HTTPS_PROXY, ALL_PROXY, NO_PROXY) is used, except to loopback.
+A proxy that the environment names is used (`proxies.py`), except to loopback.
 """
 
 import logging
@@ -14,7 +14,6 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from threading import Event
-from urllib.request import getproxies, proxy_bypass
 
 import httpcore
 import httpx
@@ -27,13 +26,13 @@ from universe_pipeline.adapters.polygon.body import (
 )
 from universe_pipeline.adapters.polygon.deadline import address, deadline, open_pool
 from universe_pipeline.adapters.polygon.key import ApiKey
+from universe_pipeline.adapters.polygon.proxies import proxy_to
 from universe_pipeline.adapters.polygon.retry import Patience
+from universe_pipeline.adapters.polygon.trust import no_trust, source, trust
 from universe_pipeline.adapters.polygon.wording import visible
-from universe_pipeline.domain.addresses import is_loopback
 from universe_pipeline.domain.errors import (
     FailureKind,
     RetryableError,
-    SettingsError,
     VendorError,
 )
 
@@ -70,10 +69,19 @@ class Exchange:
     def __init__(
         self, base_url: httpx.URL, key: ApiKey, patience: Patience, connections: int
     ) -> None:
+        """Connect to nothing yet.
+
+        Raises:
+            SettingsError: the environment names a proxy or certificates that cannot be used.
+        """
         self._key, self._patience, self.closed = key, patience, Event()
-        proxy = _proxy_to(base_url)
-        self._base_url, self._via = base_url, _named_proxy(proxy)
-        self._pool = open_pool(proxy=proxy, connections=connections)
+        proxy = proxy_to(base_url)
+        self._base_url, self._via = base_url, f" by {proxy}" if proxy else ""
+        self._pool = open_pool(
+            trust=trust() if base_url.scheme == "https" else no_trust(),
+            proxy=proxy and proxy.for_httpx,
+            connections=connections,
+        )
         self._headers = {
             "Authorization": key.bearer,
             "Accept": "application/json",
@@ -184,33 +192,12 @@ def _transport_errors(endpoint: str, address: str) -> Generator[_Progress, None,
         raise RetryableError(kind, endpoint, f"{what}: {_reason(error)}") from None
 
 
+_DISTRUSTED = "CERTIFICATE_VERIFY_FAILED"
+
+
 def _reason(error: Exception) -> str:
-    return f"{visible(str(error))} ({type(error).__name__})"
-
-
-def _named_proxy(proxy: str | None) -> str:
-    """For messages; without the password that its address may hold."""
-    if proxy is None:
-        return ""
-    return f" by the proxy {httpx.URL(proxy).netloc.decode('ascii')} (HTTPS_PROXY or ALL_PROXY)"
-
-
-def _proxy_to(base_url: httpx.URL) -> str | None:
-    if is_loopback(base_url.host) or proxy_bypass(base_url.host):
-        return None
-    proxies = getproxies()
-    named = proxies.get(base_url.scheme) or proxies.get("all")
-    if named is None:
-        return None
-    proxy = named if "://" in named else f"http://{named}"
-    if not proxy.startswith(("http://", "https://")):
-        # Not shown: it may hold a password.
-        problem = (
-            f"the proxy that the environment names for {base_url.host} is no http:// or https:// "
-            "one: set HTTPS_PROXY to one that is, or NO_PROXY to that host"
-        )
-        raise SettingsError([problem])
-    return proxy
+    said = f"{visible(str(error))} ({type(error).__name__})"
+    return f"{said}; trusted are those of {source()}" if _DISTRUSTED in said else said
 
 
 def _quieten(*names: str) -> None:

@@ -114,7 +114,7 @@ def test_a_proxy_that_cannot_be_reached_is_named_without_its_password(
 
     assert error.message.startswith(
         "cannot reach https://vendor.example (POLYGON_BASE_URL)"
-        " by the proxy 127.0.0.1:1 (HTTPS_PROXY or ALL_PROXY): "
+        " by the proxy 127.0.0.1:1 (HTTPS_PROXY): "
     )
     assert "pass-word" not in str(error)
 

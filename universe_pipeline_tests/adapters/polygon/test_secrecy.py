@@ -254,7 +254,7 @@ def test_a_proxy_that_is_not_http_is_refused_without_its_password(monkeypatch: p
     with pytest.raises(SettingsError) as caught:
         PolygonClient("https://vendor.example", KEY)
 
-    assert "HTTPS_PROXY" in str(caught.value)
+    assert "https_proxy" in str(caught.value)
     assert "word" not in str(caught.value)
 
 
