@@ -1,6 +1,7 @@
 """The commands of `universe` and their options; each one's work is imported when it is called."""
 
 import gc
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -440,6 +441,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command; every deliberate error becomes one clear line on stderr."""
+    # Some files of UNIVERSE_HOME name code that is run: only their owner may change any of them.
+    os.umask(os.umask(0o022) | 0o022)
     program = typer.main.get_command(app)
     try:
         code = program.main(list(arguments), prog_name="universe", standalone_mode=False)

@@ -13,10 +13,16 @@ from psycopg import sql
 
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.domain.errors import UsageError
-from universe_pipeline.orchestration.instance import DAGSTER_HEAD, open_instance, prepare_home
+from universe_pipeline.orchestration.instance import (
+    DAGSTER_HEAD,
+    INSTANCE_FILE,
+    open_instance,
+    prepare_home,
+)
 from universe_pipeline.settings import settings
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.cli.in_process import Command
+from universe_pipeline_tests.conftest import Universe
 
 KEY = "key-of-tests-that-must-not-leak"
 
@@ -74,18 +80,79 @@ def test_a_disk_without_room_leaves_no_half_written_instance_file(
     assert "UniverseStorage" in (tmp_path / "universe" / "dagster" / "dagster.yaml").read_text()
 
 
-def test_an_empty_instance_file_is_named(
-    as_user: Callable[[dict[str, str]], None], tmp_path: Path
+FOREIGN = "storage:\n  sqlite:\n    base_dir: /var/theirs\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (b"storage: [\n", "is not YAML (while parsing"),
+        ("# clé".encode("latin-1"), "is not UTF-8 text"),
+        (b"just words\n", "holds no settings of Dagster"),
+        (FOREIGN.encode(), "is of another Dagster project"),
+        (b"telemetry:\n  enabled: false\n", "is of another Dagster project"),
+        (b"storage:\n  postgres:\n    postgres_url: {env: THEIRS}\n", "is of another Dagster"),
+        ((INSTANCE_FILE + "telemetri: {}\n").encode(), "is refused by Dagster: Error 1: Received"),
+        (INSTANCE_FILE.replace("UniverseStorage", "Nothing").encode(), "is refused by Dagster: "),
+        (INSTANCE_FILE.replace("module: universe", "module: no_universe").encode(), "is refused"),
+    ],
+)
+def test_an_instance_file_that_cannot_serve_is_named_and_left_as_it_is(
+    as_user: Callable[[dict[str, str]], None], tmp_path: Path, content: bytes, says: str
 ) -> None:
     as_user({})
     file = tmp_path / "universe" / "dagster" / "dagster.yaml"
     file.parent.mkdir(parents=True)
-    file.touch()
+    file.write_bytes(content)
 
-    with pytest.raises(UsageError) as empty:
-        prepare_home(settings())
+    with pytest.raises(UsageError) as refused:
+        open_instance(settings())
 
-    assert str(empty.value) == f"{file} is empty: remove it, and the next command writes it again"
+    assert str(refused.value).startswith(f"{file} {says}")
+    assert "\n" not in str(refused.value)
+    assert file.read_bytes() == content
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_a_command_refuses_the_folder_of_another_dagster_project(
+    universe: Universe, tmp_path: Path
+) -> None:
+    (tmp_path / "dagster.yaml").write_text(FOREIGN)
+
+    ended = universe("daily", env={"DAGSTER_HOME": str(tmp_path)})
+
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[-1].startswith(
+        f"universe: {tmp_path}/dagster.yaml is of another Dagster project: "
+    )
+
+
+def test_a_file_in_place_of_dagsters_folder_is_named(universe: Universe, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    ended = universe("daily", env={"DAGSTER_HOME": f"{tmp_path}/file"})
+
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[-1].startswith(
+        f"universe: Dagster's folder {tmp_path}/file cannot be used: "
+    )
+
+
+def test_only_the_owner_may_change_what_a_command_writes(
+    universe: Universe, tmp_path: Path
+) -> None:
+    before = os.umask(0)
+    try:
+        assert universe("daily", env={"LC_ALL": "C.UTF-8"}).returncode == 0
+    finally:
+        os.umask(before)
+
+    home = tmp_path / "universe"
+    written = [home, *home.rglob("*")]
+    assert home / "dagster" / "dagster.yaml" in written
+    assert [path for path in written if path.stat().st_mode & 0o022] == []
 
 
 def test_only_the_owner_may_change_the_instance_file_under_any_umask(

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.adapters.postgres.locks import MIGRATION_LOCK, turn
@@ -13,17 +14,81 @@ from universe_pipeline.domain.errors import DatabaseError, SchemaTooNewError
 HEAD = "0007"
 """The newest step of migrations/versions; a test holds the two together."""
 
+RELATIONS = [
+    "adjusted_bars",
+    "bar_additions",
+    "bar_revisions",
+    "broken_rules",
+    "daily_bars",
+    "data_coverage",
+    "data_fetch_errors",
+    "load_jobs",
+    "nyse_sessions",
+    "refused_answers",
+    "rejected_bars",
+    "rejected_splits",
+    "rejected_symbols",
+    "request_pause",
+    "request_slots",
+    "rule_results",
+    "session_approvals",
+    "session_conditions",
+    "session_loads",
+    "split_factors",
+    "split_revisions",
+    "split_snapshots",
+    "splits",
+    "symbol_loads",
+    "symbol_requests",
+    "symbol_revisions",
+    "symbols",
+    "universe_bars",
+    "universe_snapshots",
+    "universe_types",
+    "vendor_of_record",
+]
+"""The tables and views of schema public at HEAD; a test holds the two together."""
+
 OLDEST_SERVER = 150000
 """PostgreSQL 15 in the server's own numbering."""
 
 
 def current_version(connection: psycopg.Connection) -> str | None:
     """The step that the database stands at; None before the first."""
-    found = connection.execute("SELECT to_regclass('public.universe_schema_version')").fetchone()
+    return _version(connection, "public.universe_schema_version")
+
+
+def _version(connection: psycopg.Connection, table: str) -> str | None:
+    found = connection.execute("SELECT to_regclass(%s)", (table,)).fetchone()
     if found is None or found[0] is None:
         return None
-    row = connection.execute("SELECT version_num FROM public.universe_schema_version").fetchone()
+    try:
+        query = sql.SQL("SELECT version_num::text FROM {}").format(
+            sql.Identifier(*table.split("."))
+        )
+        row = connection.execute(query).fetchone()
+    except (psycopg.errors.UndefinedColumn, psycopg.errors.WrongObjectType):
+        raise DatabaseError(f"{table} in the database {_IS_FOREIGN}") from None
     return row[0] if row else None
+
+
+_IS_FOREIGN = (
+    "is not of this program; nothing was changed. Let UNIVERSE_DATABASE_URL name another database"
+)
+
+_FOREIGN = """
+    SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+    WHERE (nspname = 'public' AND relname = ANY(%s)) OR (nspname = 'dagster' AND relname = 'runs')
+    ORDER BY 1
+    """
+
+
+def _require_room(connection: psycopg.Connection) -> None:
+    """Refuse a database that never was ours and has tables by our names, or another Dagster's."""
+    found = [row[0] for row in connection.execute(_FOREIGN, (RELATIONS,)).fetchall()]
+    if found:
+        others = f" (and {len(found) - 1} more of our names)" if found[1:] else ""
+        raise DatabaseError(f"{found[0]}{others} in the database {_IS_FOREIGN}")
 
 
 def bring_up_to_date(database: Database) -> None:
@@ -31,7 +96,8 @@ def bring_up_to_date(database: Database) -> None:
 
     Raises:
         SchemaTooNewError: a newer release has migrated the database.
-        DatabaseError: the server is older than PostgreSQL 15, or refuses the migration.
+        DatabaseError: the server is older than PostgreSQL 15, refuses the migration, or the
+            database has tables of others by our names.
     """
     with database.connect() as connection:
         _require_supported_server(connection)
@@ -41,7 +107,10 @@ def bring_up_to_date(database: Database) -> None:
         if version is not None and version > HEAD:
             raise SchemaTooNewError(version)
         connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
-        if current_version(connection) != HEAD:  # another process may have been quicker
+        version = current_version(connection)  # another process may have been quicker
+        if version is None:
+            _require_room(connection)
+        if version != HEAD:
             _migrate(database)
 
 
@@ -63,8 +132,7 @@ def dagsters_migration(database: Database, head: str) -> Generator[bool]:
 
 
 def _dagsters_version(connection: psycopg.Connection) -> str | None:
-    row = connection.execute("SELECT version_num FROM dagster.alembic_version").fetchone()
-    return row[0] if row else None
+    return _version(connection, "dagster.alembic_version")
 
 
 @contextmanager
@@ -105,7 +173,12 @@ def _migrate(database: Database) -> None:
             command.upgrade(config, HEAD)
         except ProgrammingError as refused:
             reason = str(refused.orig).strip().splitlines()[0]
+            is_taken = isinstance(refused.orig, psycopg.errors.DuplicateTable)
             raise DatabaseError(
                 f"the database at {database.address} refuses the migration to {HEAD}: {reason}. "
-                "The user needs the right to create tables in schema public and to create schemas"
+                f"{_NAME_IS_TAKEN if is_taken else _RIGHTS}"
             ) from None
+
+
+_NAME_IS_TAKEN = "Another program made it: rename it, or move it to another schema"
+_RIGHTS = "The user needs the right to create tables in schema public and to create schemas"

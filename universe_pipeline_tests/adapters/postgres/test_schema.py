@@ -9,7 +9,7 @@ from universe_pipeline.adapters.postgres import schema
 from universe_pipeline.adapters.postgres.calendar import make_quarters
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.loads import sessions_unasked
-from universe_pipeline.domain.errors import SchemaTooNewError
+from universe_pipeline.domain.errors import DatabaseError, SchemaTooNewError
 from universe_pipeline.domain.tables import COLUMNS
 from universe_pipeline_tests.adapters.postgres.older_releases import made_at
 from universe_pipeline_tests.adapters.postgres.session_answers import (
@@ -128,3 +128,62 @@ def test_the_catalogue_of_tables_is_the_schema(connection: Connection, table: st
     ).fetchall()
 
     assert found == [(column.name, column.type) for column in COLUMNS[table]]
+
+
+@pytest.mark.parametrize(
+    ("foreign", "named"),
+    [
+        ("CREATE TABLE symbols (id int)", "public.symbols in"),
+        ("CREATE VIEW splits AS SELECT 1 AS ratio", "public.splits in"),
+        (
+            "CREATE TABLE load_jobs (); CREATE TABLE splits ()",
+            "public.load_jobs (and 1 more of our",
+        ),
+        ("CREATE SCHEMA dagster; CREATE TABLE dagster.runs ()", "dagster.runs in"),
+        ("CREATE TABLE universe_schema_version (x int)", "public.universe_schema_version in"),
+    ],
+)
+def test_tables_of_others_by_our_names_are_named_and_left_alone(
+    empty_database: Database, foreign: str, named: str
+) -> None:
+    with empty_database.connect() as connection:
+        connection.execute(foreign.encode())
+        before = relations(connection)
+
+        with pytest.raises(DatabaseError) as refused:
+            schema.bring_up_to_date(empty_database)
+
+        assert str(refused.value).startswith(f"{named}")
+        assert "is not of this program; nothing was changed" in str(refused.value)
+        assert relations(connection) == before
+
+
+def test_other_tables_of_others_are_left_alone(empty_database: Database) -> None:
+    with empty_database.connect() as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num text); CREATE TABLE runs ()")
+
+        schema.bring_up_to_date(empty_database)
+
+        assert {"alembic_version", "runs", "symbols"} <= set(relations(connection))
+
+
+def test_a_table_of_others_by_a_name_of_a_later_step_is_named(empty_database: Database) -> None:
+    with empty_database.connect() as connection:
+        schema.bring_up_to_date(empty_database)
+        connection.execute("UPDATE universe_schema_version SET version_num = '0005'")
+
+        with pytest.raises(DatabaseError, match=r"refused_answers.*Another program made it"):
+            schema.bring_up_to_date(empty_database)
+
+
+def test_the_list_of_tables_and_views_is_the_schema(connection: Connection) -> None:
+    assert relations(connection) == sorted([*schema.RELATIONS, "universe_schema_version"])
+
+
+def relations(connection: Connection) -> list[str]:
+    """The tables and views of schema public, without partitions."""
+    found = connection.execute(
+        "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+        " AND relkind IN ('r', 'p', 'v') AND NOT relispartition"
+    )
+    return sorted(row[0] for row in found.fetchall())
