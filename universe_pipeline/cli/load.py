@@ -10,6 +10,7 @@ from universe_pipeline.adapters.postgres import jobs, loads
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.coverage import cover
 from universe_pipeline.adapters.postgres.failures import OpenFailure, failures_of_run
+from universe_pipeline.adapters.postgres.liveness import Hold
 from universe_pipeline.adapters.postgres.splits import newest_split_snapshot
 from universe_pipeline.adapters.postgres.symbols import Snapshot, newest_snapshot
 from universe_pipeline.adapters.postgres.verdicts import broken_by
@@ -257,8 +258,9 @@ def carry_out(
 ) -> int:
     """Fetch the sessions `wanted`, loaded or not, in one run; name those that are `lost`."""
     with ExitStack() as stack:
-        if not stack.enter_context(jobs.held(database, plan.name)):
-            note(f"{plan.name} is running in another process")
+        hold = stack.enter_context(jobs.held(database, plan.name))
+        if not hold:
+            note(running_elsewhere(plan.name, hold))
             return FAILED
         connection = stack.enter_context(database.connect())
         days = (plan.sessions[0], plan.sessions[-1])
@@ -274,10 +276,17 @@ def carry_out(
             code = FAILED if status == "failed" else code
         finally:
             cover(connection)  # a run that ended early did not come to its coverage
-            jobs.end_job(connection, plan.name, status)
+            if hold:
+                jobs.end_job(connection, plan.name, status)
             jobs.complete_loaded_updates(connection, but=plan.name)
             write_checkpoint(connection)
     return code
+
+
+def running_elsewhere(name: str, hold: Hold) -> str:
+    """That the job's lock could not be taken, and which process has it."""
+    holder = hold.holder()
+    return f"{name} is running in another process" + (f": {holder}" if holder else "")
 
 
 def _carry_out(

@@ -22,6 +22,7 @@ from universe_pipeline.cli.load import (
     discover_if_stale,
     last_day,
     open_for_loading,
+    running_elsewhere,
     sessions_asked,
     tell_failures,
     tell_lost,
@@ -180,7 +181,7 @@ def run_symbols(
     span = (job.sessions[0], job.sessions[-1])
     with jobs.held(database, job.name) as held, database.connect() as connection:
         if not held:
-            note(f"{job.name} is running in another process")
+            note(running_elsewhere(job.name, held))
             return FAILED
         jobs.begin_job(connection, job.name, "symbols", span, job.symbols)
         if afresh:
@@ -197,7 +198,8 @@ def run_symbols(
             code = max(code, FAILED if broken(found)[Severity.ERROR] else DONE)
             status = _status(connection, job, code)
         finally:
-            jobs.end_job(connection, job.name, status)
+            if held:
+                jobs.end_job(connection, job.name, status)
             write_checkpoint(connection)
     return code
 

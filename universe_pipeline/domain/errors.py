@@ -9,6 +9,7 @@
     ├── DatabaseError                 the database cannot do its part
     │   ├── DatabaseUnreachableError  nobody answers at the address
     │   ├── DatabaseLostError         it answered, and failed in the middle of the work
+    │   ├── LockLostError             another process took over what this one worked on
     │   ├── EmbeddedServerError       the embedded PostgreSQL cannot run here
     │   ├── SchemaTooNewError         a newer release migrated this database
     │   └── WrongVendorError          the database was filled from another vendor
@@ -148,6 +149,17 @@ class DatabaseLostError(DatabaseError):
         super().__init__(
             f"the database at {address} failed: {reason}; what was committed is kept, "
             "and `universe resume` goes on"
+        )
+
+
+class LockLostError(DatabaseError):
+    """The connection that held the lock of `what` was lost, and `holder` has taken the lock."""
+
+    def __init__(self, what: str, holder: str) -> None:
+        self.what, self.holder = what, holder
+        super().__init__(
+            f"the lock of {what} was lost, and another process has taken it: {holder}; this one "
+            "stops, what it had committed is kept, and the other goes on"
         )
 
 

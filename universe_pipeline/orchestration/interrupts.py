@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from threading import Thread, Timer, get_ident
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from dagster import DagsterExecutionInterruptedError
 from dagster._utils.interrupts import capture_interrupts, check_captured_interrupt
+
+from universe_pipeline.adapters.postgres import patience
 
 Result = TypeVar("Result")
 
@@ -22,6 +24,8 @@ INTERRUPTED = DagsterExecutionInterruptedError.__name__
 
 ENDED_AT_ONCE = 130
 """The exit code of a process that was interrupted twice."""
+
+_ENDED = "universe: ended at once; what is committed is kept, `universe resume` goes on"
 
 ONE_SIGNAL = 0.3
 """Seconds within which several signals are one: `timeout` sends it to a process and its group."""
@@ -34,9 +38,16 @@ _THE_SAME = b"\0"
 
 
 def in_hand(work: Callable[[], Result]) -> tuple[Result, bool]:
-    """Do `work` to its end whatever signal comes; also whether one came."""
+    """Do `work` to its end whatever signal comes; also whether one came.
+
+    Raises:
+        DagsterExecutionInterruptedError: one came while it waited for the database for long.
+    """
     with capture_interrupts():
-        result = work()
+        try:
+            result = work()
+        except patience.WaitGivenUpError:
+            raise interrupted() from None
         return result, check_captured_interrupt()
 
 
@@ -46,8 +57,10 @@ def interrupted() -> DagsterExecutionInterruptedError:
 
 
 @contextmanager
-def at_once_when_told_twice() -> Generator[None]:
+def at_once_when_told_twice(told_once: Callable[[], None] = lambda: None) -> Generator[None]:
     """Let a second ctrl-C or SIGTERM in the block end the process, whatever it is waiting for.
+
+    At the first one `told_once` is called, in another thread than the main one.
 
     That loses nothing but what is not committed; whatever starts next makes good for the rest.
 
@@ -56,9 +69,9 @@ def at_once_when_told_twice() -> Generator[None]:
     """
     told, signals = socket.socketpair()
     signals.settimeout(0)
-    stderr = _copy_of_stderr()
+    stderr = copy_of_stderr()
     before = signal.set_wakeup_fd(signals.fileno(), warn_on_full_buffer=False)
-    watch = Thread(target=_end_at_second, args=(told, stderr), daemon=True)
+    watch = Thread(target=_end_at_second, args=(told, stderr, told_once), daemon=True)
     watch.start()
     try:
         with _told_again_when_ignored(signals):
@@ -99,7 +112,7 @@ def _told_again_when_ignored(signals: socket.socket) -> Generator[None]:
         sys.unraisablehook = before
 
 
-def _copy_of_stderr() -> int | None:
+def copy_of_stderr() -> int | None:
     """Its descriptor as it is now: Dagster points it into a file while a step runs."""
     try:
         return os.dup(sys.stderr.fileno())
@@ -107,7 +120,7 @@ def _copy_of_stderr() -> int | None:
         return None
 
 
-def _end_at_second(told: socket.socket, stderr: int | None) -> None:
+def _end_at_second(told: socket.socket, stderr: int | None, told_once: Callable[[], None]) -> None:
     first: float | None = None
     while numbers := told.recv(64):
         if _THE_SAME[0] in numbers:
@@ -118,14 +131,15 @@ def _end_at_second(told: socket.socket, stderr: int | None) -> None:
         now = time.monotonic()
         if first is None:
             first = now
+            told_once()
         elif now - first > ONE_SIGNAL:
-            if stderr is not None:
-                _say_so(stderr)
-            os._exit(ENDED_AT_ONCE)
+            end_at_once(stderr, _ENDED, ENDED_AT_ONCE)
 
 
-def _say_so(stderr: int) -> None:
-    cursor = "\x1b[?25h" if os.isatty(stderr) else ""  # progress bars have hidden it
-    words = "universe: ended at once; what is committed is kept, `universe resume` goes on"
-    with suppress(OSError):  # its terminal has gone
-        os.write(stderr, f"{cursor}\n{words}\n".encode())
+def end_at_once(stderr: int | None, words: str, code: int) -> NoReturn:
+    """End the process as by a kill, with a line on the terminal."""
+    if stderr is not None:
+        cursor = "\x1b[?25h" if os.isatty(stderr) else ""  # progress bars have hidden it
+        with suppress(OSError):  # its terminal has gone
+            os.write(stderr, f"{cursor}\n{words}\n".encode())
+    os._exit(code)

@@ -30,6 +30,9 @@ STARTING = timedelta(minutes=1)
 ENDING = timedelta(seconds=3)
 """A run lets go of its lock a moment before it says how it ended."""
 
+TAKEN_AGAIN = timedelta(seconds=1)
+"""A process that lost the connection of its lock takes the lock again in less."""
+
 IN_PROGRESS = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
@@ -106,8 +109,9 @@ def report_dead_runs(
         starting: how long a launched run may take until it holds its lock.
     """
     dead = _unheld(instance, connection, starting)
-    if any(COMMAND_TAG not in run.tags for run in dead):
-        time.sleep(ENDING.total_seconds())
+    if dead:
+        launched = any(COMMAND_TAG not in run.tags for run in dead)
+        time.sleep((ENDING if launched else TAKEN_AGAIN).total_seconds())
         again = {run.run_id for run in _unheld(instance, connection, starting)}
         dead = [run for run in dead if run.run_id in again]
     for run in dead:

@@ -26,6 +26,7 @@ from universe_pipeline.orchestration.instance import open_instance
 from universe_pipeline.orchestration.interrupts import INTERRUPTED, at_once_when_told_twice
 from universe_pipeline.orchestration.partitions import tags_of
 from universe_pipeline.orchestration.reconciliation import reconcile
+from universe_pipeline.orchestration.silence import ended_when_silent
 from universe_pipeline.orchestration.tags import COMMAND_TAG, JOB_TAG, lock_of
 from universe_pipeline.orchestration.verdicts import SEVERITY
 from universe_pipeline.settings import Settings
@@ -111,7 +112,8 @@ def open_runs(settings: Settings, database: Database) -> Generator[Runs]:
     """Runs on the instance that `settings` name, brought to agree with `database` first."""
     quieten_dagster()
     with (
-        at_once_when_told_twice(),
+        ended_when_silent(database) as interrupted,
+        at_once_when_told_twice(interrupted),
         losses.told(database),
         open_instance(settings) as instance,
     ):

@@ -10,6 +10,8 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from universe_pipeline.adapters.postgres.application import application_name
+from universe_pipeline.adapters.postgres.patience import WatchedConnection
 from universe_pipeline.domain.errors import DatabaseLostError, DatabaseUnreachableError
 
 Connection = psycopg.Connection
@@ -27,9 +29,12 @@ _NOTICE_LOST_SERVER = {
 
 _NOTICE_LOST_CLIENT = (
     "-ctcp_keepalives_idle=15 -ctcp_keepalives_interval=5 -ctcp_keepalives_count=3"
-    " -ctcp_user_timeout=30000"
+    " -ctcp_user_timeout=30000 -cidle_session_timeout=0"
 )
-"""The same for the server. Its default is the kernel's, two hours, for which it keeps locks."""
+"""The same for the server. Its default is the kernel's, two hours, for which it keeps locks.
+
+A connection that is idle by the pace, or that only holds a lock, is not to be ended for that.
+"""
 
 
 def shown(url: str) -> str:
@@ -52,9 +57,13 @@ def without_password(url: str) -> tuple[str, str | None]:
 def for_program(url: str) -> tuple[str, dict[str, str]]:
     """`url` as an argument of libpq's programs, and the environment that has its password.
 
-    Everybody on the machine may read a process's arguments; its environment only its owner.
+    Everybody on the machine may read a process's arguments; its environment only its owner. A peer
+    that has vanished is noticed as in `for_session`.
     """
     address, password = without_password(url)
+    given = conninfo_to_dict(address)
+    options = " ".join(filter(None, (_NOTICE_LOST_CLIENT, str(given.get("options") or ""))))
+    address = make_conninfo("", **{**_NOTICE_LOST_SERVER, **given, "options": options})
     return address, {**os.environ, **({} if password is None else {"PGPASSWORD": password})}
 
 
@@ -66,7 +75,8 @@ def for_session(url: str, schema: str) -> str:
     wins, but for the schema.
     """
     parts = urlsplit(url)
-    query = {**_NOTICE_LOST_SERVER, **dict(parse_qsl(parts.query, keep_blank_values=True))}
+    ours = {"connect_timeout": str(CONNECT_SECONDS), "application_name": application_name()}
+    query = {**_NOTICE_LOST_SERVER, **ours, **dict(parse_qsl(parts.query, keep_blank_values=True))}
     given = (_NOTICE_LOST_CLIENT, query.get("options", ""), f"-csearch_path={schema}")
     query["options"] = " ".join(filter(None, given))
     return urlunsplit(parts._replace(query=urlencode(query, quote_via=quote)))
@@ -77,7 +87,6 @@ class Database:
     """One PostgreSQL database by its URL; every call to `connect` is a connection of its own."""
 
     url: str = field(repr=False)
-    application: str = "universe"
 
     @property
     def address(self) -> str:
@@ -92,8 +101,11 @@ class Database:
         """
         return for_session(self.url, "public")
 
-    def open(self) -> psycopg.Connection:
+    def open(self, application: str | None = None) -> psycopg.Connection:
         """A new connection in autocommit mode; transactions are explicit.
+
+        Args:
+            application: its `application_name`; None: `application_name()`.
 
         Raises:
             DatabaseUnreachableError: nobody answers, or the login is refused.
@@ -104,14 +116,15 @@ class Database:
                 "it cannot be read; in a password, @ is written %40, / %2F, : %3A and % %25",
             )
         try:
-            connection = psycopg.connect(
+            connection = WatchedConnection.connect(
                 self.tables_url,
                 autocommit=True,
                 connect_timeout=CONNECT_SECONDS,
-                application_name=self.application,
+                application_name=application or application_name(),
             )
         except psycopg.OperationalError as refused:
             raise DatabaseUnreachableError(self.address, first_line(refused)) from None
+        connection.url = self.tables_url
         _take_whole_sessions(connection)
         return connection
 

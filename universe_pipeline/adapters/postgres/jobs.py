@@ -141,12 +141,13 @@ def clear_checkpoint(connection: psycopg.Connection, name: str) -> bool:
     return found.rowcount == 1
 
 
-def held(database: Database, name: str) -> AbstractContextManager[bool]:
-    """Hold the job's lock for the block; gives false when another process holds it."""
-    return liveness.held(database, _lock_of(name))
+def held(database: Database, name: str) -> AbstractContextManager[liveness.Hold]:
+    """Hold the job's lock for the block; gives a false one when another process holds it."""
+    return liveness.held(database, lock_of(name))
 
 
-def _lock_of(name: str) -> str:
+def lock_of(name: str) -> str:
+    """What the process of a job holds for as long as it lives."""
     return f"job {name}"
 
 
@@ -191,6 +192,6 @@ def jobs(connection: psycopg.Connection) -> list[Job]:
     running = connection.execute(
         "SELECT name FROM load_jobs WHERE status = 'in_progress'"
     ).fetchall()
-    dead = [name for (name,) in running if not liveness.is_held(connection, _lock_of(name))]
+    dead = [name for (name,) in running if not liveness.is_held(connection, lock_of(name))]
     given = {"dead": dead, "stuck_after": STUCK_AFTER, "committed": list(COMMITTED)}
     return [Job(*row) for row in connection.execute(_JOBS, given)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import date
 
 import psycopg
 
@@ -22,6 +23,36 @@ _FIRST = 0x756E6973  # numbers that nobody else takes: "un" and on
     VENDOR_LOCK,
 ) = range(_FIRST, _FIRST + 11)
 """Of advisory locks; `SESSION_LOCKS` is the first half of one whose second is the session's day."""
+
+FOR_A_TRANSACTION = (QUARTERS_LOCK, ALL_SESSIONS_LOCK, COVERAGE_LOCK)
+"""Held until a transaction ends, as those of sessions are; the others are held by a connection."""
+
+_NAMES = {
+    SPLITS_LOCK: "splits",
+    MIGRATION_LOCK: "migration",
+    QUARTERS_LOCK: "quarters",
+    ALL_SESSIONS_LOCK: "all sessions",
+    COVERAGE_LOCK: "coverage",
+    DISCOVERY_LOCK: "discovery",
+    SETTLING_LOCK: "settling",
+    VENDOR_LOCK: "vendor",
+}
+
+
+_TWO_KEYS = 2
+
+
+def name_of(first: int, second: int, kind: int) -> str | None:
+    """The name of an advisory lock, from its three numbers in `pg_locks`; None if not one of these.
+
+    Args:
+        first: `classid`, the upper half of the key, or the first of two keys.
+        second: `objid`, the lower half, or the second key.
+        kind: `objsubid`, 2 for a lock of two keys, otherwise 1.
+    """
+    if kind == _TWO_KEYS:
+        return f"session {date.fromordinal(second)}" if first == SESSION_LOCKS else None
+    return _NAMES.get(second) if first == 0 else None
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from sqlalchemy.exc import DBAPIError
 
 from universe_pipeline.adapters.postgres.connection import Database, first_line
+from universe_pipeline.adapters.postgres.patience import WaitGivenUpError
 from universe_pipeline.domain.errors import DatabaseLostError
 
 
@@ -15,8 +16,11 @@ def told(database: Database) -> Generator[None]:
 
     Raises:
         DatabaseLostError: SQLAlchemy lost the database in it.
+        KeyboardInterrupt: the process was interrupted while it waited for the database.
     """
     try:
         yield
+    except WaitGivenUpError:
+        raise KeyboardInterrupt from None
     except DBAPIError as lost:
         raise DatabaseLostError(database.address, first_line(lost.orig or lost)) from None

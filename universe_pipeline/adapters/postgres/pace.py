@@ -11,6 +11,7 @@ its distance. A database clock that was set back leaves rows due far ahead: `set
 lies ahead too, says how long they were meant to wait.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError
@@ -22,7 +23,11 @@ from typing import TypeVar
 import psycopg
 
 from universe_pipeline.adapters.postgres import liveness
+from universe_pipeline.adapters.postgres.application import application_name
 from universe_pipeline.adapters.postgres.connection import Database
+from universe_pipeline.adapters.postgres.holders import Holder, holders, paces
+
+logger = logging.getLogger("universe_pipeline.pace")
 
 Answer = TypeVar("Answer")
 
@@ -37,6 +42,9 @@ GIVE_WAY = 0.5
 
 LOOK_AGAIN = 0.25
 """Seconds for which the unpaced rely on it that nobody else was sent a 429."""
+
+EXPLAIN_AFTER = 5.0
+"""Seconds of a wait for other processes after which the log names them."""
 
 LATE = 0.25
 """Seconds by which a process may wake late before it moves its slot on."""
@@ -117,6 +125,8 @@ class SharedPace:
         self._lock = Lock()
         self._closed = Event()
         self._free_until = 0.0
+        self._urgency: liveness.Hold | None = None
+        self._explained = ""
 
     def wait(self) -> None:
         """Return when one request may be sent.
@@ -145,10 +155,14 @@ class SharedPace:
         with self._lock:
             if self._connection is not None:
                 self._connection.close()
+            if self._urgency is not None:
+                self._urgency.release()
 
     def _await_turn(self) -> bool:
         """Take a turn and wait for it; False where it has come so late that another is needed."""
         turn = self._take()
+        if turn.due - time.monotonic() > EXPLAIN_AFTER:
+            self._explain("the next request waits: the pace is shared with", _others)
         self._sleep_until(turn.due)
         late = time.monotonic() - turn.due
         if late > LATE:
@@ -176,6 +190,7 @@ class SharedPace:
     def _take(self) -> _Turn:
         """Take a turn, once no other process is urgent."""
         given = (MINUTE, self._per_minute, MINUTE)
+        began = time.monotonic()
         while True:
             with self._lock:
                 gives_way = self._asked(self._gives_way)
@@ -183,8 +198,18 @@ class SharedPace:
                     turn = self._asked(partial(_take, given=given))
                     if turn is not None:
                         return turn
+            if gives_way and time.monotonic() - began > EXPLAIN_AFTER:
+                self._explain("requests wait: urgent ones go first, of", _urgent)
             # Otherwise every slot is being taken by somebody else at this instant.
             self._sleep(GIVE_WAY if gives_way else 0.01)
+
+    def _explain(self, why: str, others: Callable[[psycopg.Connection], list[Holder]]) -> None:
+        """Log which processes a wait is for, where they are others than before."""
+        with self._lock:
+            named = "; ".join(str(one) for one in self._asked(others))
+        if named and named != self._explained:
+            logger.info("%s %s", why, named)
+        self._explained = named
 
     def _gives_way(self, database: psycopg.Connection) -> bool:
         return not self._urgent and liveness.is_held(database, URGENT)
@@ -199,16 +224,25 @@ class SharedPace:
         if self._closed.is_set():
             raise CancelledError
         if self._connection is None or self._connection.closed or self._connection.broken:
-            self._connection = self._database.open()
+            self._connection = self._database.open(application_name(self._per_minute))
             self._connection.execute(
                 "INSERT INTO request_slots (slot, due)"
                 " SELECT n, '-infinity' FROM generate_series(0, %s - 1) n"
                 " ON CONFLICT DO NOTHING",
                 (self._per_minute,),
             )
-            if self._urgent:
-                liveness.share(self._connection, URGENT)
+            if self._urgent and self._urgency is None:
+                self._urgency = liveness.Hold(self._database, URGENT, shared=True)
         return self._connection
+
+
+def _urgent(database: psycopg.Connection) -> list[Holder]:
+    return holders(database, [URGENT])
+
+
+def _others(database: psycopg.Connection) -> list[Holder]:
+    """Other processes with a pace."""
+    return [one for one in paces(database) if not one.application.is_here]
 
 
 def _pause_left(database: psycopg.Connection) -> float:

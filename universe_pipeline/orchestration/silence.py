@@ -1,0 +1,56 @@
+"""A database that is silent (frozen, cut off) ends what goes on in a command."""
+
+import os
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from threading import Event, Thread
+
+from dagster._utils.interrupts import check_captured_interrupt
+
+from universe_pipeline.adapters.postgres import patience
+from universe_pipeline.adapters.postgres.connection import Database
+from universe_pipeline.domain.errors import DatabaseLostError
+from universe_pipeline.orchestration.interrupts import ENDED_AT_ONCE, copy_of_stderr, end_at_once
+
+ENDED_BY_SILENCE = 1
+"""The exit code of a process whose database has fallen silent."""
+
+ANSWERS_WITHIN = 2.0
+"""Seconds after an interrupt, and after each look, until the database has to answer again."""
+
+
+@contextmanager
+def ended_when_silent(database: Database) -> Generator[Callable[[], None]]:
+    """End the process, with a line, once `database` is silent in the block.
+
+    As by a kill: there is nothing that could be recorded anywhere. It takes up to a minute, and
+    some seconds from when the yielded function was called, since then a person waits. After that
+    the block also gives up what a database that answers takes long for.
+    """
+    stderr, over = copy_of_stderr(), Event()
+
+    def end(reason: str, code: int = ENDED_BY_SILENCE) -> None:
+        end_at_once(stderr, f"universe: {DatabaseLostError(database.address, reason)}", code)
+
+    def ask() -> None:
+        while not over.wait(ANSWERS_WITHIN):
+            if not patience.answers(database.tables_url) and not over.is_set():
+                end("it does not answer", ENDED_AT_ONCE)
+
+    asking = Thread(target=ask, daemon=True)
+
+    def interrupted() -> None:
+        if asking.ident is None:
+            asking.start()
+
+    with (
+        patience.when_silent(end),
+        patience.given_up_when(check_captured_interrupt),
+        patience.in_psycopg2(database.tables_url),
+    ):
+        try:
+            yield interrupted
+        finally:
+            over.set()
+            if stderr is not None:
+                os.close(stderr)
