@@ -12,7 +12,9 @@ from universe_pipeline.adapters.polygon.retry import Patience
 from universe_pipeline.adapters.postgres import schema
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.adapters.postgres.figures import server_version
+from universe_pipeline.adapters.postgres.holders import paces
 from universe_pipeline.cli.exits import DONE, FAILED
+from universe_pipeline.cli.others import different_limits
 from universe_pipeline.cli.terminal import note, result, verdict
 from universe_pipeline.domain.bars import Answer, Bars, Failed
 from universe_pipeline.domain.errors import (
@@ -57,6 +59,8 @@ def _examination() -> Iterator[Finding]:
     database = yield from _database()
     yield _disk()
     yield _pace()
+    if database is not None:
+        yield from _other_limits(database)
     yield _full_load()
     if settings().polygon_api_key is None:
         yield Finding("fail", "key", no_key())
@@ -92,6 +96,12 @@ def _pace() -> Finding:
     limit = settings().polygon_rate_limit
     text = f"{limit} requests a minute, all processes together" if limit else "unpaced"
     return Finding("ok", "pace", text)
+
+
+def _other_limits(database: Database) -> Iterator[Finding]:
+    with database.connect() as connection:
+        for line in different_limits(settings().polygon_rate_limit, paces(connection)):
+            yield Finding("warn", "limits", line)
 
 
 def _full_load() -> Finding:

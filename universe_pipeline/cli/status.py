@@ -15,11 +15,18 @@ from universe_pipeline.adapters.postgres.asked import ever_asked
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.failures import OpenFailure, open_failures
 from universe_pipeline.adapters.postgres.figures import Figures, figures
+from universe_pipeline.adapters.postgres.holders import all_holders, paces
 from universe_pipeline.adapters.postgres.jobs import Job
 from universe_pipeline.adapters.postgres.refused import OpenRefusal, open_refusals
 from universe_pipeline.adapters.postgres.standing import standing
 from universe_pipeline.cli.exits import DONE
 from universe_pipeline.cli.findings import sentence
+from universe_pipeline.cli.others import (
+    different_limits,
+    lock_document,
+    lock_lines,
+    pace_documents,
+)
 from universe_pipeline.cli.terminal import result, table
 from universe_pipeline.domain.quality.rules import Severity
 from universe_pipeline.domain.sessions import newest_closed
@@ -32,18 +39,25 @@ NOTHING = "Nothing is loaded yet: `universe historical --start YYYY-MM-DD` loads
 
 def show(*, as_json: bool) -> int:
     """Print the state of everything."""
+    limit = settings().polygon_rate_limit
     with wiring.open_database(settings()).connect() as connection:
         known, numbers = jobs.jobs(connection), figures(connection)
         refused = list(open_refusals(connection).values())
+        held, asking = all_holders(connection), paces(connection)
         quality = _quality(connection)
         write_checkpoint(connection)
     if as_json:
         waiting = {"refused": [_refused_document(one) for one in refused]}
-        result(json.dumps(_document(known, numbers) | waiting | quality, indent=2))
+        others = {
+            "pace": {"requests_per_minute": limit, "processes": pace_documents(asking)},
+            "locks": [lock_document(one) for one in held],
+        }
+        result(json.dumps(_document(known, numbers) | waiting | others | quality, indent=2))
         return DONE
     if known:
         table(_job_table(known))
-    for line in [*_lines(numbers), *_refused_lines(refused)]:
+    limits = [f"limits    {line}" for line in different_limits(limit, asking)]
+    for line in [*_lines(numbers), *limits, *_refused_lines(refused), *lock_lines(held)]:
         result(line)
     result(f"\n{quality['summary']}")
     return DONE
@@ -132,7 +146,6 @@ def _document(known: Sequence[Job], numbers: Figures) -> dict[str, Any]:
             "fetched_at": numbers.splits_fetched_at and numbers.splits_fetched_at.isoformat(),
         },
         "errors": {"open": numbers.open_failures},
-        "pace": {"requests_per_minute": settings().polygon_rate_limit},
     }
 
 

@@ -1,14 +1,19 @@
 """`status`, `errors` and the checkpoint document: documented keys, true figures."""
 
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from contextlib import closing
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
+from universe_pipeline.adapters.postgres import bars, jobs, liveness
 from universe_pipeline.adapters.postgres.connection import Database
+from universe_pipeline.adapters.postgres.locks import URGENT
+from universe_pipeline.adapters.postgres.pace import SharedPace
 from universe_pipeline.cli.status import CHECKPOINT, write_checkpoint
 from universe_pipeline.settings import settings
 from universe_pipeline.simulator.server import SimulatedVendor
@@ -160,3 +165,51 @@ def test_a_home_that_cannot_be_written_is_told_in_one_line(
     assert ended.code in {1, 2}
     (line,) = ended.err.splitlines()
     assert str(tmp_path / "file") in line
+
+
+def test_status_names_the_holder_of_each_lock(
+    command: Command, connection: psycopg.Connection, database: Database
+) -> None:
+    assert "held by other processes" not in command("status").out
+    assert json.loads(command("status", "--json").out)["locks"] == []
+    jobs.begin_job(connection, JOB, "historical", (date(2024, 3, 9), date(2024, 3, 13)))
+
+    with (
+        jobs.held(database, JOB),
+        liveness.held(database, URGENT, shared=True),
+        bars.locked_session(connection, date(2024, 3, 11)),
+    ):
+        shown = command("status").out
+        locks = json.loads(command("status", "--json").out)["locks"]
+
+    assert [lock["lock"] for lock in locks] == [
+        f"job {JOB}",
+        "urgent requests",
+        "all sessions",
+        "session 2024-03-11",
+    ]
+    assert {lock["process"] for lock in locks} == {os.getpid()}
+    assert all(datetime.fromisoformat(lock["since"]).utcoffset() is not None for lock in locks)
+    for lock in locks:
+        assert f"  {lock['lock']}: " in shown
+        assert f"process {os.getpid()}" in shown
+
+
+def test_status_and_doctor_say_when_limits_differ(
+    command: Command, connection: psycopg.Connection, database: Database
+) -> None:
+    with closing(SharedPace(database, 30)) as pace:
+        pace.wait()
+        alike = command("status", POLYGON_RATE_LIMIT="30")
+        shown = command("status", POLYGON_RATE_LIMIT="5")
+        examined = command("doctor", POLYGON_RATE_LIMIT="0")
+        document = json.loads(command("status", "--json", POLYGON_RATE_LIMIT="5").out)
+
+    assert "limits" not in alike.out
+    said = "asks 30 a minute, here the limit is 5 a minute: set POLYGON_RATE_LIMIT alike"
+    assert said in shown.out
+    assert f"process {os.getpid()}" in shown.out
+    assert "warn limits" in examined.out
+    assert "asks 30 a minute, here the limit is unpaced" in examined.out
+    (process,) = document["pace"]["processes"]
+    assert (process["process"], process["requests_per_minute"]) == (os.getpid(), 30)

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from universe_pipeline.adapters.postgres.application import Application, parsed
-from universe_pipeline.adapters.postgres.locks import FOR_A_TRANSACTION, name_of
+from universe_pipeline.adapters.postgres.locks import FOR_A_TRANSACTION, URGENT, name_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,11 @@ _NUMBERED = f"""
     WHERE {_OURS} ORDER BY a.backend_start, l.classid, l.objid
     """
 
+_UNFINISHED_RUNS = """
+    SELECT 'run ' || run_id FROM dagster.runs
+    WHERE status NOT IN ('SUCCESS', 'FAILURE', 'CANCELED') ORDER BY id
+    """
+
 _PACES = f"""
     SELECT 'pace', {_WHO}, a.backend_start FROM pg_stat_activity a
     WHERE a.datname = current_database() AND a.application_name ~ ' [0-9]+/min$'
@@ -86,8 +91,22 @@ def holders(connection: psycopg.Connection, what: Iterable[str]) -> list[Holder]
     return [_holder(row) for row in connection.execute(_KEPT, (list(what),))]
 
 
-def numbered_holders(connection: psycopg.Connection) -> list[Holder]:
-    """The other processes that hold locks of `locks`, that is, are in the middle of a step."""
+def all_holders(connection: psycopg.Connection) -> list[Holder]:
+    """Every lock that another process holds: of jobs, runs and the pace, then of steps in hand."""
+    jobs = connection.execute("SELECT 'job ' || name FROM load_jobs WHERE status = 'in_progress'")
+    what = [URGENT, *(row[0] for row in jobs), *_runs(connection)]
+    return [*holders(connection, what), *_in_hand(connection)]
+
+
+def _runs(connection: psycopg.Connection) -> list[str]:
+    """The locks of Dagster's runs that have not ended; none where it has no tables yet."""
+    found = connection.execute("SELECT to_regclass('dagster.runs')").fetchone()
+    if found is None or found[0] is None:
+        return []
+    return [row[0] for row in connection.execute(_UNFINISHED_RUNS)]
+
+
+def _in_hand(connection: psycopg.Connection) -> list[Holder]:
     found = connection.execute(_NUMBERED, (list(FOR_A_TRANSACTION),))
     named = [(name_of(*lock), *who) for lock, who in ((row[:3], row[3:]) for row in found)]
     return [_holder(row) for row in named if row[0] is not None]

@@ -24,6 +24,9 @@ _FIRST = 0x756E6973  # numbers that nobody else takes: "un" and on
 ) = range(_FIRST, _FIRST + 11)
 """Of advisory locks; `SESSION_LOCKS` is the first half of one whose second is the session's day."""
 
+URGENT = "urgent requests"
+"""What urgent clients hold by `liveness`, all together; meanwhile no other takes a turn."""
+
 FOR_A_TRANSACTION = (QUARTERS_LOCK, ALL_SESSIONS_LOCK, COVERAGE_LOCK)
 """Held until a transaction ends, as those of sessions are; the others are held by a connection."""
 

@@ -26,6 +26,7 @@ from universe_pipeline.adapters.postgres import liveness
 from universe_pipeline.adapters.postgres.application import application_name
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.adapters.postgres.holders import Holder, holders, paces
+from universe_pipeline.adapters.postgres.locks import URGENT
 
 logger = logging.getLogger("universe_pipeline.pace")
 
@@ -33,9 +34,6 @@ Answer = TypeVar("Answer")
 
 MINUTE = 60.5
 """Seconds until a slot is used again; the half second covers what sending delays differ by."""
-
-URGENT = "urgent requests"
-"""The lock of who goes first: while anybody holds it, others take no turn."""
 
 GIVE_WAY = 0.5
 """Seconds after which who gives way looks again."""
