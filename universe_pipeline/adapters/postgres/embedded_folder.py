@@ -6,16 +6,17 @@ Who is alive is said by three flocks, which the kernel releases on any death; no
                      while it holds this one exclusively
     supervisor.lock  held by the supervisor: its starter takes it and hands it down
     server.lock      inherited by every process of the server, so free only when all are gone
+
+All processes of the server hold data/PG_VERSION as well: whatever else is removed or replaced, no
+second server works on the same data.
 """
 
 import contextlib
 import fcntl
 import os
-import re
 import stat
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
@@ -30,12 +31,6 @@ PORT = 5432
 
 LONGEST_SOCKET = 103
 """Bytes of a unix socket's path: 107 on Linux, 103 on macOS."""
-
-PREFIX = re.compile(r"^\S+ \S+ UTC \[\d+\] ")
-FATAL = re.compile(r"FATAL:|PANIC:|[Ee]rror:")
-NOISE = re.compile("the database system is|terminating connection")
-"""What a client hears that knocks too early, and what orphans say."""
-EXPLANATION = re.compile(r"(initdb: )?(DETAIL|HINT|detail|hint):")
 
 SHARED, EXCLUSIVE = fcntl.LOCK_SH, fcntl.LOCK_EX
 
@@ -55,17 +50,6 @@ def try_lock(lock: int, mode: int) -> bool:
 def unlock(lock: int) -> None:
     """Release the flock of the open file `lock`."""
     fcntl.flock(lock, fcntl.LOCK_UN)
-
-
-def unusable(home: Path, broken: OSError) -> EmbeddedServerError:
-    """What to tell the user when the operating system refuses `home`."""
-    blocked = isinstance(broken, FileExistsError | NotADirectoryError)
-    why = "a file is in the way" if blocked else broken.strerror or str(broken)
-    place = f" ({broken.filename})" if broken.filename else ""
-    return EmbeddedServerError(
-        f"the embedded PostgreSQL cannot use {home}: {why}{place}; "
-        "set UNIVERSE_HOME to a folder that you can write"
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,19 +99,25 @@ class ServerFolder:
         return self.path / "stop"
 
     @property
+    def pid_file(self) -> Path:
+        """PostgreSQL's own lock file, without which it ends by itself within a minute."""
+        return self.data / "postmaster.pid"
+
+    @property
     def socket(self) -> Path:
         """The folder of the server's socket: its own for each incarnation of this folder.
 
         A server whose folder was deleted removes its socket when it ends, by path. Named after
-        the inode that all its processes hold open, this is never the socket of a successor.
+        the inodes of the locks that it holds open, this is never the socket of a successor; and
+        where a lock was removed or replaced, nothing finds the server that ends because of it.
         """
-        inode = self.server_lock.stat().st_ino
-        inside = self.path / f"socket-{inode}"
+        inodes = b" %d %d" % (self.server_lock.stat().st_ino, self.users_lock.stat().st_ino)
+        inside = self.path / f"socket-{sha256(inodes).hexdigest()[:12]}"
         fits = len(os.fsencode(inside / f".s.PGSQL.{PORT}")) <= LONGEST_SOCKET
-        # Both have a meaning in lists of hosts or of socket folders.
-        if fits and not set(str(inside)) & {",", '"'}:
+        # Both have a meaning in lists of hosts or of socket folders; drivers expect UTF-8.
+        if fits and not set(str(inside)) & {",", '"'} and _is_text(inside):
             return inside
-        digest = sha256(os.fsencode(self.path) + b"\0%d" % inode).hexdigest()[:16]
+        digest = sha256(os.fsencode(self.path) + inodes).hexdigest()[:16]
         # One place for all processes, whatever their TMPDIR; see `require_owner`.
         return Path("/tmp") / f"universe_pipeline-{digest}"  # noqa: S108 - as said above
 
@@ -138,15 +128,23 @@ class ServerFolder:
 
     def create(self) -> None:
         """Make the folder. An account that runs the server for root must be able to pass it."""
-        self.home.mkdir(parents=True, exist_ok=True)
+        if not self.home.is_dir():
+            self.home.mkdir(parents=True, exist_ok=True)
+            _let_owner_in(self.home)
         if not self.path.is_dir():
             self.path.mkdir(exist_ok=True)
             self.path.chmod(0o711)
-        self.log.parent.mkdir(mode=0o700, exist_ok=True)
+        if not self.log.parent.is_dir():
+            self.log.parent.mkdir(exist_ok=True)
+            self.log.parent.chmod(0o700)
 
     def open_lock(self, path: Path) -> int:
         """A new open file of that lock: flocks belong to open files, not to processes."""
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        return _open(path, os.O_RDWR | os.O_NOFOLLOW)
+
+    def open_data_lock(self) -> int:
+        """A new open file of the data themselves, which stays theirs when locks are removed."""
+        return os.open(self.data / "PG_VERSION", os.O_RDWR | os.O_NOFOLLOW)
 
     def names(self, path: Path, lock: int) -> bool:
         """Whether `path` still is the open file `lock`, not deleted and not made anew."""
@@ -169,15 +167,25 @@ class ServerFolder:
             opened.write(request)
         return True
 
+    def looks_whole(self) -> bool:
+        """Whether all is there by which a server is reached; its supervisor ends it otherwise."""
+        try:
+            socket, requests = self.socket.stat().st_mode, self.requests.stat().st_mode
+        except OSError:
+            return False
+        is_usable = stat.S_ISFIFO(requests) and open_to_owner(socket) and open_to_owner(requests)
+        return is_usable and self.pid_file.exists()
+
     def open_log(self) -> BinaryIO:
         """The log, for appending; others may not read it, since it can show rows."""
-        return os.fdopen(os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
+        return os.fdopen(_open(self.log, os.O_WRONLY | os.O_APPEND), "ab")
 
     def log_since(self, position: int) -> str:
-        """The log from that byte on; empty when there is none."""
+        """The log from that byte on, or whole where it was cut since; empty when there is none."""
         try:
             with self.log.open("rb") as log:
-                log.seek(position)
+                size = os.fstat(log.fileno()).st_size
+                log.seek(position if position <= size else 0)
                 return log.read().decode(errors="replace")
         except OSError:
             return ""
@@ -185,6 +193,33 @@ class ServerFolder:
     def log_size(self) -> int:
         """Bytes in the log."""
         return self.log.stat().st_size if self.log.exists() else 0
+
+
+def _is_text(path: Path) -> bool:
+    return not any("\udc80" <= letter <= "\udcff" for letter in str(path))
+
+
+def _open(path: Path, flags: int) -> int:
+    opened = os.open(path, flags | os.O_CREAT, 0o600)
+    with contextlib.suppress(PermissionError):  # Another account's.
+        _let_owner_in(opened)
+    return opened
+
+
+def open_to_owner(mode: int) -> bool:
+    """Whether the mode of a file or folder lets its owner use it."""
+    return mode & _owners_rights(mode) == _owners_rights(mode)
+
+
+def _owners_rights(mode: int) -> int:
+    return stat.S_IRWXU if stat.S_ISDIR(mode) else stat.S_IRUSR | stat.S_IWUSR
+
+
+def _let_owner_in(made: Path | int) -> None:
+    """Whatever the umask: a lock that its owner cannot open again would lock out everything."""
+    found = os.stat(made).st_mode  # noqa: PTH116 - of an open file as well
+    if not open_to_owner(found):
+        os.chmod(made, stat.S_IMODE(found | _owners_rights(found)))  # noqa: PTH101 - as above
 
 
 def require_owner(socket: Path, *owners: int) -> None:
@@ -199,14 +234,3 @@ def require_owner(socket: Path, *owners: int) -> None:
             f"{socket} belongs to somebody else (uid {found.st_uid}), so the embedded PostgreSQL "
             "cannot put its socket there: have it removed, or set UNIVERSE_HOME to a shorter path"
         )
-
-
-def complaint(log: str) -> str:
-    """Why the server did not start, out of its log, as one line."""
-    said = (line.strip() for line in log.splitlines() if not NOISE.search(line))
-    lines = [PREFIX.sub("", line) for line in said if line]
-    fatal = [number for number, line in enumerate(lines) if FATAL.search(line)]
-    if not fatal:
-        return lines[-1] if lines else "nothing was said"
-    more = takewhile(EXPLANATION.match, lines[fatal[-1] + 1 :])
-    return "; ".join((lines[fatal[-1]], *more))

@@ -21,23 +21,29 @@ from types import FrameType
 from universe_pipeline.adapters import appended_log
 from universe_pipeline.adapters.postgres.embedded_account import account_for
 from universe_pipeline.adapters.postgres.embedded_binaries import reachable_binaries
-from universe_pipeline.adapters.postgres.embedded_cluster import Cluster
+from universe_pipeline.adapters.postgres.embedded_causes import (
+    cause,
+    how_it_ended,
+    lack_of_room,
+    unusable,
+    with_advice,
+)
+from universe_pipeline.adapters.postgres.embedded_cluster import Cluster, await_processes
 from universe_pipeline.adapters.postgres.embedded_folder import (
     EXCLUSIVE,
     STOP,
     USED,
     ServerFolder,
-    complaint,
     try_lock,
     unlock,
-    unusable,
 )
+from universe_pipeline.adapters.postgres.embedded_place import Place
 from universe_pipeline.domain.errors import EmbeddedServerError
 
-ORPHAN_SECONDS = 60.0
-"""How long processes of a killed server may take to end."""
-
 TICK_SECONDS = 1.0
+ENDING_SECONDS = 0.5
+"""For so long files may be missing because the server is ending by itself."""
+
 ENDINGS = ((signal.SIGINT, 120.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, None))
 """Fast shutdown, immediate shutdown (recovery follows), the kernel's: with seconds to wait."""
 
@@ -48,11 +54,17 @@ class Supervisor:
     def __init__(self, folder: ServerFolder, linger: float) -> None:
         self.folder, self.linger = folder, linger
         self.tick = min(TICK_SECONDS, max(linger, 0.05))
-        self.server = _outlive_orphans(folder)
+        self.server = await_processes(folder.open_lock(folder.server_lock), folder)
         self.users = folder.open_lock(folder.users_lock)
         # From here on, whoever answers is our server: see `ServerFolder.tell_supervisor`.
         self.requests = _open_requests(folder.requests)
-        self.socket = folder.socket
+        opened = {
+            folder.server_lock: self.server,
+            folder.users_lock: self.users,
+            folder.requests: self.requests,
+        }
+        self.place = Place(folder, opened, ENDING_SECONDS)
+        self.url = folder.url
         self.last_use = time.monotonic()
 
     def start(self, binaries: Path) -> "subprocess.Popen[bytes]":
@@ -77,52 +89,35 @@ class Supervisor:
         if reason:
             say(f"stopping the server: {reason}")
             self._end(postgres)
-        shutil.rmtree(self.socket, ignore_errors=True)
+        if self.place.has(self.place.socket):
+            shutil.rmtree(self.place.socket, ignore_errors=True)
         return reason
 
     def _reason_to_stop(self, told: bytes, has_clients: Callable[[str], bool]) -> str:
         """Why the server should stop; if nobody uses it, users.lock stays ours until we exit."""
-        if not self._has_folder():
-            return "its folder was deleted or moved"
+        if loss := self.place.loss():
+            return loss
         if not try_lock(self.users, EXCLUSIVE):
             self.last_use = time.monotonic()
             return ""
         if STOP in told:
             return "asked to"
-        if USED in told or has_clients(self.folder.url):
+        if USED in told or has_clients(self.url):
             self.last_use = time.monotonic()
         if time.monotonic() - self.last_use >= self.linger:
             return f"unused for {self.linger:.0f} s"
         unlock(self.users)
         return ""
 
-    def _has_folder(self) -> bool:
-        locks = {self.folder.server_lock: self.server, self.folder.users_lock: self.users}
-        return all(self.folder.names(path, lock) for path, lock in locks.items())
-
     def _end(self, postgres: "subprocess.Popen[bytes]") -> None:
         # A fast shutdown writes pg_control by its absolute path, which in place of a deleted
         # folder is a successor's. An immediate one writes nothing.
-        endings = ENDINGS if self._has_folder() else ENDINGS[1:]
+        endings = ENDINGS if self.place.has(self.place.data) else ENDINGS[1:]
         for number, patience in endings:
             postgres.send_signal(number)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 postgres.wait(patience)
                 return
-
-
-def _outlive_orphans(folder: ServerFolder) -> int:
-    """Take server.lock, waiting for the processes of a killed server to end."""
-    lock = folder.open_lock(folder.server_lock)
-    deadline = time.monotonic() + ORPHAN_SECONDS
-    while not try_lock(lock, EXCLUSIVE):
-        if time.monotonic() > deadline:
-            raise EmbeddedServerError(
-                f"processes of an earlier server still work on {folder.data}: "
-                f"find them by `fuser -v {folder.server_lock}`, and end them"
-            )
-        time.sleep(0.02)
-    return lock
 
 
 def _open_requests(path: Path) -> int:
@@ -161,16 +156,26 @@ def supervise(folder: ServerFolder, binaries: Path, linger: float) -> str:
     try:
         supervisor = Supervisor(folder, linger)
         postgres = supervisor.start(binaries)
-        if supervisor.watch(postgres) or postgres.returncode < 0:
+        if supervisor.watch(postgres):
             return ""
     except EmbeddedServerError as failed:
         return str(failed)
     except OSError as broken:
         return str(unusable(folder.home, broken))
+    if postgres.returncode < 0:
+        say(f"the server was {how_it_ended(postgres.returncode)}")
+        return ""
+    why = cause(folder.log_since(position)) or _unlogged(folder, postgres.returncode)
     return (
         f"the embedded PostgreSQL in {folder.path} ended: "
-        f"{complaint(folder.log_since(position))}; see {folder.log}"
+        f"{with_advice(why, folder.path)}; see {folder.log}"
     )
+
+
+def _unlogged(folder: ServerFolder, code: int) -> str:
+    lack = lack_of_room(folder.log.parent, folder.data)
+    why = f"cannot log why: {lack}" if lack else "logged nothing (see log_min_messages)"
+    return f"{how_it_ended(code)}, and it {why}"
 
 
 def main() -> None:
@@ -185,6 +190,7 @@ def main() -> None:
     if os.fork() > 0:
         os._exit(0)
     os.chdir("/")
+    os.umask(0o077)  # Files that our starter's umask closes to ourselves would lock us out.
     failure = supervise(ServerFolder(given.folder), given.binaries, given.linger)
     if failure:
         say(failure)

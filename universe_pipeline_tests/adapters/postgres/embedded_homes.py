@@ -143,7 +143,13 @@ def as_ordinary_user() -> tuple[str, ...]:
     """What starts a command as an ordinary user: nothing if we are one."""
     if os.geteuid() != 0:
         return ()
-    plain = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
+    return as_account(NOBODY)
+
+
+@lru_cache(maxsize=4)
+def as_account(uid: int) -> tuple[str, ...]:
+    """What starts a command as that account, for root."""
+    plain = ("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups")
     # Where root's Python lies below a closed /root, the user is let in to read it.
     reader = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
     again = "import subprocess, sys; subprocess.run([sys.executable, '-c', ''], check=True)"
