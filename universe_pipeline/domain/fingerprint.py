@@ -1,9 +1,9 @@
 """Fingerprints: what `content_hash` says of bars and of lists, defined on values.
 
 A fingerprint is its version, a colon, and the first 32 hexadecimal digits of a SHA-256, as in
-`1:e3b0c44298fc1c149afbf4c8996fb924`, of the empty session. Equal values give equal fingerprints,
-whatever encoded or stored them. Fingerprints of different versions say nothing about each other:
-a stored one that `is_known` denies means that the content is unknown.
+`1:e3b0c44298fc1c149afbf4c8996fb924`, of the empty session. Equal values give equal fingerprints, in
+any order and in any encoding. Fingerprints of different versions say nothing about each other: a
+stored one that `is_known` denies means that the content is unknown.
 
 Version 1 of a session, which is of the grouped endpoint's bars and not of the date: their records,
 in the order of their symbols as UTF-8 bytes. All numbers are big-endian.
@@ -38,7 +38,7 @@ from hashlib import sha256
 from typing import TypeAlias
 
 VERSION = "1"
-"""Another one as soon as equal values give another fingerprint than before."""
+"""Raise it when equal values would get another fingerprint than before."""
 
 _DIGITS = 32
 
