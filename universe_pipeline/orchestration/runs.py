@@ -1,6 +1,7 @@
 """Runs inside the calling process, recorded so that the UI shows them as any other run."""
 
 import logging
+import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ from universe_pipeline.orchestration.silence import ended_when_silent
 from universe_pipeline.orchestration.tags import COMMAND_TAG, JOB_TAG, lock_of
 from universe_pipeline.orchestration.verdicts import SEVERITY
 from universe_pipeline.settings import Settings
+
+_OUR_ERROR = re.compile(r"universe_pipeline\.[\w.]+: ")
 
 LOCATION = "universe_pipeline"
 MODULE = "universe_pipeline.definitions"
@@ -150,11 +153,16 @@ def _messages(result: Any) -> tuple[str, ...]:
     said = dict.fromkeys(
         failure.user_failure_data.description or ""
         if failure.user_failure_data
-        else _root(failure.error).message.strip()
+        else _words(failure.error)
         for failure in _failures(result)
     )
-    outside = (_root(error).message.strip() for error in _errors_outside_of_steps(result))
+    outside = map(_words, _errors_outside_of_steps(result))
     return tuple(said) or tuple(outside)
+
+
+def _words(error: Any) -> str:
+    """What the root of an error says; where it is one of ours, without the name of its class."""
+    return _OUR_ERROR.sub("", _root(error).message.strip())
 
 
 def _errors(result: Any) -> list[Any]:
@@ -201,3 +209,9 @@ def quieten_dagster() -> None:
     """
     for name in ("dagster", "sqlalchemy.pool"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    logging.getLogger().addFilter(_is_no_repetition)
+
+
+def _is_no_repetition(record: logging.LogRecord) -> bool:
+    """Whether it is anything else than a try of Dagster's to connect: the last one is reported."""
+    return not str(record.msg).startswith("Retrying failed database connection")

@@ -5,14 +5,18 @@ import resource
 import signal
 import stat
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
 
 import psycopg
 import pytest
+from dagster import AssetKey, DagsterInstance
 from psycopg import sql
 
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.domain.errors import UsageError
+from universe_pipeline.orchestration.connection_pool import MOST_CONNECTIONS
 from universe_pipeline.orchestration.instance import (
     DAGSTER_HEAD,
     INSTANCE_FILE,
@@ -23,6 +27,7 @@ from universe_pipeline.settings import settings
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.cli.in_process import Command
 from universe_pipeline_tests.conftest import Universe
+from universe_pipeline_tests.services.webserver import until
 
 KEY = "key-of-tests-that-must-not-leak"
 
@@ -270,3 +275,37 @@ def test_dagsters_tables_and_ours_lie_in_schemas_of_their_own(connection: Connec
     ours = {name for name, schema in tables.items() if schema == "public"}
     assert {"daily_bars", "session_loads", "load_jobs", "universe_schema_version"} <= ours
     assert not {name for name in ours if name.startswith(("asset_", "event_", "run", "job_"))}
+
+
+def test_instances_of_one_process_share_few_connections(
+    as_user: Callable[[dict[str, str]], None], connection: Connection
+) -> None:
+    as_user({})
+    opened = [open_instance(settings()) for _ in range(4)]
+    for instance in opened:
+        instance.optimize_for_webserver(15_000, 3600, 20)  # as the webserver does
+    with ThreadPoolExecutor(30) as threads:
+        most = max(threads.map(_ask, opened * 30, repeat(connection)))
+    kept = _connections(connection)
+    for instance in opened:
+        instance.dispose()
+
+    assert most <= MOST_CONNECTIONS
+    assert kept <= 2
+    until(lambda: _connections(connection) == 0)  # the server notices a moment later
+
+
+def _ask(instance: DagsterInstance, connection: Connection) -> int:
+    instance.get_runs(limit=5)
+    instance.get_latest_materialization_event(AssetKey("daily_bars"))
+    instance.all_instigator_state()
+    return _connections(connection)
+
+
+def _connections(connection: Connection) -> int:
+    row = connection.execute(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    ).fetchone()
+    assert row is not None
+    return row[0]
