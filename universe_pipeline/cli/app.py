@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import date
 from errno import ENOSPC
 from pathlib import Path
@@ -435,8 +435,21 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     gc.set_threshold(50_000, 20, 20)
     code = run(sys.argv[1:] if arguments is None else arguments)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # all is done: another ctrl-C needs no traceback
+    _give_up_full_stderr()
     gc.freeze()
     sys.exit(code)
+
+
+def _give_up_full_stderr() -> None:
+    """Let Python's end not change the exit code, as it does where it cannot write what is left."""
+    if sys.stderr is None:  # it is closed
+        return
+    try:
+        sys.stderr.flush()
+    except OSError:
+        from universe_pipeline.cli.terminal import give_up
+
+        give_up(sys.stderr)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -455,21 +468,34 @@ def run(arguments: Sequence[str]) -> int:
             return _tell(UniverseError(f"{error.filename}: {error.strerror}"), FAILED)
         if error.errno != ENOSPC:
             raise
-        from universe_pipeline.cli.terminal import give_up_output
+        from universe_pipeline.cli.terminal import give_up
 
-        give_up_output()
+        give_up(sys.stdout)
         return _tell(UniverseError(f"the result cannot be written: {error.strerror}"), FAILED)
     except KeyboardInterrupt:
         code = INTERRUPTED
     if code == INTERRUPTED:
-        typer.echo(
-            "universe: interrupted; what is committed is kept, the same command goes on", err=True
-        )
-    return code if isinstance(code, int) else DONE
+        _say("interrupted; what is committed is kept, the same command goes on")
+    return _code_of_output(code if isinstance(code, int) else DONE)
+
+
+def _code_of_output(code: int) -> int:
+    """`code`, or that of a failure where results were lost; a pipe that was closed wants none."""
+    terminal = sys.modules.get("universe_pipeline.cli.terminal")
+    lost = None if terminal is None else terminal.lost_output()
+    if lost is None or isinstance(lost, BrokenPipeError):
+        return code
+    _say(f"the result could not be written to stdout: {lost.strerror}; all else was done")
+    return code or FAILED
+
+
+def _say(line: str) -> None:
+    with suppress(OSError):  # stderr may be on a full disk: the exit code says it, too
+        typer.echo(f"universe: {line}", err=True)
 
 
 def _tell(error: Exception, code: int) -> int:
     text = error.format_message() if isinstance(error, typer.TyperException) else str(error)
     for line in text.splitlines():
-        typer.echo(f"universe: {line}", err=True)
+        _say(line)
     return code

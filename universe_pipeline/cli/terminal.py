@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -23,18 +23,41 @@ COLOURS = {"ok": "green", "info": "cyan", "warn": "yellow", "error": "red", "fai
 """Of verdicts, where they are seen on a terminal."""
 
 
+_lost: list[OSError] = []
+
+
+def lost_output() -> OSError | None:
+    """Why results could not be written to stdout, if some could not; the command went on."""
+    return _lost[0] if _lost else None
+
+
+@contextmanager
+def _outlived() -> Generator[None]:
+    """Go on without stdout where it takes no more, so that what was done is recorded as done."""
+    try:
+        yield
+    except OSError as error:
+        _lost.append(error)
+        give_up(sys.stdout)
+
+
 def note(text: str) -> None:
-    """Say something to the person on stderr; above the bars while some are drawn."""
+    """Say something to the person on stderr; above the bars while some are drawn.
+
+    Where stderr takes no more, a full disk perhaps, the command goes on all the same.
+    """
     if sys.stderr is not None:  # None where it is closed
-        sys.stderr.write(f"{text}\n")
+        with suppress(OSError):
+            sys.stderr.write(f"{text}\n")
 
 
 def result(text: str | Text) -> None:
     """Print a result to stdout, if there is one."""
-    if isinstance(text, str):
-        typer.echo(text)
-    else:
-        _plain().print(text, soft_wrap=True)
+    with _outlived():
+        if isinstance(text, str):
+            typer.echo(text)
+        else:
+            _plain().print(text, soft_wrap=True)
 
 
 def verdict(word: str) -> Text:
@@ -45,13 +68,14 @@ def verdict(word: str) -> Text:
 def table(rows: Table) -> None:
     """Print a table to stdout."""
     is_seen = sys.stdout is not None and sys.stdout.isatty()  # None where it is closed
-    _plain(None if is_seen else WIDE).print(rows)
+    with _outlived():
+        _plain(None if is_seen else WIDE).print(rows)
 
 
-def give_up_output() -> None:
-    """Write nothing more to stdout, not at the end either, where that has failed already."""
+def give_up(stream: TextIO) -> None:
+    """Write nothing more to a standard stream, not at the end either, where that has failed."""
     with Path(os.devnull).open("w") as nowhere:
-        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def _plain(width: int | None = None) -> Console:

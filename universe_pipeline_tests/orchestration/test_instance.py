@@ -15,8 +15,8 @@ from dagster import AssetKey, DagsterInstance
 from psycopg import sql
 
 from universe_pipeline.adapters.postgres.connection import Connection, Database
+from universe_pipeline.adapters.postgres.pools import MOST_CONNECTIONS
 from universe_pipeline.domain.errors import UsageError
-from universe_pipeline.orchestration.connection_pool import MOST_CONNECTIONS
 from universe_pipeline.orchestration.instance import (
     DAGSTER_HEAD,
     INSTANCE_FILE,
