@@ -4,8 +4,10 @@ from datetime import date
 from pathlib import Path
 
 from universe_pipeline import wiring
+from universe_pipeline.adapters.whole_file import require_ordinary
 from universe_pipeline.cli.exits import DONE
 from universe_pipeline.cli.terminal import progress_bars, result
+from universe_pipeline.domain.foreign_text import visible
 from universe_pipeline.loading.progress import Step
 from universe_pipeline.loading.progress import report as report_step
 from universe_pipeline.settings import settings
@@ -26,11 +28,11 @@ def write_report(output: Path, start: date | None = None, end: date | None = Non
     with progress_bars():
         report_step(Step("report", 0, None))
         # Draws: its libraries take a second to import, which the bar is there for.
-        from universe_pipeline.reporting.report import make_report, require_file, write
+        from universe_pipeline.reporting.report import make_report, write
 
-        require_file(output)
+        require_ordinary(output)
         wanted = wiring.wanted_report(settings(), start, end)
         with wiring.open_database(settings()).connect() as connection:
             made = make_report(connection, wanted)
         size = write(output, made.html)
-    return f"{output}  {size / 1e6:,.2f} MB, {made.sessions:,} sessions"
+    return f"{visible(output)}  {size / 1e6:,.2f} MB, {made.sessions:,} sessions"

@@ -5,13 +5,13 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
-from uuid import uuid4
 
 import dagster as dg
 from dagster_shared.check import CheckError
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres import schema
+from universe_pipeline.adapters.whole_file import replacing
 from universe_pipeline.domain.errors import UsageError
 from universe_pipeline.settings import Settings
 
@@ -74,21 +74,12 @@ def prepare_home(settings: Settings) -> Path:
         ) from None
     file = home / "dagster.yaml"
     if not os.path.lexists(file):
-        _write(file)
+        # It names code that Dagster runs: only its owner may change it, whatever the umask.
+        with replacing(file, 0o644) as written:
+            written.write(INSTANCE_FILE.encode())
     _require_ours(file)
     os.environ["DAGSTER_HOME"] = str(home)  # Dagster knows no other way to be told
     return home
-
-
-def _write(file: Path) -> None:
-    """Write the instance file whole or not at all: a full disk must not leave an empty one."""
-    partial = file.with_name(f".{file.name}.{uuid4().hex}.partial")
-    try:
-        partial.touch(mode=0o644)  # it names code that Dagster runs: only its owner may change it
-        partial.write_text(INSTANCE_FILE)
-        partial.replace(file)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _require_ours(file: Path) -> None:

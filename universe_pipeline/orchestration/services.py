@@ -13,6 +13,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from universe_pipeline.adapters.whole_file import replacing
 from universe_pipeline.domain.errors import UniverseError, UsageError
 
 WORKSPACE = """\
@@ -47,7 +48,8 @@ def dagster_services(
         UsageError: services of this folder run already.
     """
     workspace = home / "workspace.yaml"
-    workspace.write_text(WORKSPACE)
+    with replacing(workspace, 0o644) as file:  # it names code that Dagster runs
+        file.write(WORKSPACE.encode())
     dagster = [sys.executable, "-m", DEV, "-w", str(workspace)]
     with _sole(home) as lock, log.open("ab") as output:
         guard = subprocess.Popen(  # noqa: S603  # our own interpreter

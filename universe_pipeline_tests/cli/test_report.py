@@ -51,11 +51,11 @@ def test_it_replaces_what_was_there_and_never_a_part_of_it(
     page = tmp_path / "report.html"
     page.write_text("the one before")
 
-    def full(_: object, content: bytes) -> int:
+    def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "write_bytes", full)
+        patched.setattr("os.fsync", full)
         failed = command("report")
     left = page.read_text()
     ended = command("report")
@@ -80,9 +80,9 @@ def test_an_empty_database_makes_a_page_that_says_what_to_run(
 @pytest.mark.parametrize(
     ("output", "said"),
     [
-        (".", "universe: . is a folder: name a file in it, like report.html"),
+        (".", "universe: . is a folder: name a file in it"),
         ("nowhere/report.html", "universe: there is no folder nowhere"),
-        ("/dev/null", "universe: /dev/null is no ordinary file"),
+        ("/dev/null", "universe: /dev/null is not an ordinary file: name another"),
     ],
 )
 def test_what_cannot_be_written_is_refused_in_one_line_before_anything_is_done(

@@ -30,6 +30,7 @@ from universe_pipeline.adapters.postgres.embedded_folder import (
     try_lock,
 )
 from universe_pipeline.adapters.postgres.embedded_processes import holders, is_stopped
+from universe_pipeline.adapters.whole_file import sync_folder
 from universe_pipeline.domain.errors import EmbeddedServerError
 
 ORPHAN_SECONDS = 60.0
@@ -116,7 +117,7 @@ class Cluster:
         # Nothing before this waits for the disk, as nothing before the renaming counts.
         self._finish([*initdb, "--sync-only"])
         new.rename(self.folder.data)
-        _sync(self.folder.path)
+        sync_folder(self.folder.path)
 
     def _require_readable(self) -> None:
         theirs = (self.folder.data / "PG_VERSION").read_text(errors="replace").strip()
@@ -164,14 +165,6 @@ class Cluster:
 def _shared_buffers() -> str:
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return f"{max(16, min(256, memory // 8 // 2**20))}MB"
-
-
-def _sync(folder: Path) -> None:
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
 
 
 def await_processes(lock: int, folder: ServerFolder) -> int:
