@@ -6,18 +6,21 @@ from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres import backups
 from universe_pipeline.adapters.postgres.figures import figures
 from universe_pipeline.adapters.postgres.loads import COMMITTED
+from universe_pipeline.adapters.whole_file import require_ordinary
 from universe_pipeline.cli.exits import DONE
 from universe_pipeline.cli.terminal import progress_bars, result
+from universe_pipeline.domain.foreign_text import visible
 from universe_pipeline.loading.progress import Step, report
 from universe_pipeline.settings import settings
 
 
 def back_up(file: Path) -> int:
     """Write the database as it is, at whatever schema, into `file`."""
+    require_ordinary(file)
     database = wiring.database_as_it_is(settings())
     with progress_bars():
         backups.back_up(database, file, _show)
-    result(f"{file}: {file.stat().st_size / 1e6:,.0f} MB")
+    result(f"{visible(file)}: {file.stat().st_size / 1e6:,.0f} MB")
     return DONE
 
 

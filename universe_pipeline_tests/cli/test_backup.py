@@ -1,9 +1,12 @@
 """`backup` and `restore`: the same database in another place, or everything as it was."""
 
 import json
+import os
 import re
 import shutil
+import stat
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,7 @@ from universe_pipeline_tests.adapters.postgres.older_releases import made_at
 from universe_pipeline_tests.adapters.postgres.session_answers import JULY_1, stored
 from universe_pipeline_tests.cli.in_process import Command
 from universe_pipeline_tests.cli.vendor_answers import asked_sessions
+from universe_pipeline_tests.conftest import Universe
 
 TWO_QUARTERS = ("historical", "--start", "2024-06-27", "--end", "2024-07-02")
 SETTLED = "daily_bars_2024q2"
@@ -180,8 +184,9 @@ def test_a_database_in_use_is_not_restored_into(command: Command, loaded: Databa
 
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == (
-        f"universe: the database at {loaded.address} is in use: restore into one without tables, "
-        "by a new UNIVERSE_HOME, or a new database in UNIVERSE_DATABASE_URL\n"
+        f"universe: the database at {loaded.address} is in use, it holds the table "
+        "universe_schema_version: restore into one without tables, by a new UNIVERSE_HOME, or a "
+        "new database in UNIVERSE_DATABASE_URL\n"
     )
     with loaded.connect() as connection:
         assert content(connection) == before
@@ -295,3 +300,46 @@ def test_the_password_is_not_among_the_programs_arguments(
     assert f"dbname={conninfo_to_dict(database.url)['dbname']}" in arguments
     assert "sesame" not in arguments
     assert password == "open sesame"  # noqa: S105  # a stand-in
+
+
+def test_a_backup_is_its_owners_only_and_a_part_of_another_name_stays(
+    command: Command, database: Database, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.write_text("mine")
+    (tmp_path / "universe.dump.part").symlink_to(other)
+
+    assert command("backup", "universe.dump").code == 0
+
+    assert stat.S_IMODE((tmp_path / "universe.dump").stat().st_mode) == 0o600
+    assert other.read_text() == "mine"
+    assert (tmp_path / "universe.dump.part").is_symlink()
+    assert major(database)
+
+
+@pytest.mark.parametrize("words", [("backup",), ("report", "--output")])
+def test_what_is_no_ordinary_file_is_replaced_by_no_command(
+    command: Command, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    os.mkfifo(tmp_path / "out")
+
+    ended = command(*words, "out", UNIVERSE_DATABASE_URL="postgresql://127.0.0.1:1/x")
+
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == "universe: out is not an ordinary file: name another\n"
+    assert stat.S_ISFIFO((tmp_path / "out").stat().st_mode)
+
+
+def test_two_backups_at_once_are_both_whole(
+    universe: Universe, database: Database, tmp_path: Path, empty_database: Database
+) -> None:
+    with ThreadPoolExecutor(2) as both:
+        ended = list(both.map(universe, 2 * ["backup"], 2 * ["universe.dump"]))
+    restored = universe(
+        "restore", "universe.dump", env={"UNIVERSE_DATABASE_URL": empty_database.url}
+    )
+
+    assert [each.returncode for each in (*ended, restored)] == [0, 0, 0]
+    assert [path.name for path in tmp_path.glob("*dump*")] == ["universe.dump"]
+    assert [path.name for path in tmp_path.glob(".universe-*")] == []
+    assert major(database)

@@ -14,10 +14,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, TypeAlias
 
-from universe_pipeline.adapters.postgres import schema
+from universe_pipeline.adapters.postgres import archive, schema
 from universe_pipeline.adapters.postgres.connection import Database, for_program
 from universe_pipeline.adapters.postgres.embedded_binaries import wheel_binaries
+from universe_pipeline.adapters.postgres.restorer import require_empty, restricted
+from universe_pipeline.adapters.whole_file import OWNER_ONLY, replacing
 from universe_pipeline.domain.errors import DatabaseError, EmbeddedServerError, UsageError
+from universe_pipeline.domain.foreign_text import visible
 
 Reports: TypeAlias = Callable[[str, int, int | None, str], None]
 """Takes an activity, how much of it is done, of how much in all (None: not known), and a note."""
@@ -26,24 +29,22 @@ A_MEGABYTE = 1_000_000
 
 
 def back_up(database: Database, file: Path, reports: Reports) -> None:
-    """Write all of `database`, as it is at this moment, into `file`, which others may go on with.
+    """Write all of `database`, as it is at this moment, into `file`; others may go on with it.
 
     Args:
         database: the database.
-        file: replaced when the backup is whole.
+        file: replaced when the backup is whole, by one that only its owner may read.
         reports: called with megabytes of tables, when the next table is begun.
 
     Raises:
+        UsageError: `file` cannot be written, or is not an ordinary file.
         DatabaseError: pg_dump of the server's version, or a newer one, is not installed, or it
             failed; `file` is as it was before.
     """
-    unfinished = file.with_name(f"{file.name}.part")
-    try:
+    with replacing(file, OWNER_ONLY) as dump:
         dumped = _Dumped(_table_sizes(database), reports)
-        _run("pg_dump", database, "--format=custom", f"--file={unfinished}", on_line=dumped.take)
-        unfinished.replace(file)
-    finally:
-        unfinished.unlink(missing_ok=True)
+        # Into a file that it opens itself: it then writes where in it each table is.
+        _run("pg_dump", database, "--format=custom", f"--file={dump.name}", on_line=dumped.take)
 
 
 class _Dumped:
@@ -76,34 +77,53 @@ def restore(database: Database, file: Path, reports: Reports) -> None:
     """Fill `database` from `file`, all or nothing, and bring it to this release's schema.
 
     The backup may be of an older release, an older PostgreSQL or another role; what it grants to
-    others is left out, since they may not exist here.
+    others is left out, since they may not exist here. Nothing of it runs before it is known to be
+    a backup of ours, and nothing as a superuser.
 
     Args:
-        database: one without tables.
+        database: one in which nothing was made.
         file: of `back_up`, or of pg_dump -Fc.
         reports: called with megabytes of the file, then when statistics are made.
 
     Raises:
-        UsageError: `database` is in use already.
+        UsageError: `database` is in use already, or `file` is not a backup of ours, holds more than
+            those do, or was made by a newer release.
         DatabaseError: pg_restore of the server's version is not installed, or it failed.
-        SchemaTooNewError: all is restored, but was backed up by a newer release.
     """
     with database.connect() as connection:
-        if schema.current_version(connection) is not None:
-            raise UsageError(
-                f"the database at {database.address} is in use: restore into one without tables, "
-                "by a new UNIVERSE_HOME, or a new database in UNIVERSE_DATABASE_URL"
-            )
+        require_empty(connection, database.address)
+        program = client_program("pg_restore", connection.info.server_version // 10000)
+    archive.require_own(file)
+    _require_known_version(program, file)
     as_one = ("--single-transaction", "--no-owner", "--no-privileges")
-    with file.open("rb") as backup:
+    with file.open("rb") as backup, restricted(database) as theirs:
         restored = _Restored(backup, reports)
-        _run("pg_restore", database, *as_one, stdin=backup, on_line=restored.take)
+        _run("pg_restore", theirs, *as_one, stdin=backup, on_line=restored.take)
     schema.bring_up_to_date(database)
     reports("statistics", 0, None, "")
     with database.connect() as connection:
         # A backup holds neither statistics nor which pages are visible to all: without them plans
         # are bad, and settled quarters count as not settled.
         connection.execute("VACUUM (FREEZE, ANALYZE)")
+
+
+def _require_known_version(program: Path, file: Path) -> None:
+    """Refuse a backup of a newer release, or of no release; pg_restore only prints the number."""
+    chosen = ("--data-only", "--schema=public", f"--table={archive.VERSION_TABLE}", "--file=-")
+    with file.open("rb") as backup:
+        printed = subprocess.run(  # noqa: S603 - our own command, no shell
+            [program, *chosen], stdin=backup, capture_output=True, check=False
+        )
+    if printed.returncode != 0:
+        said = printed.stderr.decode(errors="replace").splitlines()
+        raise _failed("pg_restore", _said("pg_restore", said, lambda _: None), printed.returncode)
+    found = re.search(rb"^COPY [^\n]* FROM stdin;\n(\d{4})\n\\\.\n", printed.stdout, re.MULTILINE)
+    version = found[1].decode() if found else None
+    if version is None or not "0001" <= version <= schema.HEAD:
+        raise UsageError(
+            f"{visible(file)} is a backup of schema {version or 'unknown'}, and this release knows "
+            f"0001 to {schema.HEAD}: restore it with the release that made it, or a newer one"
+        )
 
 
 class _Restored:
@@ -127,7 +147,7 @@ def _run(
     stdin: IO[bytes] | int = subprocess.DEVNULL,
 ) -> None:
     with database.connect() as connection:
-        program = _program(name, connection.info.server_version // 10000)
+        program = client_program(name, connection.info.server_version // 10000)
     address, environment = for_program(database.url)
     with subprocess.Popen(  # noqa: S603 - our own command, no shell
         [program, *arguments, "--verbose", "--dbname", address],
@@ -144,8 +164,12 @@ def _run(
             running.kill()
             raise
     if running.returncode != 0:
-        why = said.removeprefix(f"{name}: error: ") or f"exit code {running.returncode}"
-        raise DatabaseError(f"{name} failed: {why}")
+        raise _failed(name, said, running.returncode)
+
+
+def _failed(name: str, said: str, code: int) -> DatabaseError:
+    why = said.removeprefix(f"{name}: error: ") or f"exit code {code}"
+    return DatabaseError(f"{name} failed: {visible(why)}")
 
 
 def _said(name: str, lines: Iterable[str], on_line: Callable[[str], None]) -> str:
@@ -159,7 +183,7 @@ def _said(name: str, lines: Iterable[str], on_line: Callable[[str], None]) -> st
     return error or last
 
 
-def _program(name: str, server: int) -> Path:
+def client_program(name: str, server: int) -> Path:
     """The machine's program, or the embedded server's."""
     found: dict[int, Path] = {}
     with suppress(EmbeddedServerError):
