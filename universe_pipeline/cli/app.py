@@ -17,6 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 from universe_pipeline.adapters import machine
 from universe_pipeline.cli.exits import DONE, FAILED, INTERRUPTED, WRONG_USAGE
 from universe_pipeline.domain.errors import UniverseError, UsageError
+from universe_pipeline.domain.foreign_text import read_symbol, visible, visible_lines
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -78,14 +79,17 @@ def _day(text: str) -> date:
 
 
 def _symbol_list(text: str) -> list[str]:
-    found = list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
-    if not found:
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if not words:
         raise typer.BadParameter("--symbols names no symbol: give some, like AAPL,BRK.B")
-    if split := [symbol for symbol in found if any(map(str.isspace, symbol))]:
-        raise typer.BadParameter(
-            f"the symbol {split[0]!r} holds a space: separate symbols by commas, like AAPL,BRK.B"
-        )
-    return found
+    return list(dict.fromkeys(map(_symbol, words)))
+
+
+def _symbol(word: str) -> str:
+    try:
+        return read_symbol(word)
+    except ValueError as wrong:
+        raise typer.BadParameter(str(wrong)) from None
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -325,17 +329,24 @@ def report(
 @command('approve 2024-07-01 --reason "checked by hand"')
 def approve(
     what: Annotated[
-        str,
+        str | None,
         typer.Argument(metavar="WHAT", help="DATE of a session, symbols, splits, or a SYMBOL."),
-    ],
+    ] = None,
     *,
+    symbol: Annotated[
+        str | None, typer.Option(metavar="SYMBOL", help="Any symbol, instead of WHAT.")
+    ] = None,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why it is right as it is.")],
 ) -> int:
     """Accept what was quarantined or refused."""
-    from universe_pipeline.cli.approve import approve
+    from universe_pipeline.cli.approve import approve, approve_one_symbol
 
-    # No ticker of a US stock begins with a digit.
-    return approve(_day(what) if what[:1].isdigit() else what, reason)
+    if what is not None and symbol is None:
+        # No ticker of a US stock begins with a digit.
+        return approve(_day(what) if what[:1].isdigit() else what, reason)
+    if symbol is not None and what is None:
+        return approve_one_symbol(_symbol(symbol), reason)
+    raise typer.BadParameter("give either WHAT (a DATE, symbols, splits, or a SYMBOL) or --symbol")
 
 
 @command("up --port 3001")
@@ -406,7 +417,7 @@ def psql(context: typer.Context) -> int:
 
 @command("backup universe.dump")
 def backup(
-    file: Annotated[Path, typer.Argument(dir_okay=False, help="A new file, or one to replace.")],
+    file: Annotated[Path, typer.Argument(help="A new file, or one to replace.")],
 ) -> int:
     """Write the whole database into a file.
 
@@ -495,7 +506,8 @@ def _say(line: str) -> None:
 
 
 def _tell(error: Exception, code: int) -> int:
-    text = error.format_message() if isinstance(error, typer.TyperException) else str(error)
-    for line in text.splitlines():
+    is_about_arguments = isinstance(error, typer.TyperException)
+    text = visible(error.format_message()) if is_about_arguments else visible_lines(str(error))
+    for line in text.split("\n"):
         _say(line)
     return code

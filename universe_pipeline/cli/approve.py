@@ -7,6 +7,7 @@ from universe_pipeline import wiring
 from universe_pipeline.cli.approved_answers import approve_session, approve_symbol
 from universe_pipeline.cli.approved_lists import LISTS, approve_list
 from universe_pipeline.domain.errors import UsageError
+from universe_pipeline.domain.foreign_text import visible
 from universe_pipeline.settings import settings
 
 _RESERVED = "dividends"
@@ -22,16 +23,27 @@ def approve(what: date | str, reason: str) -> int:
     Raises:
         UsageError: nothing about it waits for approval, or no reason is given.
     """
-    if not reason.strip():
-        raise UsageError("--reason is empty: say why it is right as it is")
-    database = wiring.open_database(settings())
+    why = _readable(reason)
     if isinstance(what, date):
-        return approve_session(database, what, reason.strip(), _user())
+        return approve_session(wiring.open_database(settings()), what, why, _user())
     if what in LISTS:
-        return approve_list(database, LISTS[what], reason.strip(), _user())
+        return approve_list(wiring.open_database(settings()), LISTS[what], why, _user())
     if what == _RESERVED:
         raise UsageError(f"there is no list of {what} to approve; the lists: {', '.join(LISTS)}")
-    return approve_symbol(database, what, reason.strip(), _user())
+    return approve_one_symbol(what, reason)
+
+
+def approve_one_symbol(symbol: str, reason: str) -> int:
+    """Approve what was refused of a symbol, though it may be named like a list; as `approve`."""
+    why = _readable(reason)
+    return approve_symbol(wiring.open_database(settings()), symbol, why, _user())
+
+
+def _readable(reason: str) -> str:
+    """The reason as one line of visible characters: reports and terminals show it as it is kept."""
+    if not reason.strip():
+        raise UsageError("--reason is empty: say why it is right as it is")
+    return visible(reason.strip())
 
 
 def _user() -> str:

@@ -12,6 +12,7 @@ from universe_pipeline.cli.exits import DONE
 from universe_pipeline.cli.load import Plan, carry_out, open_for_loading
 from universe_pipeline.cli.symbol_loads import repair
 from universe_pipeline.cli.terminal import note, result
+from universe_pipeline.domain.foreign_text import symbols_option
 from universe_pipeline.loading import approvals
 from universe_pipeline.settings import settings
 
@@ -44,7 +45,7 @@ def approve_symbol(database: Database, symbol: str, reason: str, by: str) -> int
     result(described(approved))
     start, end = approved.subject.span
     if settings().polygon_api_key is None:
-        return _not_asked(f"universe repair --symbols {symbol} --start {start} --end {end}")
+        return _not_asked(f"universe repair {symbols_option([symbol])} --start {start} --end {end}")
     return repair([symbol], start, end)
 
 

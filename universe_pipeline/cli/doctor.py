@@ -23,6 +23,7 @@ from universe_pipeline.domain.errors import (
     UniverseError,
     VendorError,
 )
+from universe_pipeline.domain.foreign_text import visible
 from universe_pipeline.domain.sessions import FIRST_SESSION, newest_closed, sessions_between
 from universe_pipeline.settings import no_key, settings
 
@@ -51,7 +52,7 @@ def examine() -> int:
     for finding in _examination():
         findings.append(finding)
         pad = " " * (5 - len(finding.verdict))
-        result(verdict(finding.verdict).append(f"{pad}{finding.what:10}{finding.text}"))
+        result(verdict(finding.verdict).append(f"{pad}{finding.what:10}{visible(finding.text)}"))
     return FAILED if any(finding.verdict == "fail" for finding in findings) else DONE
 
 

@@ -12,6 +12,7 @@ from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.failures import open_failures
 from universe_pipeline.adapters.postgres.verdicts import Result
 from universe_pipeline.cli.terminal import result, table, verdict
+from universe_pipeline.domain.foreign_text import visible
 from universe_pipeline.domain.quality.rules import RULES, Rule, Severity
 from universe_pipeline.domain.sessions import newest_closed, sessions_after
 from universe_pipeline.settings import settings
@@ -70,7 +71,7 @@ def _show_offenders(rule: Rule, one: Result) -> None:
 
 def _line(example: Mapping[str, str | None]) -> str:
     about = " ".join(part for part in (example["date"], example["symbol"]) if part)
-    return f"{about}: {example['detail']}" if about else f"{example['detail']}"
+    return visible(f"{about}: {example['detail']}" if about else f"{example['detail']}")
 
 
 def command(rule: Rule, one: Result) -> str:

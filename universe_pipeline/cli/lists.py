@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from universe_pipeline.adapters.postgres.splits import SplitSnapshot
 from universe_pipeline.adapters.postgres.symbols import AbsentField, Snapshot
+from universe_pipeline.domain.foreign_text import visible
 
 
 def about_symbols(snapshot: Snapshot) -> Iterator[str]:
@@ -29,5 +30,5 @@ def about_splits(snapshot: SplitSnapshot) -> Iterator[str]:
 
 def described(field: AbsentField) -> str:
     """A column and the symbols whose value the lists lack, like "type of 1 (MSFT)"."""
-    shown = ", ".join(field.symbols) + (" …" if field.count > len(field.symbols) else "")
+    shown = visible(", ".join(field.symbols)) + (" …" if field.count > len(field.symbols) else "")
     return f"{field.column} of {field.count:,} ({shown})"

@@ -21,6 +21,7 @@ from universe_pipeline.cli.lists import about_splits, about_symbols
 from universe_pipeline.cli.status import write_checkpoint
 from universe_pipeline.cli.terminal import note, progress_bars, result
 from universe_pipeline.domain.errors import FailureKind, RangeError
+from universe_pipeline.domain.foreign_text import visible
 from universe_pipeline.domain.sessions import (
     FIRST_SESSION,
     closed_range,
@@ -448,7 +449,7 @@ def _failure_line(alike: Sequence[OpenFailure]) -> str:
     if first.kind == FailureKind.OUTSIDE_PLAN and days:
         return f"{span(min(days), max(days))}: {first.message} [{first.kind}]"
     more = f" and {len(alike) - 1} more" if len(alike) > 1 else ""
-    return f"{first.subject}{more}: {first.message} [{first.kind}]"
+    return visible(f"{first.subject}{more}: {first.message} [{first.kind}]")
 
 
 def open_for_loading() -> Database:

@@ -24,6 +24,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Column
 from rich.text import Text
 
+from universe_pipeline.domain.foreign_text import visible
 from universe_pipeline.loading.progress import Step, listening
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ class _Left(ProgressColumn):
 
 class _Note(ProgressColumn):
     def render(self, task: Task) -> Text:
-        return Text(task.fields["note"], style="dim", no_wrap=True, overflow="ellipsis")
+        return Text(visible(task.fields["note"]), style="dim", no_wrap=True, overflow="ellipsis")
 
 
 class Lines:
@@ -212,7 +213,7 @@ def _line(step: Step, elapsed: float) -> str:
     left = ""
     if step.total is not None and 0 < step.done < step.total:
         left = f", about {_clock(elapsed / step.done * (step.total - step.done))} left"
-    note = f" ({step.note})" if step.note else ""
+    note = f" ({visible(step.note)})" if step.note else ""
     return f"{step.what}: {_count(step.done, step.total)} after {_clock(elapsed)}{left}{note}"
 
 

@@ -24,6 +24,7 @@ from universe_pipeline.cli.load import (
 from universe_pipeline.cli.symbol_loads import SymbolJob, go_on_repairing, repair
 from universe_pipeline.cli.terminal import note, result
 from universe_pipeline.domain.errors import UsageError
+from universe_pipeline.domain.foreign_text import visible
 from universe_pipeline.domain.sessions import closed_range, newest_closed
 from universe_pipeline.settings import settings
 
@@ -79,7 +80,7 @@ def clear_checkpoint(name: str) -> int:
 
 def _unknown(name: str, known: list[Job]) -> UsageError:
     names = ", ".join(job.name for job in known) or "none yet"
-    return UsageError(f"there is no job {name}; the jobs are: {names}")
+    return UsageError(f"there is no job {visible(name)}; the jobs are: {names}")
 
 
 def retry() -> int:

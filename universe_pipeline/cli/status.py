@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC
 from typing import Any
-from uuid import uuid4
 
 from rich.table import Table
 
@@ -19,6 +18,7 @@ from universe_pipeline.adapters.postgres.holders import all_holders, paces
 from universe_pipeline.adapters.postgres.jobs import Job
 from universe_pipeline.adapters.postgres.refused import OpenRefusal, open_refusals
 from universe_pipeline.adapters.postgres.standing import standing
+from universe_pipeline.adapters.whole_file import replacing
 from universe_pipeline.cli.exits import DONE
 from universe_pipeline.cli.findings import sentence
 from universe_pipeline.cli.others import (
@@ -28,6 +28,7 @@ from universe_pipeline.cli.others import (
     pace_documents,
 )
 from universe_pipeline.cli.terminal import result, table
+from universe_pipeline.domain.foreign_text import visible
 from universe_pipeline.domain.quality.rules import Severity
 from universe_pipeline.domain.sessions import newest_closed
 from universe_pipeline.settings import settings
@@ -93,12 +94,8 @@ def write_checkpoint(connection: Connection) -> None:
     home = settings().universe_home
     home.mkdir(parents=True, exist_ok=True)
     document = json.dumps(_jobs_document(jobs.jobs(connection)), indent=2)
-    partial = home / f".{CHECKPOINT}.{uuid4().hex}.partial"  # commands may run side by side
-    try:
-        partial.write_text(document)
-        partial.replace(home / CHECKPOINT)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(home / CHECKPOINT) as file:
+        file.write(document.encode())
 
 
 def _jobs_document(known: Sequence[Job]) -> dict[str, Any]:
@@ -164,13 +161,13 @@ def _refused_document(refused: OpenRefusal) -> dict[str, Any]:
 
 
 def _refused_lines(refused: Sequence[OpenRefusal]) -> list[str]:
-    """A line each; `universe approve` takes the subject as it stands there."""
+    """A line each, with the command that accepts what was refused."""
     return [
         f"refused   {one.subject}: {one.rows:,} rows where {one.expected:,} are expected; "
         + (
             "approved, stored when it comes again"
             if one.approved
-            else f"`universe approve {one.subject} --reason TEXT` accepts it"
+            else f"`{one.subject.approval}` accepts it"
         )
         for one in refused
     ]
@@ -210,10 +207,10 @@ def _failure_table(failures: Sequence[OpenFailure]) -> Table:
     for failure in failures:
         rows.add_row(
             f"{failure.occurred_at.astimezone(UTC):%Y-%m-%d %H:%M}",
-            failure.subject,
+            visible(failure.subject),
             failure.kind,
             str(failure.attempts),
-            failure.message,
+            visible(failure.message),
         )
     return rows
 

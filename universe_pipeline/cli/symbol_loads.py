@@ -29,6 +29,7 @@ from universe_pipeline.cli.load import (
 )
 from universe_pipeline.cli.status import write_checkpoint
 from universe_pipeline.cli.terminal import note, progress_bars, result
+from universe_pipeline.domain.foreign_text import visible
 from universe_pipeline.domain.quality.rules import Severity
 from universe_pipeline.domain.spelling import nearest
 from universe_pipeline.loading.by_symbol import Unasked, unasked
@@ -141,7 +142,7 @@ def _tell_lost(job: SymbolJob, missing: Unasked) -> int:
 
 
 def _named(symbols: Sequence[str]) -> str:
-    return ", ".join(symbols[:NAMED]) + (" …" if len(symbols) > NAMED else "")
+    return visible(", ".join(symbols[:NAMED])) + (" …" if len(symbols) > NAMED else "")
 
 
 def _grouped_is_cheaper(grouped: int, by_symbol: int) -> bool:
@@ -238,7 +239,7 @@ def _tell_bars(connection: Connection, job: SymbolJob, code: int) -> int:
     rejected = of_symbols(connection, job.symbols, *span)
     for symbol in job.symbols:
         bars = f"{counts.get(symbol, 0):,} bars in {len(job.sessions):,} sessions"
-        result(f"{symbol}: {bars}{_rejected(rejected.get(symbol, {}))}")
+        result(f"{visible(symbol)}: {bars}{_rejected(rejected.get(symbol, {}))}")
     bare = [symbol for symbol in job.symbols if symbol not in counts]
     unknown = unknown_symbols(connection, bare)
     if code != DONE:
@@ -248,7 +249,7 @@ def _tell_bars(connection: Connection, job: SymbolJob, code: int) -> int:
     listed = listed_symbols(connection) if unknown else []
     for symbol in unknown:
         note(
-            f"{symbol} is in no reference list and the vendor has no bar of it: "
+            f"{visible(symbol)} is in no reference list and the vendor has no bar of it: "
             f"{_advice(symbol, listed)}"
         )
     return FAILED if unknown else DONE
@@ -258,5 +259,5 @@ def _advice(symbol: str, listed: Sequence[str]) -> str:
     *others, last = nearest(symbol, listed) or [""]
     if not last:
         return "check the spelling, symbols are case-sensitive"
-    named = f"{', '.join(others)} or {last}" if others else last
+    named = visible(f"{', '.join(others)} or {last}" if others else last)
     return f"did you mean {named}? Symbols are case-sensitive"

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from universe_pipeline.domain.foreign_text import visible_lines
 from universe_pipeline.settings import settings
 
 WIDE = 240
@@ -48,14 +49,14 @@ def note(text: str) -> None:
     """
     if sys.stderr is not None:  # None where it is closed
         with suppress(OSError):
-            sys.stderr.write(f"{text}\n")
+            sys.stderr.write(f"{visible_lines(text)}\n")
 
 
 def result(text: str | Text) -> None:
     """Print a result to stdout, if there is one."""
     with _outlived():
         if isinstance(text, str):
-            typer.echo(text)
+            typer.echo(visible_lines(text))
         else:
             _plain().print(text, soft_wrap=True)
 

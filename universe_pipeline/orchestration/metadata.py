@@ -1,6 +1,5 @@
 """What people see of a table in Dagster's UI: columns, samples."""
 
-import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from universe_pipeline.domain.foreign_text import as_markdown
 from universe_pipeline.domain.tables import COLUMNS, Column, Role
 
 Metadata = Mapping[str, Any]
@@ -59,9 +59,4 @@ def _cell(value: object) -> str:
         return f"{value:,.4f}".rstrip("0").rstrip(".")
     if isinstance(value, int):
         return f"{value:,}"
-    return as_it_is(str(value))
-
-
-def as_it_is(text: str) -> str:
-    """A foreign text in Markdown: a symbol like `![](//x.y/z)` must not fetch a picture."""
-    return re.sub(r"[\\`*_\[\]<>!|~#&/]", r"\\\g<0>", text)
+    return as_markdown(str(value))

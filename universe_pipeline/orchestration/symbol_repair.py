@@ -14,6 +14,7 @@ from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.coverage import cover
 from universe_pipeline.adapters.postgres.jobs import Heartbeat
 from universe_pipeline.adapters.postgres.verdicts import record_results
+from universe_pipeline.domain.foreign_text import as_markdown
 from universe_pipeline.domain.sessions import sessions_between
 from universe_pipeline.domain.thresholds import Thresholds
 from universe_pipeline.loading.by_symbol import SymbolOutcome, load_symbols, unasked
@@ -21,7 +22,7 @@ from universe_pipeline.loading.progress import Step, report
 from universe_pipeline.loading.symbol_judging import judge_symbol_bars
 from universe_pipeline.orchestration.discovery import discover_if_stale
 from universe_pipeline.orchestration.failures import stop
-from universe_pipeline.orchestration.metadata import Metadata, as_it_is
+from universe_pipeline.orchestration.metadata import Metadata
 from universe_pipeline.orchestration.resources import PolygonResource, PostgresResource
 from universe_pipeline.orchestration.tags import JOB_TAG
 
@@ -94,7 +95,7 @@ def load_chosen_symbols(
 def _metadata(outcomes: Sequence[SymbolOutcome]) -> Metadata:
     writes = [(one.symbol, one.write) for one in outcomes if one.write is not None]
     rejected = {symbol: write.rejected for symbol, write in writes if write.rejected}
-    lines = [f"- {as_it_is(symbol)}: {count:,}" for symbol, count in rejected.items()]
+    lines = [f"- {as_markdown(symbol)}: {count:,}" for symbol, count in rejected.items()]
     return {
         "symbols": len(outcomes),
         "failed": sum(one.error is not None for one in outcomes),

@@ -12,10 +12,10 @@ from typing import Any
 import dagster as dg
 
 from universe_pipeline.adapters.postgres.standing import Standing
+from universe_pipeline.domain.foreign_text import as_code, as_markdown
 from universe_pipeline.domain.quality import rules
 from universe_pipeline.domain.quality.findings import SHOWN, Finding, Offender
 from universe_pipeline.domain.quality.rules import Rule, Severity
-from universe_pipeline.orchestration.metadata import as_it_is
 
 TOLD = 3
 """Offenders in the line that a failed check shows."""
@@ -207,7 +207,7 @@ def _metadata(broken: Sequence[Finding], stands: Sequence[Standing]) -> dict[str
         metadata["list"] = dg.MetadataValue.md(_listed(broken))
     for each in broken:
         metadata[each.rule.name] = dg.MetadataValue.md(
-            f"{each.count:,} times not so: {each.rule.meaning}\n\n`{each.repair}`"
+            f"{each.count:,} times not so: {each.rule.meaning}\n\n{as_code(each.repair)}"
         )
     if stands:
         metadata[EARLIER] = sum(each.count for each in stands)
@@ -231,7 +231,7 @@ def _listed(broken: Iterable[Finding]) -> str:
 
 
 def _points(texts: Iterable[str]) -> str:
-    return "\n".join(f"- {as_it_is(text)}" for text in texts)
+    return "\n".join(f"- {as_markdown(text)}" for text in texts)
 
 
 def _told(broken: Sequence[Finding], stands: Sequence[Standing]) -> str | None:

@@ -1,6 +1,5 @@
 """The rows of the report's tables: what is wrong, since when, and the command that mends it."""
 
-import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -84,9 +83,8 @@ def _broken(day: date, condition: str, broken: Sequence[Broken]) -> Trouble:
 
 def _commands(rule: Rule, day: str | None, symbol: str | None) -> tuple[str, ...]:
     """What repairs an offender: all that do."""
-    quoted = None if symbol is None else shlex.quote(symbol)  # it is the vendor's, and copied
     each = (replace(rule, repair=repair) for repair in rule.repair.split(" or "))
-    return tuple(one.command(day, quoted) for one in each)
+    return tuple(one.command(day, symbol) for one in each)
 
 
 def _lacking(condition: str, status: str | None) -> tuple[str, str]:

@@ -171,7 +171,7 @@ def test_an_approved_answer_that_is_unusual_as_well_is_given_to_readers(
     assert connection.execute(job).fetchall() == [("completed",)]
 
 
-BY_SYMBOL = ("--symbols", "AAPL", "--start", "2024-01-02", "--end", "2024-07-02")
+BY_SYMBOL = ("--symbols=AAPL", "--start", "2024-01-02", "--end", "2024-07-02")
 
 
 def test_an_approved_answer_about_a_symbol_is_fetched_and_stored_at_once(
@@ -198,8 +198,8 @@ def test_the_range_that_was_refused_last_is_approved_and_fetched(
 ) -> None:
     command("historical", *BY_SYMBOL)
     vendor.faults.add("empty", ticker="AAPL")
-    spring = ("--symbols", "AAPL", "--start", "2024-04-01", "--end", "2024-05-31")
-    winter = ("--symbols", "AAPL", "--start", "2024-01-02", "--end", "2024-01-31")
+    spring = ("--symbols=AAPL", "--start", "2024-04-01", "--end", "2024-05-31")
+    winter = ("--symbols=AAPL", "--start", "2024-01-02", "--end", "2024-01-31")
     for asked in (winter, spring):
         assert command("repair", *asked).code == 1
     connection.execute("UPDATE data_fetch_errors SET resolved_at = now() WHERE date > '2024-03-31'")

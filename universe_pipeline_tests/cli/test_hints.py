@@ -1,13 +1,17 @@
 """What a rule's hint names repairs what the rule found: tried on a real database."""
 
 import json
+import re
 import shlex
+import subprocess
+import sys
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from universe_pipeline.domain.quality.rules import RULES
-from universe_pipeline_tests.cli.in_process import Command
+from universe_pipeline_tests.cli.in_process import Command, Ended
 
 LOAD = ("historical", "--start", "2024-06-24", "--end", "2024-06-28")
 
@@ -82,3 +86,74 @@ def test_every_hint_is_a_command_or_says_that_there_is_none(command: Command) ->
     for rule in RULES:
         for each in rule.repair.split(" or "):
             assert each == "look at it" or shlex.split(each)[1] in known
+
+
+HOSTILE = ["$(touch${IFS}x)", "`touch${IFS}x`", "--help", "-x", "a;touch${IFS}x", "'", "a,b", "\\"]
+"""Symbols as the vendor may send them: each is stored, and named in commands to copy."""
+
+
+def in_a_shell(hint: str, environment: dict[str, str], folder: Path) -> Ended:
+    """What a person gets who pastes the hint into a shell in an empty folder."""
+    folder.mkdir(exist_ok=True)
+    path = f"{Path(sys.executable).parent}:{environment['PATH']}"
+    ran = subprocess.run(
+        ["/bin/sh", "-c", hint],
+        env={**environment, "PATH": path},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert list(folder.iterdir()) == []
+    return Ended(ran.returncode, ran.stdout, ran.stderr)
+
+
+@pytest.mark.parametrize("symbol", HOSTILE)
+def test_a_hint_about_any_symbol_is_pasted_without_harm(
+    loaded: Command,
+    connection: psycopg.Connection,
+    environment: dict[str, str],
+    tmp_path: Path,
+    symbol: str,
+) -> None:
+    connection.execute(
+        "UPDATE daily_bars SET symbol = %s, high = 0.1 WHERE symbol = 'AAPL'"
+        " AND date = '2024-06-25'",
+        (symbol,),
+    )
+
+    hint = rules(loaded)["ohlc_order"]
+    assert hint is not None
+    printed = loaded("verify").out
+    ended = in_a_shell(hint, environment, tmp_path / "here")
+
+    assert f"→ {hint}\n" in printed
+    assert f"{symbol}: 1 bars in 1 sessions" in ended.out  # the vendor was asked, and has none
+
+
+@pytest.mark.parametrize("symbol", [*HOSTILE, "symbols", "splits", "dividends", "2024-06-25", "A"])
+def test_a_refused_answer_about_any_symbol_is_approved_as_the_hint_says(
+    command: Command,
+    connection: psycopg.Connection,
+    environment: dict[str, str],
+    tmp_path: Path,
+    symbol: str,
+) -> None:
+    connection.execute(
+        "INSERT INTO refused_answers (dataset, symbol, first_date, last_date, answered_on, rows,"
+        " expected, missing) VALUES ('symbol_bars', %s, '2024-06-24', '2024-06-28', '2024-07-01',"
+        " 1, 5, '{2024-06-25}')",
+        (symbol,),
+    )
+    hint = re.search("`(universe .+ --reason TEXT)`", command("status").out)
+    assert hint is not None
+
+    ended = in_a_shell(hint[1], {**environment, "POLYGON_API_KEY": ""}, tmp_path / "here")
+
+    assert ended.code == 0
+    assert ended.out.startswith(f"approved: {symbol} with 1 rows where 5 are expected")
+    stores = re.search("`(universe .+)` stores it", ended.err)
+    assert stores is not None
+    again = in_a_shell(stores[1], environment, tmp_path / "here")
+    assert re.search(rf"^{re.escape(symbol)}: \d bars in 5 sessions$", again.out, re.MULTILINE)

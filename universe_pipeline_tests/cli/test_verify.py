@@ -94,7 +94,7 @@ def test_a_broken_bar_is_told_with_what_repairs_it(
         "detail": "",
     }
     assert broken["repair"] == (
-        "universe repair --symbols AAPL --start 2024-03-12 --end 2024-03-12"
+        "universe repair --symbols=AAPL --start 2024-03-12 --end 2024-03-12"
     )
     checks = {one["check"]: one["verdict"] for one in json.loads(whole.out)["checks"]}
     assert checks["daily_bars_have_consistent_ohlc"] == "error"

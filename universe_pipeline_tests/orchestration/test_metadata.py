@@ -3,8 +3,9 @@
 import polars as pl
 import pytest
 
+from universe_pipeline.domain.foreign_text import as_markdown
 from universe_pipeline.domain.tables import COLUMNS, names
-from universe_pipeline.orchestration.metadata import as_it_is, bar_sample, table
+from universe_pipeline.orchestration.metadata import bar_sample, table
 
 
 def test_a_sample_shows_symbols_as_they_are_and_fetches_no_picture_of_theirs():
@@ -29,7 +30,7 @@ def test_a_sample_shows_symbols_as_they_are_and_fetches_no_picture_of_theirs():
     ],
 )
 def test_only_what_markdown_would_take_for_its_own_is_escaped(text: str, shown: str):
-    assert as_it_is(text) == shown
+    assert as_markdown(text) == shown
 
 
 def test_a_table_shows_its_columns_with_types_units_and_what_may_be_null():

@@ -113,9 +113,9 @@ def test_a_symbol_in_a_command_is_one_word_whatever_the_vendor_calls_it() -> Non
 
     (found,) = tables.offenders([judged("ohlc_order", offender)], JULY_1, JULY_8)
 
-    assert found.worst[0].commands == (
-        "universe repair --symbols '$(touch x) or '\"'\"'y' --start 2024-07-01 --end 2024-07-01",
-    )
+    (command,) = found.worst[0].commands
+    symbol = r"""'$(touch\U00000020x)\U00000020or\U00000020'"'"'y'"""
+    assert command == (f"universe repair --symbols={symbol} --start 2024-07-01 --end 2024-07-01")
 
 
 def test_open_errors_are_counted_by_what_was_asked_for() -> None:

@@ -3,6 +3,8 @@
 import re
 from html import unescape
 
+from universe_pipeline.domain import foreign_text
+
 _LONGEST = 300
 _FIRST_WORDS = 120
 _READ = 16 * 1024
@@ -16,10 +18,7 @@ _MARKUP = re.compile(
 
 def visible(text: str) -> str:
     """The beginning of a foreign text, its control characters written out."""
-    return "".join(
-        character if character.isprintable() else ascii(character)[1:-1]
-        for character in text[:_LONGEST]
-    )
+    return foreign_text.visible(text[:_LONGEST])
 
 
 def first_words(body: bytes | bytearray) -> str:

@@ -3,6 +3,7 @@
 The policy is in `domain.completeness`; this module keeps what it needs from one day to the next.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -18,6 +19,7 @@ from universe_pipeline.domain.completeness import (
     ShortAnswer,
     is_believed,
 )
+from universe_pipeline.domain.foreign_text import symbol_option, visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +44,19 @@ class Subject:
             raise LookupError(f"{self} has no range")
         return self.first, self.last
 
+    @property
+    def approval(self) -> str:
+        """The command that approves it, for a shell."""
+        named = self.symbol is not None and not _UNMISTAKABLE.fullmatch(self.symbol)
+        what = symbol_option(self.symbol) if self.symbol and named else str(self)
+        return f"universe approve {what} --reason TEXT"
+
     def __str__(self) -> str:
-        """As `universe approve` takes it."""
-        return str(self.session or self.symbol or self.dataset)
+        return visible(str(self.session or self.symbol or self.dataset))
+
+
+_UNMISTAKABLE = re.compile(r"[A-Z][A-Za-z0-9.]*")
+"""Symbols that are neither an option, a date nor a list."""
 
 
 SYMBOLS = Subject("symbols")
@@ -141,7 +153,7 @@ def way_out(connection: psycopg.Connection, subject: Subject, answer: ShortAnswe
     day = days_alike(connection, subject, answer)
     return (
         f"The same answer is believed on {CONFIRMATIONS} different days, and this is day {day}; "
-        f"`universe approve {subject} --reason TEXT` accepts it at once"
+        f"`{subject.approval}` accepts it at once"
     )
 
 

@@ -99,7 +99,7 @@ def _address_of(url: str, role: str, password: str) -> str:
 
 
 def _as_role(database: Database, role: str, password: str) -> Database:
-    theirs = Database(_address_of(database.url, role, password), database.application)
+    theirs = Database(_address_of(database.url, role, password))
     try:
         theirs.open().close()
     except DatabaseUnreachableError as refused:

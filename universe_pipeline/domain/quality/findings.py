@@ -6,6 +6,7 @@ from datetime import date
 
 import polars as pl
 
+from universe_pipeline.domain.foreign_text import visible
 from universe_pipeline.domain.quality.rules import Rule, Severity
 
 SHOWN = 50
@@ -24,7 +25,8 @@ class Offender:
 
     def __str__(self) -> str:
         about = " ".join(str(part) for part in (self.day, self.symbol) if part is not None)
-        return f"{about}: {self.detail}" if about and self.detail else about or self.detail
+        line = f"{about}: {self.detail}" if about and self.detail else about or self.detail
+        return visible(line)
 
 
 @dataclass(frozen=True, slots=True)

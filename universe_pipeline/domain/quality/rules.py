@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
+from universe_pipeline.domain.foreign_text import symbols_option
+
 
 class Level(StrEnum):
     """What a rule judges."""
@@ -32,16 +34,17 @@ class Severity(StrEnum):
 
 
 RELOAD = "universe historical --start DATE --end DATE --reload"
-REPAIR = "universe repair --symbols SYMBOL --start DATE --end DATE"
+REPAIR = "universe repair --symbols=SYMBOL --start DATE --end DATE"
 APPROVE = "universe approve DATE --reason TEXT"
 DISCOVER = "universe discover --force-refresh"
 LOAD = "universe historical --start DATE --end DATE"
 RETRY = "universe retry"
 RESUME = "universe resume"
-FROM_THERE = "universe historical --symbols SYMBOL --start DATE --reload"
+FROM_THERE = "universe historical --symbols=SYMBOL --start DATE --reload"
 VERIFY = "universe verify"
 DELETE = "universe psql -c \"DELETE FROM daily_bars WHERE date = 'DATE'\""
 LOOK = "look at it"
+_NAMED = "--symbols=SYMBOL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +63,9 @@ class Rule:
     """Whether a session that breaks it is `degraded` for readers."""
 
     def command(self, day: str | None, symbol: str | None) -> str:
-        """What repairs an offender of that day and symbol, as far as they are known."""
-        return self.repair.replace("DATE", day or "DATE").replace("SYMBOL", symbol or "SYMBOL")
+        """What repairs an offender of that day and symbol, where they are known; for a shell."""
+        command = self.repair.replace("DATE", day or "DATE")
+        return command.replace(_NAMED, symbols_option([symbol])) if symbol else command
 
     @property
     def is_of_sessions(self) -> bool:

@@ -94,7 +94,7 @@ def test_a_broken_row_is_told_with_its_values():
         "2024-01-02 FARTHER: vwap 22.0, low 9.0, high 11.0",
         "2024-01-02 FAR: vwap 13.2, low 9.0, high 11.0",
     ]
-    assert found.repair == "universe repair --symbols FARTHER --start 2024-01-02 --end 2024-01-02"
+    assert found.repair == "universe repair --symbols=FARTHER --start 2024-01-02 --end 2024-01-02"
 
 
 def test_how_far_vwap_may_lie_outside_is_a_setting():
