@@ -24,6 +24,8 @@ class FreezingProxy:
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._clients: list[socket.socket] = []
         self._servers: list[socket.socket] = []
+        self.accepted = 0
+        """Connections so far."""
         parts = urlsplit(url)
         port = self._listening.getsockname()[1]
         self.url = f"postgresql://{parts.username}@127.0.0.1:{port}{parts.path}"
@@ -60,6 +62,7 @@ class FreezingProxy:
         with suppress(OSError):
             while True:
                 client, _ = self._listening.accept()
+                self.accepted += 1
                 server = self._server()
                 self._clients.append(client)
                 self._servers.append(server)

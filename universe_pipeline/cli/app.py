@@ -473,7 +473,7 @@ def run(arguments: Sequence[str]) -> int:
     except (typer.TyperException, UsageError) as wrong:
         return _tell(wrong, WRONG_USAGE)
     except UniverseError as error:
-        return _tell(error, FAILED)
+        return _tell(error, INTERRUPTED if _is_after_interrupt(error) else FAILED)
     except OSError as error:  # a folder that cannot be written, a full disk
         if error.filename is not None:
             return _tell(UniverseError(f"{error.filename}: {error.strerror}"), FAILED)
@@ -503,6 +503,13 @@ def _code_of_output(code: int) -> int:
 def _say(line: str) -> None:
     with suppress(OSError):  # stderr may be on a full disk: the exit code says it, too
         typer.echo(f"universe: {line}", err=True)
+
+
+def _is_after_interrupt(error: BaseException | None) -> bool:
+    """Whether the command was ending by an interrupt when `error` came: a database was silent."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 def _tell(error: Exception, code: int) -> int:

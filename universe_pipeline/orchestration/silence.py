@@ -15,8 +15,11 @@ from universe_pipeline.orchestration.interrupts import ENDED_AT_ONCE, copy_of_st
 ENDED_BY_SILENCE = 1
 """The exit code of a process whose database has fallen silent."""
 
-ANSWERS_WITHIN = 2.0
-"""Seconds after an interrupt, and after each look, until the database has to answer again."""
+LOOK_SECONDS = 1.0
+"""Seconds after an interrupt, and between two looks at whether the database answers."""
+
+ANSWERS_WITHIN = 3
+"""Seconds that it has for that: a person waits."""
 
 
 @contextmanager
@@ -33,13 +36,15 @@ def ended_when_silent(database: Database) -> Generator[Callable[[], None]]:
         end_at_once(stderr, f"universe: {DatabaseLostError(database.address, reason)}", code)
 
     def ask() -> None:
-        while not over.wait(ANSWERS_WITHIN):
-            if not patience.answers(database.tables_url) and not over.is_set():
+        while not over.wait(LOOK_SECONDS):
+            if not patience.answers(database.tables_url, ANSWERS_WITHIN) and not over.is_set():
                 end("it does not answer", ENDED_AT_ONCE)
 
+    patience.hurry(is_hurried=False)
     asking = Thread(target=ask, daemon=True)
 
     def interrupted() -> None:
+        patience.hurry()
         if asking.ident is None:
             asking.start()
 

@@ -11,13 +11,15 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from universe_pipeline.adapters.postgres.application import application_name
-from universe_pipeline.adapters.postgres.patience import WatchedConnection
+from universe_pipeline.adapters.postgres.patience import (
+    CONNECT_SECONDS,
+    WatchedConnection,
+    connect_seconds,
+)
 from universe_pipeline.domain.errors import DatabaseLostError, DatabaseUnreachableError
 
 Connection = psycopg.Connection
 """What every function of the store takes; importers need not know the driver."""
-
-CONNECT_SECONDS = 10
 
 _NOTICE_LOST_SERVER = {
     "keepalives_idle": "15",
@@ -119,7 +121,7 @@ class Database:
             connection = WatchedConnection.connect(
                 self.tables_url,
                 autocommit=True,
-                connect_timeout=CONNECT_SECONDS,
+                connect_timeout=connect_seconds(),
                 application_name=application or application_name(),
             )
         except psycopg.OperationalError as refused:

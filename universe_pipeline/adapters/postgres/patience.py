@@ -15,8 +15,9 @@ from functools import partial
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg import errors
+from psycopg import errors, waiting
 from psycopg.abc import PQGen
+from psycopg.pq import TransactionStatus
 
 from universe_pipeline.adapters.postgres import holders
 from universe_pipeline.adapters.postgres.holders import Holder
@@ -37,8 +38,13 @@ LOOK_AGAIN = 15.0
 SILENT_AFTER = 30.0
 """Seconds of a wait after which a server that answers no new connection counts as lost."""
 
-PROBE_SECONDS = 5.0
+CONNECT_SECONDS = 10
+
+PROBE_SECONDS = 5
 """Seconds that the server has for answering a new connection."""
+
+STOPS_WITHIN = 3
+"""Seconds in which the server has to answer, and to stop, once its client was interrupted."""
 
 TICK = 0.5
 """Seconds between two looks at whether a signal has come."""
@@ -58,9 +64,21 @@ class _Process:
 
     is_interrupted: Callable[[], bool] = field(default=lambda: False)
     when_silent: Callable[[str], None] = field(default=lambda _reason: None)
+    is_hurried: bool = False
+    """Whether it was interrupted: a person waits for its end."""
 
 
 _process = _Process()
+
+
+def hurry(*, is_hurried: bool = True) -> None:
+    """Let a silent server count as lost after `STOPS_WITHIN` from now on."""
+    _process.is_hurried = is_hurried
+
+
+def connect_seconds() -> int:
+    """Seconds that the server has for answering a new connection that is needed."""
+    return STOPS_WITHIN if _process.is_hurried else CONNECT_SECONDS
 
 
 @contextmanager
@@ -101,20 +119,43 @@ class WatchedConnection(psycopg.Connection[tuple[Any, ...]]):
         if timeout is not None or self.url is None:
             return super().wait(gen, interval, timeout)
         try:
-            return super().wait(gen, interval, EXPLAIN_AFTER)
+            return self._wait(gen, interval, TICK if _process.is_hurried else EXPLAIN_AFTER)
         except _TimedOut:
-            return self._wait_watchfully(gen, interval, Watch(self.url, self.info.backend_pid))
-
-    def _wait_watchfully(self, gen: PQGen[Result], interval: float, watch: "Watch") -> Result:
+            watch = Watch(self.url, self.info.backend_pid)
         while True:
             try:
                 watch.look()
-                return super().wait(gen, interval, TICK)
+                return self._wait(gen, interval, TICK)
             except _TimedOut:
                 continue
             except (SilentServerError, WaitGivenUpError):
                 self.pgconn.finish()  # the answer may come at any time, or never
                 raise
+            except KeyboardInterrupt:
+                self._stop(gen, interval)
+                raise
+
+    def _wait(self, gen: PQGen[Result], interval: float, timeout: float) -> Result:
+        try:
+            return waiting.wait(gen, self.pgconn.socket, interval=interval, timeout=timeout)
+        except KeyboardInterrupt:
+            self._stop(gen, interval)
+            raise
+
+    def _stop(self, gen: PQGen[Any], interval: float) -> None:
+        """Have the server stop; end the connection where it does not, or is silent."""
+        hurry()
+        if self.closed or self.info.transaction_status != TransactionStatus.ACTIVE:
+            return
+        try:
+            if answers(self.url or "", STOPS_WITHIN):
+                self.cancel_safe(timeout=STOPS_WITHIN)
+                waiting.wait(gen, self.pgconn.socket, interval=interval, timeout=STOPS_WITHIN)
+        except errors.QueryCanceled:
+            return
+        except (psycopg.Error, KeyboardInterrupt):
+            pass
+        self.pgconn.finish()
 
 
 class Watch:
@@ -143,7 +184,8 @@ class Watch:
             raise WaitGivenUpError("interrupted while waiting for its answer")
         if time.monotonic() < self._next:
             return
-        answer = _asked(self._url, self._backend)
+        seconds = STOPS_WITHIN if _process.is_hurried else PROBE_SECONDS
+        answer = _asked(self._url, self._backend, seconds)
         if answer is None or answer.is_cut_off:
             self._require_patience()
             self._next = time.monotonic() + EXPLAIN_AFTER
@@ -154,7 +196,7 @@ class Watch:
 
     def _require_patience(self) -> None:
         silent = time.monotonic() - self._heard
-        if silent >= SILENT_AFTER:
+        if silent >= (STOPS_WITHIN if _process.is_hurried else SILENT_AFTER):
             reason = f"it has not answered for {silent:.0f} seconds"
             _process.when_silent(reason)
             raise SilentServerError(reason)
@@ -220,14 +262,13 @@ def _wait_in_psycopg2(url: str, connection: Any) -> None:
             watch.look()
 
 
-def answers(url: str) -> bool:
-    """Whether the server answers a new connection within a few seconds, be it by refusing it."""
-    return _asked(url, 0) is not None
+def answers(url: str, within: int) -> bool:
+    """Whether the server answers a new connection within so many seconds, be it by refusing it."""
+    return _asked(url, 0, within) is not None
 
 
-def _asked(url: str, backend: int) -> _Answer | None:
+def _asked(url: str, backend: int, seconds: int) -> _Answer | None:
     """What the server says of its process; None where it says nothing at all."""
-    seconds = round(PROBE_SECONDS)
     try:
         with _BoundedConnection.connect(
             url, autocommit=True, connect_timeout=seconds

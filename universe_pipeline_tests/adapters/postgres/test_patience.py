@@ -30,7 +30,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patience, "EXPLAIN_AFTER", 0.3)
     monkeypatch.setattr(patience, "LOOK_AGAIN", 0.3)
     monkeypatch.setattr(patience, "SILENT_AFTER", 2.0)
-    monkeypatch.setattr(patience, "PROBE_SECONDS", 1.0)
+    monkeypatch.setattr(patience, "PROBE_SECONDS", 1)
     monkeypatch.setattr(patience, "TICK", 0.1)
 
 
@@ -171,7 +171,7 @@ def test_a_server_that_refuses_connections_has_answered(
     store_database: Database, proxy: FreezingProxy
 ) -> None:
     nobody = store_database.url.replace("universe@", "nobody_at_all@")
-    assert patience.answers(nobody)
-    assert patience.answers(proxy.url)
+    assert patience.answers(nobody, 5)
+    assert patience.answers(proxy.url, 2)
     proxy.freeze()
-    assert not patience.answers(proxy.url)
+    assert not patience.answers(proxy.url, 2)
