@@ -4,6 +4,7 @@ When a turn was given is read off the database's clock, so that a slow machine f
 only makes turns later.
 """
 
+import os
 import time
 from collections.abc import Callable, Generator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
@@ -311,3 +312,25 @@ def test_a_sender_that_is_half_a_minute_late_takes_another_turn(
         send(store_database, late, 1)
 
     assert len(noted(turns, "turns")) == 3  # the missed one, moved on, and another
+
+
+def test_a_long_wait_for_urgent_requests_names_their_process(
+    two: Callable[[int], Two],
+    store_database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(pace, "EXPLAIN_AFTER", 0.2)
+    monkeypatch.setattr(pace, "GIVE_WAY", 0.05)
+    caplog.set_level("INFO", "universe_pipeline.pace")
+    other, _ = two(100)
+    with closing(SharedPace(store_database, 100, urgent=True)) as urgent, ThreadPoolExecutor() as p:
+        urgent.wait()
+        waiting = p.submit(other.wait)
+        time.sleep(1)
+        urgent.close()
+        waiting.result()
+
+    (line,) = [record.message for record in caplog.records if "urgent" in record.message]
+    assert line.startswith("requests wait: urgent ones go first, of ")
+    assert f"process {os.getpid()}" in line
