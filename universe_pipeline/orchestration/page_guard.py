@@ -8,7 +8,7 @@ The guard lets a browser use the page from the page's own origin only:
 - What changes something, GraphQL and WebSockets must not come from another origin, by the Origin
   and Sec-Fetch-Site headers that browsers send. Command-line clients send neither.
 - GraphQL over GET may query, and change nothing.
-- No other page may frame this one.
+- Another page may link to this one. It may not frame it, embed what it serves, or hold its window.
 
 It does not protect against other accounts or programs on this machine, which can send any header.
 """
@@ -33,10 +33,13 @@ _GUARDED_PATHS = ("/graphql", "/report_")
 _OWN_SITE = ("same-origin", "none")
 """What browsers send with a page's own requests, and with an address that a person typed."""
 
-_NO_FRAMES = [
+_FOR_BROWSERS = [
     (b"content-security-policy", b"frame-ancestors 'none'"),
     (b"x-frame-options", b"DENY"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
 ]
+"""No other page may frame this one, embed what it serves, or keep hold of its window."""
 _HOST = re.compile(r"(?P<name>[a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?")
 _POLICY_VIOLATION = 1008
 
@@ -60,7 +63,7 @@ class PageGuard:
         elif refusal := self._refusal(scope):
             await _refuse(scope, send, refusal)
         else:
-            await self._application(scope, receive, _without_frames(send))
+            await self._application(scope, receive, _apart(send))
 
     def _refusal(self, scope: Scope) -> str | None:
         """Why a request is refused; None where it is not."""
@@ -70,7 +73,7 @@ class PageGuard:
                 "this page answers to the names of its own machine only; set UNIVERSE_PAGE_ORIGIN "
                 "where a proxy serves it under another name"
             )
-        if _is_guarded(scope) and self._is_foreign(scope, host):
+        if self._is_foreign(scope, host) and (_is_guarded(scope) or not _is_link(scope)):
             return "another site sent this request"
         if scope["type"] == "http" and scope["method"] in _READING and _changes(scope):
             return "GraphQL over GET may only query: send a mutation by POST"
@@ -92,6 +95,11 @@ class PageGuard:
 def _is_guarded(scope: Scope) -> bool:
     is_reading = scope["type"] == "http" and scope["method"] in _READING
     return not is_reading or scope["path"].startswith(_GUARDED_PATHS)
+
+
+def _is_link(scope: Scope) -> bool:
+    """Whether a person followed a link: only then a browser shows what comes as a page."""
+    return _all(scope, b"sec-fetch-dest") == ["document"]
 
 
 def _changes(scope: Scope) -> bool:
@@ -125,15 +133,15 @@ async def _refuse(scope: Scope, send: Send, reason: str) -> None:
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": reason})
         return
-    plain = [(b"content-type", b"text/plain; charset=utf-8"), *_NO_FRAMES]
+    plain = [(b"content-type", b"text/plain; charset=utf-8"), *_FOR_BROWSERS]
     await send({"type": "http.response.start", "status": 403, "headers": plain})
     await send({"type": "http.response.body", "body": f"refused: {reason}\n".encode()})
 
 
-def _without_frames(send: Send) -> Send:
+def _apart(send: Send) -> Send:
     async def sent(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", ()), *_NO_FRAMES]
+            message["headers"] = [*message.get("headers", ()), *_FOR_BROWSERS]
         await send(message)
 
     return sent

@@ -120,7 +120,23 @@ def test_an_image_of_another_site_reaches_no_graphql() -> None:
 
 
 def test_a_link_on_another_site_leads_to_the_page() -> None:
-    assert status("/assets", "GET", headers={"sec-fetch-site": "cross-site"}) == 200
+    sent = {"sec-fetch-site": "cross-site", "sec-fetch-dest": "document"}
+    assert status("/assets", "GET", headers=sent) == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/logs/run/key", "/download_debug/run", "/notebook"])
+@pytest.mark.parametrize("kind", ["image", "script", "iframe", "empty", "object"])
+def test_what_another_site_embeds_is_refused(path: str, kind: str) -> None:
+    for site in ("cross-site", "same-site"):
+        sent = {"sec-fetch-site": site, "sec-fetch-dest": kind}
+        assert status(path, "GET", headers=sent) == 403
+    assert status(path, "GET", headers={"origin": "https://evil.example"}) == 403
+
+
+def test_a_page_that_opened_this_one_keeps_no_hold_of_it() -> None:
+    headers = dict(ask("/", "GET")[0]["headers"])
+    assert headers[b"cross-origin-opener-policy"] == b"same-origin"
+    assert headers[b"cross-origin-resource-policy"] == b"same-origin"
 
 
 @pytest.mark.parametrize(
