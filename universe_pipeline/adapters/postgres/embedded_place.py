@@ -19,16 +19,15 @@ class Place:
         """`opened` has open files; for `patience` seconds the server may be ending by itself."""
         self.data, self.pid_file, self.socket = folder.data, folder.pid_file, folder.socket
         self.marks = {path: _mark(os.fstat(file)) for path, file in opened.items()}
-        socket_file = self.socket / f".s.PGSQL.{PORT}"
-        self.watched = (*opened, self.data, self.pid_file, self.socket, socket_file)
+        self.socket_file = self.socket / f".s.PGSQL.{PORT}"
+        self.watched = (*opened, self.data, self.socket, self.socket_file)
         self.patience = patience
         self.is_ready = False
         self.lost_since: float | None = None
 
-    def loss(self) -> str:
-        """What has been missing for longer than `patience`, as a reason to stop; or nothing."""
-        self.is_ready = self.is_ready or self._says_ready()
-        missing = next((path for path in self.watched if not self.has(path)), None)
+    def loss(self, pid: int) -> str:
+        """What the server `pid` has lacked for longer than `patience`, or nothing."""
+        missing = self._missing(pid)
         if missing is None:
             self.lost_since = None
             return ""
@@ -46,11 +45,19 @@ class Place:
         mark = self.marks.setdefault(path, _mark(found))
         return mark == _mark(found) and open_to_owner(found.st_mode)
 
-    def _says_ready(self) -> bool:
+    def _missing(self, pid: int) -> Path | None:
         try:
-            return "ready" in self.pid_file.read_text(errors="replace")
+            said = self.pid_file.read_text(errors="replace")
         except OSError:
-            return False
+            said = ""
+        # A killed server leaves a file that names itself. Its successor replaces that, then opens
+        # the socket, in a folder that was empty.
+        names_it = said.startswith(f"{pid}\n")
+        came_up = self.socket_file.exists() or (names_it and "ready" in said)
+        self.is_ready = self.is_ready or came_up
+        if self.is_ready and not names_it:
+            return self.pid_file
+        return next((path for path in self.watched if not self.has(path)), None)
 
 
 def _mark(found: os.stat_result) -> _Mark:

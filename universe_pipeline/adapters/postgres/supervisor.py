@@ -66,12 +66,15 @@ class Supervisor:
         self.place = Place(folder, opened, ENDING_SECONDS)
         self.url = folder.url
         self.last_use = time.monotonic()
+        self.pid = 0
 
     def start(self, binaries: Path) -> "subprocess.Popen[bytes]":
         """Start the server, out of `binaries` or, where they cannot be reached, a copy."""
         account = account_for(self.folder)
         reachable = reachable_binaries(binaries, account, self.folder)
-        return Cluster(self.folder, account, reachable, self.server).start()
+        postgres = Cluster(self.folder, account, reachable, self.server).start()
+        self.pid = postgres.pid
+        return postgres
 
     def watch(self, postgres: "subprocess.Popen[bytes]") -> str:
         """Wait until the server has ended; the reason why we ended it, or nothing."""
@@ -95,7 +98,7 @@ class Supervisor:
 
     def _reason_to_stop(self, told: bytes, has_clients: Callable[[str], bool]) -> str:
         """Why the server should stop; if nobody uses it, users.lock stays ours until we exit."""
-        if loss := self.place.loss():
+        if loss := self.place.loss(self.pid):
             return loss
         if not try_lock(self.users, EXCLUSIVE):
             self.last_use = time.monotonic()

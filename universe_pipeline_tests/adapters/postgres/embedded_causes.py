@@ -136,7 +136,8 @@ OF_THE_MACHINE: dict[str, Cause] = {
     ),
     "no account for root": Cause(
         "grep -v -e ^nobody: -e ^postgres: /etc/passwd >$H/passwd;"
-        " mount --bind $H/passwd /etc/passwd",
+        " mount --bind $H/passwd /etc/passwd;"
+        " echo 'passwd: files' >$H/nss; mount --bind $H/nss /etc/nsswitch.conf",
         ("there is neither an account `postgres` nor `nobody`",),
         has_data=False,
     ),
@@ -206,11 +207,11 @@ OF_THE_MACHINE: dict[str, Cause] = {
 }
 
 
-def message(cause: Cause, template: Path, *prefix: str) -> str:
-    """What a process says that starts a server in a home, with data like those of `template`."""
+def message(cause: Cause, stopped_home: Path, *prefix: str) -> str:
+    """What a process says that starts a server, with data like those of `stopped_home`."""
     with fresh_home() as home:
         if cause.has_data:
-            copy = ["cp", "-a", template / "postgres", home / "postgres"]
+            copy = ["cp", "-a", stopped_home / "postgres", home / "postgres"]
             subprocess.run(copy, check=True)
         began = time.monotonic()
         said = refusal(home, *prefix, "bash", "-c", _script(cause, home), "bash")

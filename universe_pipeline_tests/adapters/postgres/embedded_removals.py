@@ -61,7 +61,6 @@ MORE_REMOVALS: dict[str, Act] = {
     "users.lock": remove("users.lock"),
     "server.lock": remove("server.lock"),
     "pid file": remove("data/postmaster.pid"),
-    "pid file replaced": replace("data/postmaster.pid", lambda path: path.write_text("1\n")),
     "locks, FIFO and pid file": remove("*.lock", "stop", "data/postmaster.pid"),
     "all but the data": remove("*.lock", "stop", SOCKET, "log"),
 }

@@ -18,7 +18,7 @@ AT = "2026-11-29 01:24:26.123 UTC [4711] "
 
 
 @pytest.fixture(scope="module")
-def template() -> Iterator[Path]:
+def stopped_home() -> Iterator[Path]:
     """A home with data, whose server does not run."""
     with fresh_home() as home:
         attach(home).detach()
@@ -27,9 +27,9 @@ def template() -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("name", IN_THE_DATA)
-def test_the_message_names_the_cause(template: Path, name: str) -> None:
+def test_the_message_names_the_cause(stopped_home: Path, name: str) -> None:
     obstacle: Cause = IN_THE_DATA[name]
-    said = message(obstacle, template)
+    said = message(obstacle, stopped_home)
 
     assert "\n" not in said
     for part in obstacle.said:

@@ -25,7 +25,10 @@ from universe_pipeline_tests.adapters.postgres.embedded_removals import (
     Act,
     disturbed,
     remove,
+    replace,
 )
+
+PID_FILE = "data/postmaster.pid"
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +43,21 @@ def test_the_next_user_has_a_fresh_server_with_all_rows(home: Path, act: Act) ->
     assert disturbed(home, act) == (3, set())
 
 
-def test_the_supervisor_ends_it_though_no_other_user_comes(home: Path) -> None:
+@pytest.mark.parametrize(
+    ("act", "file"),
+    [
+        (remove("stop"), "stop"),
+        (replace(PID_FILE, lambda path: path.write_text("1\n")), PID_FILE),
+    ],
+    ids=["FIFO", "pid file"],
+)
+def test_the_supervisor_ends_it_though_no_other_user_comes(home: Path, act: Act, file: str) -> None:
     with attach(home, linger=600):
-        remove("stop")(home / "postgres")
+        act(home / "postgres")
         until(lambda: processes(home) == {}, seconds=20)
         log = (home / "postgres" / "log" / "server.log").read_text()
 
-    assert f"stopping the server: {home}/postgres/stop was removed, replaced or closed" in log
+    assert f"stopping the server: {home}/postgres/{file} was removed, replaced or closed" in log
 
 
 @pytest.mark.parametrize("victims", [supervisors, postmasters])
