@@ -22,6 +22,7 @@ from dagster._core.utils import make_new_run_id
 
 from universe_pipeline.adapters.postgres import liveness, losses
 from universe_pipeline.adapters.postgres.connection import Database
+from universe_pipeline.orchestration import streams
 from universe_pipeline.orchestration.catalogue import definitions
 from universe_pipeline.orchestration.instance import open_instance
 from universe_pipeline.orchestration.interrupts import INTERRUPTED, at_once_when_told_twice
@@ -100,7 +101,8 @@ class Runs:
                 tags={**tags_of(sessions), **_tags(name, origin)},
                 remote_job_origin=origin,
             )
-            result = execute_run(InMemoryJob(definition), run, self._instance)
+            with streams.restored(self._instance.root_directory):
+                result = execute_run(InMemoryJob(definition), run, self._instance)
         return Ended(
             run_id=run.run_id,
             success=result.success,

@@ -11,6 +11,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from universe_pipeline.adapters.postgres.application import application_name
+from universe_pipeline.adapters.postgres.embedded_losses import explained
 from universe_pipeline.adapters.postgres.patience import (
     CONNECT_SECONDS,
     WatchedConnection,
@@ -142,7 +143,7 @@ class Database:
         try:
             yield connection
         except psycopg.OperationalError as lost:
-            raise DatabaseLostError(self.address, first_line(lost)) from None
+            raise DatabaseLostError(self.address, explained(self.url, first_line(lost))) from None
         finally:
             connection.close()
 

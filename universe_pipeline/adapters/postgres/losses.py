@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from sqlalchemy.exc import DBAPIError
 
 from universe_pipeline.adapters.postgres.connection import Database, first_line
+from universe_pipeline.adapters.postgres.embedded_losses import explained
 from universe_pipeline.adapters.postgres.patience import WaitGivenUpError
 from universe_pipeline.domain.errors import DatabaseLostError
 
@@ -27,7 +28,8 @@ def told(database: Database) -> Generator[None]:
         lost = next((one for one in _causes(error) if isinstance(one, DBAPIError)), None)
         if lost is None:
             raise
-        raise DatabaseLostError(database.address, first_line(lost.orig or lost)) from None
+        reason = explained(database.url, first_line(lost.orig or lost))
+        raise DatabaseLostError(database.address, reason) from None
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
