@@ -16,6 +16,10 @@ FIND_PYTHON = PATH="$${PATH\#"$(CURDIR)/$(BIN):"}"; \
 	test -n "$$python" || { echo "No Python 3.11 to 3.14 with pip 22.3 or newer among: $(PYTHON)." \
 	"Install one (Debian: python3 and python3-pip), or name one: make PYTHON=/path/to/python3" >&2; exit 1; }
 
+UV := .cache/lock/bin/uv
+GET_UV = $$python -m venv --without-pip .cache/lock && $$python -m pip --python .cache/lock/bin/python $(INSTALL) uv
+LOWEST := .cache/lowest
+
 INSTALL := install -qq --no-deps --disable-pip-version-check --no-warn-script-location
 POSTGRES_15 := /usr/lib/postgresql/15/bin
 
@@ -60,9 +64,11 @@ bench: install $(BENCH_VENV)/.peers ## what it costs, beside floor and peers: be
 check: lint types imports secrets test ## lint, types, import contracts, secrets and tests
 
 .PHONY: lint
-lint: dev ## ruff: rules and format
+lint: dev ## ruff: rules and format; deptry: what is imported is declared
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/deptry . --extend-exclude 'universe_pipeline_tests|benchmarks|\.c(i|ache)'
+	@$(BIN)/deptry .ci universe_pipeline_tests benchmarks --ignore DEP002,DEP004
 
 .PHONY: types
 types: dev ## pyright, strict
@@ -109,9 +115,8 @@ screenshots: dev ## take the README's pictures of Dagster anew, from a demo; nee
 
 .PHONY: lock
 lock: ## resolve the requirements files anew; ARGS=--upgrade moves every version
-	@$(FIND_PYTHON); $$python -m venv --without-pip .cache/lock && \
-	$$python -m pip --python .cache/lock/bin/python $(INSTALL) uv
-	@compile() { .cache/lock/bin/uv pip compile --no-config --quiet --universal --python-version 3.11 \
+	@$(FIND_PYTHON); $(GET_UV)
+	@compile() { $(UV) pip compile --no-config --quiet --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' "$$@"; }; \
 	printf '%s\n' pip setuptools | compile - -o requirements-build.txt $(ARGS) && \
 	compile pyproject.toml -o requirements.txt $(ARGS) && \
@@ -119,6 +124,19 @@ lock: ## resolve the requirements files anew; ARGS=--upgrade moves every version
 	compile benchmarks/requirements.in -c requirements.txt -o benchmarks/requirements.txt $(ARGS)
 	@awk 'FNR == NR {locked[$$1]; next} /==/ {more = !($$1 in locked)} /^#/ || more' \
 		requirements.txt requirements-dev.txt >.cache/lock/dev && mv .cache/lock/dev requirements-dev.txt
+
+# A demo, since it uses every dependency; as root its server needs a folder that it can enter.
+.PHONY: lowest
+lowest: ## the oldest versions that pyproject.toml allows: do they install, and load a demo?
+	@$(FIND_PYTHON); $(GET_UV) && $$python -m venv --clear --without-pip $(LOWEST)
+	@$(UV) pip compile --no-config --quiet --resolution lowest-direct --python $(LOWEST)/bin/python \
+		--no-emit-index-url pyproject.toml -o $(LOWEST)/requirements.txt
+	@fill() { $(UV) pip install --no-config --quiet --python $(LOWEST)/bin/python "$$@"; }; \
+	fill -r $(LOWEST)/requirements.txt && fill --no-deps --editable . && \
+	$(UV) pip check --quiet --python $(LOWEST)/bin/python
+	@$(LOWEST)/bin/python -c 'import universe_pipeline.definitions'
+	@home=$$(mktemp -d) && chmod 755 "$$home" && trap 'rm -rf "$$home"' EXIT && \
+	UNIVERSE_HOME=$$home $(LOWEST)/bin/universe demo --sessions 3
 
 .PHONY: clean
 clean: ## remove everything that make and the tools left here

@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -226,15 +227,18 @@ def locked(file: str) -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize(
-    ("file", "wanted"),
+    ("files", "wanted"),
     [
-        ("requirements-build.txt", PYPROJECT["build-system"]["requires"]),
-        ("requirements.txt", PYPROJECT["project"]["dependencies"]),
-        ("requirements-dev.txt", PYPROJECT["project"]["optional-dependencies"]["dev"]),
+        (LOCKS[:1], PYPROJECT["build-system"]["requires"]),
+        (LOCKS[1:2], PYPROJECT["project"]["dependencies"]),
+        # What development shares with the product is locked with the product.
+        (LOCKS[1:], PYPROJECT["project"]["optional-dependencies"]["dev"]),
     ],
 )
-def test_the_lock_has_a_fitting_version_of_every_dependency(file: str, wanted: list[str]) -> None:
-    pins = locked(file)
+def test_the_lock_has_a_fitting_version_of_every_dependency(
+    files: Sequence[str], wanted: list[str]
+) -> None:
+    pins = {name: versions for file in files for name, versions in locked(file).items()}
 
     assert wanted
     for requirement in map(Requirement, wanted):
