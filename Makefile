@@ -22,6 +22,7 @@ LOWEST := .cache/lowest
 
 INSTALL := install -qq --no-deps --disable-pip-version-check --no-warn-script-location
 POSTGRES_15 := /usr/lib/postgresql/15/bin
+PGBOUNCER := /usr/sbin/pgbouncer
 
 # Without bytecode every start of Dagster takes three times as long.
 unexport PYTHONDONTWRITEBYTECODE
@@ -44,11 +45,12 @@ test: dev ## the tests, on the embedded PostgreSQL; pip packages are all they ne
 	@$(BIN)/python -m pytest -n 2 -m "not system and not faults" $(ARGS)
 
 .PHONY: test-system
-test-system: dev ## all tests on an ordinary PostgreSQL 15, and those that need Chromium
+test-system: dev ## all tests on an ordinary PostgreSQL 15, and those that need Chromium or PgBouncer
 	@missing=; \
 	test -x $(POSTGRES_15)/initdb || missing="$$missing postgresql-15"; \
 	command -v chromium >/dev/null || missing="$$missing chromium"; \
 	command -v chromedriver >/dev/null || missing="$$missing chromium-driver"; \
+	test -x $(PGBOUNCER) || missing="$$missing pgbouncer"; \
 	test -z "$$missing" || { echo "make test-system needs Debian packages that are not here:$$missing" >&2; exit 1; }
 	@$(BIN)/python -m pytest -n 2 --postgres-bin=$(POSTGRES_15) -m "not faults" universe_pipeline_tests $(ARGS)
 

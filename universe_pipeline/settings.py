@@ -208,10 +208,10 @@ class Settings(BaseSettings):
     def _postgres_url(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None:
             return None
-        scheme, found, rest = value.get_secret_value().strip().partition("://")
-        if not found or scheme not in ("postgresql", "postgres"):
-            raise ValueError("not a postgresql:// address")
-        return SecretStr(f"postgresql://{rest}")
+        # psycopg is not needed to read the settings of an embedded database.
+        from universe_pipeline.adapters.postgres.address import parse
+
+        return SecretStr(parse(value.get_secret_value()).url)
 
     @field_validator("universe_start_date")
     @classmethod

@@ -19,7 +19,8 @@ from psycopg import sql
 
 from universe_pipeline.adapters.postgres import embedded, schema
 from universe_pipeline.adapters.postgres.calendar import record_calendar
-from universe_pipeline.adapters.postgres.connection import Database, for_session
+from universe_pipeline.adapters.postgres.connection import Database
+from universe_pipeline.adapters.postgres.engines import url_of
 from universe_pipeline.adapters.postgres.symbols import record_types
 from universe_pipeline.domain.sessions import all_sessions
 from universe_pipeline.simulator.server import SimulatedVendor
@@ -88,7 +89,7 @@ def _migrate(database: Database) -> None:
     with database.connect() as connection:
         record_calendar(connection, all_sessions())
         record_types(connection, ["CS"])
-    DagsterPostgresStorage(for_session(database.url, "dagster"))
+    DagsterPostgresStorage(url_of(database, "dagster"))
 
 
 def on_database(url: str, name: str) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from universe_pipeline import wiring
-from universe_pipeline.adapters.postgres.connection import for_program
 from universe_pipeline.adapters.postgres.embedded import psql_binary
 from universe_pipeline.cli.exits import DONE
 from universe_pipeline.cli.terminal import result
@@ -15,12 +14,12 @@ from universe_pipeline.settings import settings
 
 def print_url() -> int:
     """Print the URL; the embedded server runs on for a while, so that it can be used."""
-    result(wiring.open_database(settings()).url)
+    result(wiring.open_database(settings()).parsed.url)
     return DONE
 
 
 def open_psql(arguments: Sequence[str]) -> NoReturn:
     """Become psql: the machine's own where there is one, otherwise the embedded server's."""
-    address, environment = for_program(wiring.open_database(settings()).url)
+    address, environment = wiring.open_database(settings()).for_program()
     program = shutil.which("psql") or str(psql_binary())
-    os.execve(program, ["psql", address, *arguments], environment)  # noqa: S606  # no shell between
+    os.execve(program, [b"psql", address, *map(os.fsencode, arguments)], environment)  # noqa: S606  # no shell between

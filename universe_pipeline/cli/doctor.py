@@ -129,7 +129,8 @@ def _vendor(database: Database) -> Iterator[Finding]:
         note("asking the vendor, which may take a minute at this pace …")
     address = settings().polygon_base_url
     wiring.require_vendor(settings())
-    with wiring.open_client(settings(), database, patience=HASTY) as client:
+    # The pace has a connection of its own, which does not explain what the database refuses.
+    with database.connect(), wiring.open_client(settings(), database, patience=HASTY) as client:
         try:
             types = client.ticker_types()
         except AccessError as refused:

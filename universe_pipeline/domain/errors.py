@@ -133,12 +133,12 @@ class DatabaseError(UniverseError):
 class DatabaseUnreachableError(DatabaseError):
     """Nobody answers at `address` (which never holds a password)."""
 
-    def __init__(self, address: str, reason: str) -> None:
+    def __init__(self, address: str, reason: str, what_to_do: str | None = None) -> None:
         self.address, self.reason = address, reason
-        super().__init__(
-            f"cannot reach the database at {address}: {reason}. Start it, or correct "
-            "UNIVERSE_DATABASE_URL (unset, it means the embedded PostgreSQL)"
+        usual = (
+            "Start it, or correct UNIVERSE_DATABASE_URL (unset, it means the embedded PostgreSQL)"
         )
+        super().__init__(f"cannot reach the database at {address}: {reason}. {what_to_do or usual}")
 
 
 class DatabaseLostError(DatabaseError):

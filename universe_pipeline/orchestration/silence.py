@@ -37,7 +37,7 @@ def ended_when_silent(database: Database) -> Generator[Callable[[], None]]:
 
     def ask() -> None:
         while not over.wait(LOOK_SECONDS):
-            if not patience.answers(database.tables_url, ANSWERS_WITHIN) and not over.is_set():
+            if not patience.answers(database.conninfo, ANSWERS_WITHIN) and not over.is_set():
                 end("it does not answer", ENDED_AT_ONCE)
 
     patience.hurry(is_hurried=False)
@@ -51,7 +51,7 @@ def ended_when_silent(database: Database) -> Generator[Callable[[], None]]:
     with (
         patience.when_silent(end),
         patience.given_up_when(check_captured_interrupt),
-        patience.in_psycopg2(database.tables_url),
+        patience.in_psycopg2(database.conninfo),
     ):
         try:
             yield interrupted

@@ -15,7 +15,7 @@ from dagster_postgres import DagsterPostgresStorage
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters import machine
-from universe_pipeline.adapters.postgres.connection import for_session
+from universe_pipeline.adapters.postgres.engines import url_of
 from universe_pipeline.orchestration import daemon_interval
 from universe_pipeline.orchestration.connection_pool import share_pool
 from universe_pipeline.orchestration.event_log import UniverseEventLog
@@ -51,7 +51,7 @@ class UniverseStorage(DagsterPostgresStorage):
         )  # Dagster reads it only there
         daemon_interval.shorten()
         database = wiring.open_database(settings())
-        storage = cls(for_session(database.url, "dagster"), inst_data)
+        storage = cls(url_of(database, "dagster"), inst_data)
         for part in (storage.event_log_storage, storage.run_storage, storage.schedule_storage):
             share_pool(part, config_value["statement_timeout_ms"])
         return storage

@@ -1,5 +1,6 @@
 """`restore` of files and into databases that are not ours: refused by name, nothing run."""
 
+import os
 import re
 import stat
 import subprocess
@@ -12,7 +13,7 @@ from psycopg import sql
 
 from universe_pipeline.adapters.postgres import schema
 from universe_pipeline.adapters.postgres.backups import client_program
-from universe_pipeline.adapters.postgres.connection import Database, for_program
+from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline_tests.cli.in_process import Command
 
 OBJECTS = """
@@ -25,7 +26,7 @@ FUNCTION = "CREATE FUNCTION evil() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RE
 
 def dump(database: Database, file: Path, *arguments: str) -> None:
     """What any stranger can make: a file of the real pg_dump."""
-    address, environment = for_program(database.url)
+    address, environment = database.for_program()
     with database.connect() as connection:
         program = client_program("pg_dump", connection.info.server_version // 10000)
     subprocess.run(
@@ -39,8 +40,10 @@ def is_empty(database: Database) -> bool:
 
 
 def roles(database: Database) -> list[str]:
+    """Roles that this process has left on the server; other tests may use theirs."""
+    ours = f"^universe_restore_{os.getpid()}_"
     with database.connect() as connection:
-        found = connection.execute("SELECT rolname FROM pg_roles WHERE rolname ~ '^universe_rest'")
+        found = connection.execute("SELECT rolname FROM pg_roles WHERE rolname ~ %s", (ours,))
         return [row[0] for row in found]
 
 

@@ -14,8 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, TypeAlias
 
+import psycopg
+
 from universe_pipeline.adapters.postgres import archive, schema
-from universe_pipeline.adapters.postgres.connection import Database, for_program
+from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.adapters.postgres.embedded_binaries import wheel_binaries
 from universe_pipeline.adapters.postgres.restorer import require_empty, restricted
 from universe_pipeline.adapters.whole_file import OWNER_ONLY, replacing
@@ -148,7 +150,8 @@ def _run(
 ) -> None:
     with database.connect() as connection:
         program = client_program(name, connection.info.server_version // 10000)
-    address, environment = for_program(database.url)
+        options = _WRITABLE if _begins_read_only(connection) else ""
+    address, environment = database.for_program(options)
     with subprocess.Popen(  # noqa: S603 - our own command, no shell
         [program, *arguments, "--verbose", "--dbname", address],
         stdin=stdin,
@@ -170,6 +173,17 @@ def _run(
 def _failed(name: str, said: str, code: int) -> DatabaseError:
     why = said.removeprefix(f"{name}: error: ") or f"exit code {code}"
     return DatabaseError(f"{name} failed: {visible(why)}")
+
+
+_WRITABLE = "-c default_transaction_read_only=off"
+
+
+def _begins_read_only(connection: psycopg.Connection) -> bool:
+    """Whether role or database have sessions begin so; pg_restore does not set it by itself."""
+    row = connection.execute(
+        "SELECT reset_val = 'on' FROM pg_settings WHERE name = 'default_transaction_read_only'"
+    ).fetchone()
+    return bool(row and row[0])
 
 
 def _said(name: str, lines: Iterable[str], on_line: Callable[[str], None]) -> str:

@@ -1,88 +1,22 @@
-"""Connections to the database, and addresses that may be shown to people."""
+"""Connections to the database."""
 
 import os
 import socket
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from universe_pipeline.adapters.postgres import sessions
+from universe_pipeline.adapters.postgres.address import UNREADABLE, Address, parse
 from universe_pipeline.adapters.postgres.application import application_name
-from universe_pipeline.adapters.postgres.embedded_losses import explained
-from universe_pipeline.adapters.postgres.patience import (
-    CONNECT_SECONDS,
-    WatchedConnection,
-    connect_seconds,
-)
-from universe_pipeline.domain.errors import DatabaseLostError, DatabaseUnreachableError
+from universe_pipeline.adapters.postgres.obstacles import in_one_line, refusal, unreachable
+from universe_pipeline.adapters.postgres.patience import WatchedConnection, connect_seconds
+from universe_pipeline.domain.errors import DatabaseUnreachableError
 
 Connection = psycopg.Connection
 """What every function of the store takes; importers need not know the driver."""
-
-_NOTICE_LOST_SERVER = {
-    "keepalives_idle": "15",
-    "keepalives_interval": "5",
-    "keepalives_count": "3",
-    "tcp_user_timeout": "30000",
-}
-"""libpq's own: after 15 s of silence three probes, 5 s apart; 30 s for what was sent."""
-
-_NOTICE_LOST_CLIENT = (
-    "-ctcp_keepalives_idle=15 -ctcp_keepalives_interval=5 -ctcp_keepalives_count=3"
-    " -ctcp_user_timeout=30000 -cidle_session_timeout=0"
-)
-"""The same for the server. Its default is the kernel's, two hours, for which it keeps locks.
-
-A connection that is idle by the pace, or that only holds a lock, is not to be ended for that.
-"""
-
-
-def shown(url: str) -> str:
-    """The address of a database as `user@host:port/name`: its password is left out."""
-    if not _is_readable(url):
-        return "UNIVERSE_DATABASE_URL (not a readable postgresql:// address)"
-    parts = conninfo_to_dict(url)
-    host = parts.get("host") or "localhost"
-    port = f":{parts['port']}" if parts.get("port") else ""
-    return f"{parts.get('user') or ''}@{host}{port}/{parts.get('dbname') or ''}"
-
-
-def without_password(url: str) -> tuple[str, str | None]:
-    """`url` as libpq's programs take it, with its password apart from it."""
-    parts = conninfo_to_dict(url)
-    password = parts.pop("password", None)
-    return make_conninfo("", **parts), None if password is None else str(password)
-
-
-def for_program(url: str) -> tuple[str, dict[str, str]]:
-    """`url` as an argument of libpq's programs, and the environment that has its password.
-
-    Everybody on the machine may read a process's arguments; its environment only its owner. A peer
-    that has vanished is noticed as in `for_session`.
-    """
-    address, password = without_password(url)
-    given = conninfo_to_dict(address)
-    options = " ".join(filter(None, (_NOTICE_LOST_CLIENT, str(given.get("options") or ""))))
-    address = make_conninfo("", **{**_NOTICE_LOST_SERVER, **given, "options": options})
-    return address, {**os.environ, **({} if password is None else {"PGPASSWORD": password})}
-
-
-def for_session(url: str, schema: str) -> str:
-    """`url` as every connection takes it, Dagster's too.
-
-    Unqualified names are looked up in `schema` only, and a peer that has vanished (power, cable)
-    is noticed within half a minute on both sides: its locks are then gone. What `url` says itself
-    wins, but for the schema.
-    """
-    parts = urlsplit(url)
-    ours = {"connect_timeout": str(CONNECT_SECONDS), "application_name": application_name()}
-    query = {**_NOTICE_LOST_SERVER, **ours, **dict(parse_qsl(parts.query, keep_blank_values=True))}
-    given = (_NOTICE_LOST_CLIENT, query.get("options", ""), f"-csearch_path={schema}")
-    query["options"] = " ".join(filter(None, given))
-    return urlunsplit(parts._replace(query=urlencode(query, quote_via=quote)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +26,24 @@ class Database:
     url: str = field(repr=False)
 
     @property
-    def address(self) -> str:
-        """Where it is, without the password."""
-        return shown(self.url)
+    def parsed(self) -> Address:
+        """The address by its parts.
+
+        Raises:
+            DatabaseUnreachableError: it cannot be read.
+        """
+        try:
+            return parse(self.url)
+        except ValueError as unreadable:
+            raise DatabaseUnreachableError(UNREADABLE, str(unreadable)) from None
 
     @property
-    def tables_url(self) -> str:
-        """The URL with the tables' schema as the only one that is looked in.
-
-        A role that has a schema of its name, as `dagster` may, would look there first.
-        """
-        return for_session(self.url, "public")
+    def address(self) -> str:
+        """Where it is, without the password."""
+        try:
+            return parse(self.url).shown
+        except ValueError:
+            return UNREADABLE
 
     def open(self, application: str | None = None) -> psycopg.Connection:
         """A new connection in autocommit mode; transactions are explicit.
@@ -112,24 +53,48 @@ class Database:
 
         Raises:
             DatabaseUnreachableError: nobody answers, or the login is refused.
+            DatabaseError: the server is too old, or a pooler gives sessions away.
         """
-        if not _is_readable(self.url):
-            raise DatabaseUnreachableError(
-                self.address,
-                "it cannot be read; in a password, @ is written %40, / %2F, : %3A and % %25",
-            )
         try:
-            connection = WatchedConnection.connect(
-                self.tables_url,
-                autocommit=True,
-                connect_timeout=connect_seconds(),
-                application_name=application or application_name(),
-            )
-        except psycopg.OperationalError as refused:
-            raise DatabaseUnreachableError(self.address, first_line(refused)) from None
-        connection.url = self.tables_url
+            conninfo = self.conninfo_of(application or application_name())
+            connection = WatchedConnection.connect(conninfo, autocommit=True)
+            connection.url = self.conninfo
+            try:
+                self._begin(connection)
+            except BaseException:
+                connection.close()
+                raise
+        except psycopg.Error as refused:
+            raise unreachable(self.address, refused) from None
         _take_whole_sessions(connection)
         return connection
+
+    @property
+    def conninfo(self) -> str:
+        """What this process connects by, as libpq's key=value text."""
+        return self.conninfo_of(application_name())
+
+    def conninfo_of(self, application: str) -> str:
+        """The same, as a connection that has that name."""
+        return self.parsed.for_session(application, connect_seconds())
+
+    def for_program(self, options: str = "") -> tuple[bytes, dict[str, str | bytes]]:
+        """As `Address.for_program`. The server notices there, too, that its client has vanished.
+
+        A pooler refuses `options`, and notices it by itself.
+        """
+        address = self.parsed
+        noticing = "" if self.url in _whole else sessions.noticing_options(address.options)
+        return address.for_program(f"{noticing} {options}".strip())
+
+    def _begin(self, connection: psycopg.Connection) -> None:
+        backend = _begin(connection, self.parsed, "public")
+        is_pooled = backend != connection.info.backend_pid  # a pooler gives its clients others
+        if is_pooled and self.url not in _whole:
+            with closing(psycopg.connect(self.conninfo, autocommit=True)) as other:
+                if _share_backends(connection, other):
+                    raise refusal(self.address, _POOLED)
+            _whole.add(self.url)
 
     @contextmanager
     def connect(self) -> Generator[psycopg.Connection]:
@@ -138,14 +103,52 @@ class Database:
         Raises:
             DatabaseUnreachableError: as `open`.
             DatabaseLostError: the server went away in the block, or has no room left.
+            DatabaseError: the role may not do it, or the server only reads.
         """
         connection = self.open()
         try:
             yield connection
-        except psycopg.OperationalError as lost:
-            raise DatabaseLostError(self.address, explained(self.url, first_line(lost))) from None
+        except psycopg.Error as error:
+            raise in_one_line(self.url, error, error.sqlstate) or error from None
         finally:
             connection.close()
+
+
+_whole: set[str] = set()
+"""URLs of poolers that leave a session its server until it ends."""
+
+_POOLED = (
+    "the pooler before it changes servers between transactions, so that locks and settings get "
+    "lost: connect to the server itself, or set the pooler's pool_mode to session"
+)
+
+_LOOKS = 3
+
+
+def _begin(connection: psycopg.Connection, address: Address, schema: str) -> int:
+    """Prepare the session; returns the process id of its backend."""
+    query = sessions.opening_query(schema, connection.info.server_version, address.options)
+    row = connection.execute(query.encode()).fetchone() or ()
+    return sessions.backend(address.shown, schema, row)
+
+
+def _share_backends(first: psycopg.Connection, second: psycopg.Connection) -> bool:
+    """Whether two sessions are given one server in turn, or one session several.
+
+    A pooler gives away the server that was used last: then both get the same. Or it takes turns:
+    then the first gets another when it asks twice.
+    """
+    of_first, of_second = set[int](), set[int]()
+    for _ in range(_LOOKS):
+        of_first |= {_backend(first), _backend(first)}
+        of_second.add(_backend(second))
+    return len(of_first) > 1 or not of_first.isdisjoint(of_second)
+
+
+def _backend(connection: psycopg.Connection) -> int:
+    # Prepared, which psycopg does by itself, it would be one server's alone.
+    row = connection.execute(f"SELECT {sessions.BACKEND}", prepare=False).fetchone()
+    return row[0] if row else 0
 
 
 @contextmanager
@@ -176,18 +179,3 @@ def _take_whole_sessions(connection: psycopg.Connection) -> None:
     if hasattr(socket, "AF_UNIX") and connection.info.host.startswith(("/", "@")):
         with socket.socket(socket.AF_UNIX, fileno=os.dup(connection.fileno())) as wire:
             wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SESSION_BYTES)
-
-
-def _is_readable(url: str) -> bool:
-    """Whether the parts are where they seem to be: otherwise a password may pass for a host."""
-    try:
-        conninfo_to_dict(url)
-    except psycopg.ProgrammingError:
-        return False
-    parts = urlsplit(url)
-    return parts.netloc.count("@") <= 1 and "@" not in parts.path
-
-
-def first_line(error: BaseException) -> str:
-    """What `error` says, without the lines that only programmers need."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

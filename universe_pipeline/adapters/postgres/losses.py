@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError
 
-from universe_pipeline.adapters.postgres.connection import Database, first_line
-from universe_pipeline.adapters.postgres.embedded_losses import explained
+from universe_pipeline.adapters.postgres.connection import Database
+from universe_pipeline.adapters.postgres.obstacles import first_line, in_one_line
 from universe_pipeline.adapters.postgres.patience import WaitGivenUpError
 from universe_pipeline.domain.errors import DatabaseLostError
 
@@ -25,11 +25,14 @@ def told(database: Database) -> Generator[None]:
     except WaitGivenUpError:
         raise KeyboardInterrupt from None
     except Exception as error:
-        lost = next((one for one in _causes(error) if isinstance(one, DBAPIError)), None)
-        if lost is None:
+        failed = next((each for each in _causes(error) if isinstance(each, DBAPIError)), None)
+        if failed is None:
             raise
-        reason = explained(database.url, first_line(lost.orig or lost))
-        raise DatabaseLostError(database.address, reason) from None
+        cause = failed.orig or failed
+        # psycopg2's name of it, and psycopg's.
+        state = getattr(cause, "pgcode", None) or getattr(cause, "sqlstate", None)
+        found = in_one_line(database.url, cause, state)
+        raise found or DatabaseLostError(database.address, first_line(cause)) from None
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

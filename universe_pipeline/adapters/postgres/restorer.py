@@ -1,9 +1,9 @@
 """What a backup is restored into, and as which role: an empty database, and not as a superuser."""
 
+import os
 import secrets
 from collections.abc import Generator
 from contextlib import contextmanager
-from urllib.parse import urlsplit, urlunsplit
 
 from psycopg import sql
 
@@ -60,7 +60,9 @@ def restricted(database: Database) -> Generator[Database]:
         if not _is_superuser(connection):
             yield database
             return
-        role, password = f"universe_restore_{secrets.token_hex(6)}", secrets.token_hex(16)
+        # By the process's number, a role that a kill has left is known for that.
+        role = f"universe_restore_{os.getpid()}_{secrets.token_hex(4)}"
+        password = secrets.token_hex(16)
         named = {"role": sql.Identifier(role), "database": sql.Identifier(connection.info.dbname)}
         made = sql.SQL("CREATE ROLE {role} LOGIN PASSWORD {password}")
         connection.execute(made.format(**named, password=sql.Literal(password)))
@@ -90,16 +92,8 @@ def _is_superuser(connection: Connection) -> bool:
     return bool(row and row[0])
 
 
-def _address_of(url: str, role: str, password: str) -> str:
-    parts = urlsplit(url)
-    given = parts.query.split("&")
-    query = "&".join(one for one in given if one.partition("=")[0] not in ("user", "password"))
-    hosts = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{role}:{password}@{hosts}", query=query))
-
-
 def _as_role(database: Database, role: str, password: str) -> Database:
-    theirs = Database(_address_of(database.url, role, password))
+    theirs = Database(database.parsed.of_role(role, password).url)
     try:
         theirs.open().close()
     except DatabaseUnreachableError as refused:

@@ -9,6 +9,7 @@ from psycopg import sql
 
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.adapters.postgres.locks import MIGRATION_LOCK, turn
+from universe_pipeline.adapters.postgres.obstacles import first_line, refusal
 from universe_pipeline.domain.errors import DatabaseError, SchemaTooNewError
 
 HEAD = "0007"
@@ -49,8 +50,8 @@ RELATIONS = [
 ]
 """The tables and views of schema public at HEAD; a test holds the two together."""
 
-OLDEST_SERVER = 150000
-"""PostgreSQL 15 in the server's own numbering."""
+ENCODINGS = ("UTF8", "SQL_ASCII")
+"""Of databases; others have no room for all of the vendor's texts."""
 
 
 def current_version(connection: psycopg.Connection) -> str | None:
@@ -96,11 +97,11 @@ def bring_up_to_date(database: Database) -> None:
 
     Raises:
         SchemaTooNewError: a newer release has migrated the database.
-        DatabaseError: the server is older than PostgreSQL 15, refuses the migration, or the
-            database has tables of others by our names.
+        DatabaseError: the server refuses the migration, cannot store all texts, or the database has
+            tables of others by our names.
     """
     with database.connect() as connection:
-        _require_supported_server(connection)
+        _require_room_for_texts(database.address, connection)
         version = current_version(connection)
         if version == HEAD:
             return
@@ -145,11 +146,14 @@ def _unknown_means_newer(version: str | None) -> Generator[None]:
         raise SchemaTooNewError(f"{version} of Dagster") from None
 
 
-def _require_supported_server(connection: psycopg.Connection) -> None:
-    if connection.info.server_version < OLDEST_SERVER:
-        raise DatabaseError(
-            f"PostgreSQL {connection.info.server_version // 10000} is too old: "
-            "PostgreSQL 15 or newer is needed"
+def _require_room_for_texts(address: str, connection: psycopg.Connection) -> None:
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding not in ENCODINGS:
+        raise refusal(
+            address,
+            f"its encoding is {encoding}, which has no room for all of the vendor's texts. Make "
+            "another by CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0 (`universe backup` "
+            "and `universe restore` move what is stored)",
         )
 
 
@@ -157,22 +161,18 @@ def _migrate(database: Database) -> None:
     # Heavy, and needed once in a database's life: `universe status` must not pay for it.
     from alembic import command
     from alembic.config import Config
-    from sqlalchemy import create_engine, make_url
-    from sqlalchemy.exc import ProgrammingError
-    from sqlalchemy.pool import NullPool
+    from sqlalchemy.exc import DBAPIError
+
+    from universe_pipeline.adapters.postgres.engines import migration_engine
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    engine = create_engine(
-        make_url(database.tables_url).set(drivername="postgresql+psycopg"),
-        poolclass=NullPool,
-    )
-    with engine.connect() as connection:
+    with migration_engine(database).connect() as connection:
         config.attributes["connection"] = connection
         try:
             command.upgrade(config, HEAD)
-        except ProgrammingError as refused:
-            reason = str(refused.orig).strip().splitlines()[0]
+        except DBAPIError as refused:
+            reason = first_line(refused.orig or refused)
             is_taken = isinstance(refused.orig, psycopg.errors.DuplicateTable)
             raise DatabaseError(
                 f"the database at {database.address} refuses the migration to {HEAD}: {reason}. "
@@ -181,4 +181,7 @@ def _migrate(database: Database) -> None:
 
 
 _NAME_IS_TAKEN = "Another program made it: rename it, or move it to another schema"
-_RIGHTS = "The user needs the right to create tables in schema public and to create schemas"
+_RIGHTS = (
+    "The user needs the right to create tables in schema public and to create schemas, on a server "
+    "that takes writes"
+)

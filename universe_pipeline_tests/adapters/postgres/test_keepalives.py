@@ -6,11 +6,12 @@ import uuid
 from collections.abc import Callable, Generator
 from pathlib import Path
 
-import psycopg2
 import pytest
+from sqlalchemy import create_engine
 
-from universe_pipeline.adapters.postgres.connection import Database, for_program, for_session
+from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.adapters.postgres.embedded_binaries import wheel_binaries
+from universe_pipeline.adapters.postgres.engines import url_of
 from universe_pipeline_tests.ordinary_server import OrdinaryServer, free_port
 
 SHOW = (
@@ -42,18 +43,14 @@ def by_the_store(url: str) -> str:
 
 
 def by_dagster(url: str) -> str:
-    connection = psycopg2.connect(for_session(url, "dagster"))
-    with connection, connection.cursor() as cursor:
-        cursor.execute(SHOW)
-        row = cursor.fetchone()
-    connection.close()
-    return str(row and row[0])
+    with create_engine(url_of(Database(url), "public")).connect() as connection:
+        return str(connection.exec_driver_sql(SHOW).scalar())
 
 
 def by_programs(url: str) -> str:
     """As psql, pg_dump and pg_restore are started."""
-    address, environment = for_program(url)
-    command = [str(wheel_binaries() / "psql"), address, "-XAtc", SHOW]
+    address, environment = Database(url).for_program()
+    command = [wheel_binaries() / "psql", address, "-XAtc", SHOW]
     return subprocess.run(
         command, env=environment, capture_output=True, text=True, check=True
     ).stdout.strip()
@@ -66,10 +63,10 @@ def test_every_kind_of_connection_has_keepalives(url: str, shown: Callable[[str]
 
 def test_options_of_the_address_are_kept_for_programs(url: str) -> None:
     given = f"{url}?options=-cwork_mem%3D7MB&keepalives_idle=40"
-    address, environment = for_program(given)
+    address, environment = Database(given).for_program()
 
     shown = subprocess.run(
-        [str(wheel_binaries() / "psql"), address, "-XAtc", "SHOW work_mem"],
+        [wheel_binaries() / "psql", address, "-XAtc", "SHOW work_mem"],
         env=environment,
         capture_output=True,
         text=True,
@@ -77,4 +74,4 @@ def test_options_of_the_address_are_kept_for_programs(url: str) -> None:
     ).stdout
 
     assert shown == "7MB\n"
-    assert "keepalives_idle=40" in address
+    assert b"keepalives_idle=40" in address

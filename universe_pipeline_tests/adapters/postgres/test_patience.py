@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 
 from universe_pipeline.adapters.postgres import bars, patience
-from universe_pipeline.adapters.postgres.connection import Connection, Database, for_session
+from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.locks import MIGRATION_LOCK, turn
 from universe_pipeline.adapters.postgres.patience import (
     SilentServerError,
@@ -118,7 +118,7 @@ def until_lost(work: Callable[[Connection], None], proxy: FreezingProxy, look: D
     """Work through a proxy that freezes soon; the server is asked through `look` meanwhile."""
     with Database(proxy.url).connect() as connection:
         assert isinstance(connection, WatchedConnection)
-        connection.url = look.tables_url
+        connection.url = look.conninfo
         Timer(0.3, proxy.freeze).start()
         while True:
             work(connection)
@@ -155,8 +155,8 @@ def test_a_wait_is_given_up_once_a_signal_has_come(store: Connection) -> None:
 def test_waits_of_dagsters_driver_are_watched_too(
     store_database: Database, proxy: FreezingProxy
 ) -> None:
-    with patience.in_psycopg2(store_database.tables_url):
-        connection = psycopg2.connect(for_session(proxy.url, "public"))
+    with patience.in_psycopg2(store_database.conninfo):
+        connection = psycopg2.connect(Database(proxy.url).conninfo)
         cursor = connection.cursor()
         cursor.execute("SELECT 7")
         assert cursor.fetchall() == [(7,)]

@@ -1,0 +1,1 @@
+"""Databases as other people set them up: addresses, roles, settings, poolers."""
