@@ -50,7 +50,9 @@ def test_a_downstream_asset_gets_the_bars_of_its_sessions_as_a_frame(
         assert bars.drop("date").rows() == grouped(vendor, str(day))
 
 
-def refusal(downstream: dg.AssetsDefinition, upstream: dg.AssetSpec) -> str:
+def refusal(
+    instance: dg.DagsterInstance, downstream: dg.AssetsDefinition, upstream: dg.AssetSpec
+) -> str:
     """What the input of `downstream` ends with."""
     resources = definitions().resources
     assert resources is not None
@@ -58,13 +60,16 @@ def refusal(downstream: dg.AssetsDefinition, upstream: dg.AssetSpec) -> str:
         dg.materialize(
             [downstream, upstream],
             resources={"postgres_io": resources["postgres_io"]},
+            instance=instance,
             partition_key="2024-06-25" if downstream.partitions_def else None,
         )
     return str(refused.value)
 
 
 @pytest.mark.parametrize("key", ["symbols", "data_coverage", "splits", "mine/daily_bars"])
-def test_an_asset_that_is_not_read_is_refused_by_its_name(key: str) -> None:
+def test_an_asset_that_is_not_read_is_refused_by_its_name(
+    instance: dg.DagsterInstance, key: str
+) -> None:
     asked = dg.AssetKey(key.split("/"))
 
     @dg.asset(
@@ -74,18 +79,18 @@ def test_an_asset_that_is_not_read_is_refused_by_its_name(key: str) -> None:
     def downstream(rows: pl.DataFrame) -> None:
         raise AssertionError(rows)
 
-    assert refusal(downstream, dg.AssetSpec(asked, partitions_def=SESSIONS)) == (
+    assert refusal(instance, downstream, dg.AssetSpec(asked, partitions_def=SESSIONS)) == (
         f"the input 'rows' is the asset '{key}', which postgres_io does not read: it reads "
         "daily_bars; declare the asset by `deps`, and query its table"
     )
 
 
-def test_bars_without_sessions_are_refused() -> None:
+def test_bars_without_sessions_are_refused(instance: dg.DagsterInstance) -> None:
     @dg.asset(ins={"bars": dg.AssetIn("daily_bars", input_manager_key="postgres_io")})
     def downstream(bars: pl.DataFrame) -> None:
         raise AssertionError(bars)
 
-    said = refusal(downstream, dg.AssetSpec("daily_bars"))
+    said = refusal(instance, downstream, dg.AssetSpec("daily_bars"))
 
     assert said == (
         "the input 'bars' asks for all of 'daily_bars', which is read by session: give the asset "
@@ -93,7 +98,7 @@ def test_bars_without_sessions_are_refused() -> None:
     )
 
 
-def test_the_output_of_an_op_is_refused() -> None:
+def test_the_output_of_an_op_is_refused(instance: dg.DagsterInstance) -> None:
     @dg.op(out=dg.Out(io_manager_key="kept"))
     def made() -> int:
         return 1
@@ -107,7 +112,7 @@ def test_the_output_of_an_op_is_refused() -> None:
         used(made())
 
     with pytest.raises(UsageError) as refused:
-        by_hand.execute_in_process()
+        by_hand.execute_in_process(instance=instance)
 
     assert str(refused.value) == (
         "the input 'bars' is the output of an op, which postgres_io does not read: it reads "
