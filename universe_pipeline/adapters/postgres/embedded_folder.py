@@ -108,16 +108,16 @@ class ServerFolder:
         """The folder of the server's socket: its own for each incarnation of this folder.
 
         A server whose folder was deleted removes its socket when it ends, by path. Named after
-        the inodes of the locks that it holds open, this is never the socket of a successor; and
-        where a lock was removed or replaced, nothing finds the server that ends because of it.
+        the inode that all its processes hold open, this is never the socket of a successor. A
+        server that an older release has started is found by this name, too.
         """
-        inodes = b" %d %d" % (self.server_lock.stat().st_ino, self.users_lock.stat().st_ino)
-        inside = self.path / f"socket-{sha256(inodes).hexdigest()[:12]}"
+        inode = self.server_lock.stat().st_ino
+        inside = self.path / f"socket-{inode}"
         fits = len(os.fsencode(inside / f".s.PGSQL.{PORT}")) <= LONGEST_SOCKET
         # Both have a meaning in lists of hosts or of socket folders; drivers expect UTF-8.
         if fits and not set(str(inside)) & {",", '"'} and _is_text(inside):
             return inside
-        digest = sha256(os.fsencode(self.path) + inodes).hexdigest()[:16]
+        digest = sha256(os.fsencode(self.path) + b"\0%d" % inode).hexdigest()[:16]
         # One place for all processes, whatever their TMPDIR; see `require_owner`.
         return Path("/tmp") / f"universe_pipeline-{digest}"  # noqa: S108 - as said above
 

@@ -50,7 +50,6 @@ REMOVALS: dict[str, Act] = {
     "socket folder": remove(SOCKET),
     "FIFO": remove("stop"),
     "locks and FIFO": remove("*.lock", "stop"),
-    "users.lock replaced": replace("users.lock", Path.touch),
 }
 MORE_REMOVALS: dict[str, Act] = {
     "socket file": remove(f"{SOCKET}/.s.PGSQL.5432"),
@@ -58,7 +57,6 @@ MORE_REMOVALS: dict[str, Act] = {
     "socket folder closed": close(SOCKET),
     "FIFO replaced": replace("stop", Path.touch),
     "FIFO closed": close("stop"),
-    "users.lock": remove("users.lock"),
     "server.lock": remove("server.lock"),
     "pid file": remove("data/postmaster.pid"),
     "locks, FIFO and pid file": remove("*.lock", "stop", "data/postmaster.pid"),

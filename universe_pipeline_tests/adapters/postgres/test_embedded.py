@@ -1,5 +1,6 @@
 """Attaching to the embedded server, its address, and stopping it."""
 
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -25,6 +26,7 @@ from universe_pipeline_tests.adapters.postgres.embedded_homes import (
     postmasters,
     processes,
     refusal,
+    until_ended,
     url_of,
 )
 
@@ -177,6 +179,25 @@ def test_any_path_can_be_a_home(below: str, socket: str) -> None:
     assert lies_in == f"{outer}/{below}/postgres/data"
     assert socket in server.url
     assert not Path(unquote(server.url.partition("host=")[2])).exists()
+
+
+@pytest.mark.parametrize(
+    ("below", "setting"),
+    [
+        (os.fsdecode(b"no \xff text"), "umask 077"),
+        ("home", "umask 777"),
+        ("home", "umask 000; export LC_ALL=xx_YY.UTF-8 LANG=C TMPDIR=/nowhere"),
+    ],
+    ids=["no UTF-8", "closed umask", "open umask, unknown locale, no TMPDIR"],
+)
+def test_surroundings_that_are_no_obstacle(below: str, setting: str) -> None:
+    with fresh_home(ordinary_user()) as outer:
+        prefix = (*as_ordinary_user(), "sh", "-c", f'{setting}; exec "$@"', "sh")
+        with attached_process(outer / below, *prefix) as process:
+            answer = told(url_of(process), "SELECT 41 + 1")
+        until_ended(outer / below)
+
+    assert answer == 42
 
 
 def test_a_home_by_a_symbolic_link_is_the_same_home(

@@ -47,9 +47,10 @@ def test_the_next_user_has_a_fresh_server_with_all_rows(home: Path, act: Act) ->
     ("act", "file"),
     [
         (remove("stop"), "stop"),
+        (replace("users.lock", Path.touch), "users.lock"),
         (replace(PID_FILE, lambda path: path.write_text("1\n")), PID_FILE),
     ],
-    ids=["FIFO", "pid file"],
+    ids=["FIFO", "users.lock", "pid file"],
 )
 def test_the_supervisor_ends_it_though_no_other_user_comes(home: Path, act: Act, file: str) -> None:
     with attach(home, linger=600):
