@@ -496,7 +496,7 @@ def _code_of_output(code: int) -> int:
     lost = None if terminal is None else terminal.lost_output()
     if lost is None or isinstance(lost, BrokenPipeError):
         return code
-    _say(f"the result could not be written to stdout: {lost.strerror}; all else was done")
+    _say(f"the result cannot be written: {lost.strerror}")
     return code or FAILED
 
 
