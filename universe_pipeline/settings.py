@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from universe_pipeline.adapters import env_file
 from universe_pipeline.domain.addresses import is_loopback, is_visible
 from universe_pipeline.domain.errors import SettingsError
+from universe_pipeline.domain.foreign_text import visible
 from universe_pipeline.domain.sessions import FIRST_SESSION
 from universe_pipeline.domain.thresholds import Thresholds
 
@@ -44,6 +45,15 @@ def _default_home() -> Path:
 
 def _blank_is_unset(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
+
+
+def _not_utf8(folder: Path) -> str:
+    """The folder's name, made visible, if neither PostgreSQL nor Dagster could take it."""
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:
+        return visible(folder)
+    return ""
 
 
 def _upper(value: object) -> object:
@@ -105,6 +115,7 @@ class Settings(BaseSettings):
     )
     universe_home: Path = Field(
         default_factory=_default_home,
+        validate_default=True,
         description="folder of the embedded server's data, logs and the checkpoint document",
     )
     dagster_home: Path | None = Field(
@@ -223,7 +234,12 @@ class Settings(BaseSettings):
     @field_validator("universe_home", "dagster_home")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
-        return None if value is None else value.expanduser().absolute()
+        if value is None:
+            return None
+        folder = value.expanduser().absolute()
+        if shown := _not_utf8(folder):
+            raise ValueError(f"the folder {shown} is not UTF-8 text, choose another")
+        return folder
 
     @property
     def database_url(self) -> str | None:

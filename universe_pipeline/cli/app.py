@@ -446,21 +446,23 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     gc.set_threshold(50_000, 20, 20)
     code = run(sys.argv[1:] if arguments is None else arguments)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # all is done: another ctrl-C needs no traceback
-    _give_up_full_stderr()
+    _flush_or_give_up()
     gc.freeze()
+    if code == DONE and isinstance(_lost_output(), BrokenPipeError):  # as any program under `head`
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGPIPE)
     sys.exit(code)
 
 
-def _give_up_full_stderr() -> None:
+def _flush_or_give_up() -> None:
     """Let Python's end not change the exit code, as it does where it cannot write what is left."""
-    if sys.stderr is None:  # it is closed
-        return
-    try:
-        sys.stderr.flush()
-    except OSError:
-        from universe_pipeline.cli.terminal import give_up
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # None where it is closed
+        try:
+            stream.flush()
+        except OSError:
+            from universe_pipeline.cli.terminal import give_up
 
-        give_up(sys.stderr)
+            give_up(stream)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -492,17 +494,16 @@ def run(arguments: Sequence[str]) -> int:
 
 def _code_of_output(code: int) -> int:
     """`code`, or that of a failure where results were lost; a pipe that was closed wants none."""
-    terminal = sys.modules.get("universe_pipeline.cli.terminal")
-    lost = None if terminal is None else terminal.lost_output()
+    lost = _lost_output()
     if lost is None or isinstance(lost, BrokenPipeError):
         return code
     _say(f"the result cannot be written: {lost.strerror}")
     return code or FAILED
 
 
-def _say(line: str) -> None:
-    with suppress(OSError):  # stderr may be on a full disk: the exit code says it, too
-        typer.echo(f"universe: {line}", err=True)
+def _lost_output() -> OSError | None:
+    terminal = sys.modules.get("universe_pipeline.cli.terminal")
+    return None if terminal is None else terminal.lost_output()
 
 
 def _is_after_interrupt(error: BaseException | None) -> bool:
@@ -518,3 +519,8 @@ def _tell(error: Exception, code: int) -> int:
     for line in text.split("\n"):
         _say(line)
     return code
+
+
+def _say(line: str) -> None:
+    with suppress(OSError):  # stderr may be on a full disk: the exit code says it, too
+        typer.echo(f"universe: {line}", err=True)

@@ -12,6 +12,7 @@ from universe_pipeline.adapters.postgres.failures import (
     repairs,
 )
 from universe_pipeline.adapters.postgres.jobs import Job
+from universe_pipeline.adapters.postgres.text import storable
 from universe_pipeline.cli import symbol_loads
 from universe_pipeline.cli.exits import DONE
 from universe_pipeline.cli.load import (
@@ -72,7 +73,7 @@ def _go_on(database: Database, job: Job) -> int:
 def clear_checkpoint(name: str) -> int:
     """Let the job's next run fetch every session of its range again."""
     with wiring.open_database(settings()).connect() as connection:
-        if not jobs.clear_checkpoint(connection, name):
+        if not jobs.clear_checkpoint(connection, storable(name)):
             raise _unknown(name, jobs.jobs(connection))
     result(f"{name}: its next run fetches every session again; bars stay readable meanwhile")
     return DONE

@@ -79,9 +79,16 @@ def give_up(stream: TextIO) -> None:
         os.dup2(nowhere.fileno(), stream.fileno())
 
 
+class _Console(Console):
+    """Leaves to its caller what a reader's end means; Rich would end the process."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def _plain(width: int | None = None) -> Console:
     """A console that shows every text as it is: the vendor's is data, not markup."""
-    return Console(width=width, highlight=False, markup=False, emoji=False)
+    return _Console(width=width, highlight=False, markup=False, emoji=False)
 
 
 class _Log(logging.Handler):

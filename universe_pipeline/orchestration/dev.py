@@ -6,6 +6,7 @@ from typing import Any
 from dagster._cli import dev
 
 from universe_pipeline.orchestration import webserver
+from universe_pipeline.orchestration.odd_folders import take_names_literally
 
 # pyright: reportPrivateImportUsage=false
 # Dagster names its webserver's module here; should the name move, importing this module fails.
@@ -18,5 +19,6 @@ def _open_guarded(parts: Sequence[str], **options: Any) -> Any:
 
 
 if __name__ == "__main__":
+    take_names_literally()
     dev.open_ipc_subprocess = _open_guarded
     dev.dev_command()

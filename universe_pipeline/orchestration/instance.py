@@ -13,6 +13,7 @@ from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres import schema
 from universe_pipeline.adapters.whole_file import replacing
 from universe_pipeline.domain.errors import UsageError
+from universe_pipeline.orchestration.odd_folders import take_names_literally
 from universe_pipeline.settings import Settings
 
 DAGSTER_HEAD = "29b539ebc72a"  # pragma: allowlist secret
@@ -135,6 +136,7 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
         DatabaseError: as `wiring.open_database`, or a newer Dagster has migrated its tables.
     """
     home = prepare_home(settings)
+    take_names_literally()
     with _errors_of(home / "dagster.yaml"):
         instance = dg.DagsterInstance.get()
     database = wiring.database_as_it_is(settings)

@@ -15,6 +15,8 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import Conninfo, ConnStatus, PGconn
 
+from universe_pipeline.domain.foreign_text import visible
+
 UNREADABLE = "UNIVERSE_DATABASE_URL (not a readable postgresql:// address)"
 
 _DEFAULTS = {
@@ -71,9 +73,9 @@ class Address:
     def shown(self) -> str:
         """The address as `user@host:port/name`, without any secret."""
         if service := self.parameters.get("service"):
-            return f"service {service}"
+            return visible(f"service {service}")
         user, name = self.parameters.get("user", ""), self.parameters.get("dbname", "")
-        return f"{user}@{self._shown_hosts()}/{name}"
+        return visible(f"{user}@{self._shown_hosts()}/{name}")
 
     def _shown_hosts(self) -> str:
         hosts = self.parameters.get("host") or self.parameters.get("hostaddr") or "localhost"
