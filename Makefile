@@ -48,6 +48,7 @@ test: dev ## the tests, on the embedded PostgreSQL; pip packages are all they ne
 test-system: dev ## all tests on an ordinary PostgreSQL 15, and those that need Chromium or PgBouncer
 	@missing=; \
 	test -x $(POSTGRES_15)/initdb || missing="$$missing postgresql-15"; \
+	command -v faketime >/dev/null || missing="$$missing faketime"; \
 	command -v chromium >/dev/null || missing="$$missing chromium"; \
 	command -v chromedriver >/dev/null || missing="$$missing chromium-driver"; \
 	test -x $(PGBOUNCER) || missing="$$missing pgbouncer"; \

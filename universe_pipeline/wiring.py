@@ -3,16 +3,17 @@
 Libraries for loading are imported when something is loaded: `universe status` does without.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from universe_pipeline.adapters.postgres import embedded, libpq_environment, schema
+from universe_pipeline.adapters.postgres import embedded, future, libpq_environment, schema
+from universe_pipeline.adapters.postgres.clock import Clock
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.domain.sessions import NEW_YORK
 from universe_pipeline.settings import Settings
@@ -64,6 +65,8 @@ def open_database(settings: Settings) -> Database:
     """
     database = database_as_it_is(settings)
     schema.bring_up_to_date(database)
+    with database.connect() as connection:
+        future.pull_back(connection, _clock_of(database.url).measure(connection))
     return database
 
 
@@ -182,7 +185,7 @@ def wanted_report(
     """A report of the sessions from `start` to `end`; of all that is stored, where none is said."""
     from universe_pipeline.reporting.reading import Wanted
 
-    return Wanted(now(), start, end, settings.universe_types, settings.thresholds)
+    return Wanted(now(settings), start, end, settings.universe_types, settings.thresholds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +206,24 @@ def new_york() -> ZoneInfo:
     return ZoneInfo(NEW_YORK)
 
 
-def now() -> datetime:
-    """The clock of commands and assets: UTC, timezone-aware."""
-    return datetime.now(UTC)
+@lru_cache(maxsize=8)
+def _clock_of(url: str) -> Clock:
+    return Clock(Database(url))
+
+
+def clock(settings: Settings) -> Callable[[], datetime]:
+    """The database's clock. An entry point takes it once, and passes it on (or a moment of it).
+
+    Raises:
+        DatabaseError: the embedded server cannot run here.
+    """
+    return _clock_of(database_url(settings))
+
+
+def now(settings: Settings) -> datetime:
+    """The database's time: UTC, timezone-aware.
+
+    Raises:
+        DatabaseError: it cannot be reached.
+    """
+    return clock(settings)()

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from zlib import crc32
@@ -21,9 +21,16 @@ USERS = "users.lock"
 class OrdinaryServer:
     """A server of one's own, with its data in `folder`."""
 
-    def __init__(self, folder: Path, binaries: Path, port: int, address: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        binaries: Path,
+        port: int,
+        address: str = "127.0.0.1",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._folder, self._binaries, self._port = folder, binaries, port
-        self._address = address
+        self._address, self._environment = address, {**os.environ, **(environment or {})}
         root = os.geteuid() == 0  # PostgreSQL refuses to run as root
         self._account = ("nobody", "nogroup", list[str]()) if root else (None, None, None)
         self._server: subprocess.Popen[bytes] | None = None
@@ -60,6 +67,7 @@ class OrdinaryServer:
              "-c", f"listen_addresses={self._address}", "-c", "unix_socket_directories=",
              "-c", "log_min_messages=fatal"],
             cwd="/", stderr=subprocess.DEVNULL, user=user, group=group, extra_groups=groups,
+            env=self._environment,
         )  # fmt: skip
         await_answer(url or self.url)
 

@@ -18,14 +18,14 @@ def main(first: str, last: str) -> None:
     sessions = sessions_between(date.fromisoformat(first), date.fromisoformat(last))
     database = wiring.open_database(settings())
     wiring.prepare_for_loading(settings(), database)
-    worker = DecodingWorker()
+    worker, now = DecodingWorker(), wiring.clock(settings())
     with (
         wiring.open_client(settings(), database, worker=worker) as client,
         database.connect() as connection,
     ):
         started = time.perf_counter()
         make_quarters(connection, sessions)
-        answers = fetch_sessions(client, sessions, wiring.encoding(settings()), worker)
+        answers = fetch_sessions(client, sessions, wiring.encoding(settings()), now, worker)
         outcomes = [store(connection, fetched, None) for fetched in answers]
         seconds = time.perf_counter() - started
     unloaded = [str(one.session) for one in outcomes if one.state != "loaded"]

@@ -11,7 +11,7 @@ def main() -> None:
     database = wiring.open_database(settings())
     wiring.prepare_for_loading(settings(), database)
     with wiring.open_client(settings(), database) as client, database.connect() as connection:
-        discover(client, connection)
+        discover(client, connection, wiring.clock(settings()))
     with open_instance(settings()):
         print("{}")
 

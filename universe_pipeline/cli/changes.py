@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from universe_pipeline.adapters.postgres import loads
+from universe_pipeline.adapters.postgres.clock import database_time
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.loads import SessionState
 from universe_pipeline.cli.days import spans
@@ -21,7 +22,7 @@ class Before:
 
 def before(connection: Connection, sessions: Sequence[date]) -> Before:
     """What stands of `sessions` now."""
-    return Before(loads.clock(connection), loads.states(connection, sessions))
+    return Before(database_time(connection), loads.states(connection, sessions))
 
 
 @dataclass(frozen=True, slots=True)

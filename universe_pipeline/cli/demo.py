@@ -38,7 +38,7 @@ def run(sessions: int, *, port: int, serve: bool) -> int:
     with SimulatedVendor() as vendor:
         note(f"simulated vendor at {vendor.base_url}, database under {home}")
         use_settings(demo_settings(home, vendor.base_url))
-        newest = newest_closed(wiring.now() - PUBLISHED_AFTER)
+        newest = newest_closed(wiring.now(settings()) - PUBLISHED_AFTER)
         days = [day for day in all_sessions() if day <= newest][-sessions:]
         started = time.monotonic()
         code = historical_range(days[0], days[-1], reload=False)

@@ -3,13 +3,14 @@
 import shutil
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters.polygon.retry import Patience
 from universe_pipeline.adapters.postgres import schema
+from universe_pipeline.adapters.postgres.clock import MOST_OFF, database_time, off
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.adapters.postgres.figures import server_version
 from universe_pipeline.adapters.postgres.holders import paces
@@ -58,15 +59,18 @@ def examine() -> int:
 
 def _examination() -> Iterator[Finding]:
     database = yield from _database()
-    yield _disk()
+    # Without the database's time, this machine's will do for an estimate.
+    now = datetime.now(UTC) if database is None else wiring.now(settings())
+    sessions = len(sessions_between(settings().universe_start_date, newest_closed(now)))
+    yield _disk(sessions)
     yield _pace()
     if database is not None:
         yield from _other_limits(database)
-    yield _full_load()
+    yield _full_load(sessions)
     if settings().polygon_api_key is None:
         yield Finding("fail", "key", no_key())
     elif database is not None:
-        yield from _vendor(database)
+        yield from _vendor(database, newest_closed(now))
 
 
 def _database() -> Generator[Finding, None, Database | None]:
@@ -80,15 +84,22 @@ def _database() -> Generator[Finding, None, Database | None]:
         version = server_version(connection)
         yield Finding("ok", "database", f"PostgreSQL {version}, {kind}, {database.address}")
         yield Finding("ok", "schema", f"up to date at {schema.current_version(connection)}")
+        yield _clock(datetime.now(UTC) - database_time(connection))
     return database
 
 
-def _disk() -> Finding:
+def _clock(ahead: timedelta) -> Finding:
+    if abs(ahead) <= MOST_OFF:
+        return Finding("ok", "clock", "this machine's agrees with the database's")
+    return Finding("warn", "clock", f"this machine's is {off(ahead)} the database's: set it by NTP")
+
+
+def _disk(sessions: int) -> Finding:
     folder: Path = settings().universe_home
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
-    needed = _sessions_in_all() * BYTES_A_SESSION
+    needed = sessions * BYTES_A_SESSION
     verdict = "ok" if free > needed else "warn"
     return Finding(verdict, "disk", f"{free / 1e9:,.0f} GB free at {folder}")
 
@@ -105,8 +116,7 @@ def _other_limits(database: Database) -> Iterator[Finding]:
             yield Finding("warn", "limits", line)
 
 
-def _full_load() -> Finding:
-    sessions = _sessions_in_all()
+def _full_load(sessions: int) -> Finding:
     takes = wiring.Expected(sessions, settings().polygon_rate_limit)
     hours = (
         f"about {takes.minutes / 60:,.1f} hours" if takes.per_minute else "as fast as it answers"
@@ -118,12 +128,7 @@ def _full_load() -> Finding:
     )
 
 
-def _sessions_in_all() -> int:
-    return len(sessions_between(settings().universe_start_date, newest_closed(wiring.now())))
-
-
-def _vendor(database: Database) -> Iterator[Finding]:
-    newest = newest_closed(wiring.now())
+def _vendor(database: Database, newest: date) -> Iterator[Finding]:
     limit = settings().polygon_rate_limit
     if limit and limit < len(PLAN_YEARS) + 2:
         note("asking the vendor, which may take a minute at this pace …")

@@ -95,8 +95,7 @@ def sentence(
         sessions: those that are meant, in order; not none.
         severities: how many rules are broken, by severity.
     """
-    now = wiring.now()
-    newest = newest_closed(now)
+    newest = newest_closed(wiring.now(settings()))
     asked = ever_asked(connection, newest)
     lacks = lacking(connection, sessions, newest, settings().universe_revisit_sessions)
     following = sessions_after(newest, 1)[0]

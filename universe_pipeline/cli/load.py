@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres import jobs, loads
@@ -22,21 +22,25 @@ from universe_pipeline.cli.status import write_checkpoint
 from universe_pipeline.cli.terminal import note, progress_bars, result
 from universe_pipeline.domain.errors import FailureKind, RangeError
 from universe_pipeline.domain.foreign_text import visible
+from universe_pipeline.domain.moments import is_fresh
 from universe_pipeline.domain.sessions import (
     FIRST_SESSION,
+    close_of,
     closed_range,
+    last_known_session,
     newest_closed,
     require_closed_session,
     sessions_between,
 )
 from universe_pipeline.loading import plan as plans
-from universe_pipeline.loading.universe import is_fresh
 from universe_pipeline.orchestration.runs import Ended, open_runs
 from universe_pipeline.orchestration.settling import due_quarters
 from universe_pipeline.settings import settings, use_settings
 
 LISTS = ("symbols", "splits")
 """What is asked for whole, once a day."""
+
+END_OF_CALENDAR = close_of(last_known_session())
 
 LIST_REQUESTS = 50
 """About what universe and splits take together: lists of a thousand rows a page."""
@@ -59,7 +63,8 @@ def discover_universe(*, force: Collection[str] = ()) -> int:
     database = open_for_loading()
     with database.connect() as connection:
         known, splits = newest_snapshot(connection), newest_split_snapshot(connection)
-    if known is not None and is_fresh(known) and is_fresh(splits) and not force:
+        fresh = _has_fresh_lists(connection)
+    if known is not None and fresh and not force:
         result(f"the universe is fresh: {_describe(known)}; --force-refresh asks again")
         return DONE
     ended = _discover(database, force)
@@ -80,7 +85,7 @@ def discover_universe(*, force: Collection[str] = ()) -> int:
 
 
 def _discover(database: Database, force: Collection[str] = ()) -> Ended:
-    newest = newest_closed(wiring.now())
+    newest = newest_closed(wiring.now(settings()))
     _announce_lists()
     with open_runs(settings(), database) as runs, progress_bars():
         return runs.run(
@@ -99,7 +104,9 @@ def discover_if_stale(database: Database) -> int:
 
 
 def _has_fresh_lists(connection: Connection) -> bool:
-    return is_fresh(newest_snapshot(connection)) and is_fresh(newest_split_snapshot(connection))
+    now, lists = wiring.now(settings()), (newest_snapshot, newest_split_snapshot)
+    newest = [newest_of(connection) for newest_of in lists]
+    return all(list_ is not None and is_fresh(list_.taken_at, now) for list_ in newest)
 
 
 def _announce_lists() -> None:
@@ -118,24 +125,36 @@ def _describe(snapshot: Snapshot) -> str:
 
 def historical_range(start: date, end: date | None, *, reload: bool) -> int:
     """Load the sessions of a range that are not loaded yet, or all of them again."""
-    sessions = sessions_asked(start, end)
-    wiring.require_vendor(settings())
+    now = time_for(start, end)
+    sessions = sessions_asked(start, end, now)
     database = open_for_loading()
-    name = f"historical_load_{start}_{last_day(end)}"
+    name = f"historical_load_{start}_{last_day(end, now)}"
     return go_on(database, Plan("historical", name, sessions), reload=reload)
 
 
-def sessions_asked(start: date, end: date | None) -> list[date]:
+def time_for(start: date, end: date | None) -> datetime:
+    """The database's time, once there is a key and the range may hold a session at some time.
+
+    Raises:
+        RangeError: it never can: that is said also where there is no database.
+    """
+    if start <= END_OF_CALENDAR.date():
+        closed_range(start, end, END_OF_CALENDAR)
+    wiring.require_vendor(settings())
+    return wiring.now(settings())
+
+
+def sessions_asked(start: date, end: date | None, now: datetime) -> list[date]:
     """The closed sessions of a range that are partitions; a note says where that cuts the range.
 
     Raises:
         RangeError: there is none.
     """
-    closed = closed_range(start, end, wiring.now())
+    closed = closed_range(start, end, now)
     found = _partitions(closed)
     if not found:
         raise _before_start(closed[0], closed[-1])
-    _note_cut(start, end, closed)
+    _note_cut(start, end, closed, newest_closed(now))
     return found
 
 
@@ -144,8 +163,8 @@ def _before_start(first: date, last: date) -> RangeError:
     return RangeError(f"{span(first, last)}: before UNIVERSE_START_DATE, {start}: set that earlier")
 
 
-def _note_cut(start: date, end: date | None, closed: Sequence[date]) -> None:
-    first, newest = settings().universe_start_date, newest_closed(wiring.now())
+def _note_cut(start: date, end: date | None, closed: Sequence[date], newest: date) -> None:
+    first = settings().universe_start_date
     if closed[0] < first:
         note(
             f"{start} is before UNIVERSE_START_DATE: loading from {first} on; "
@@ -163,9 +182,9 @@ def _partitions(sessions: Sequence[date]) -> list[date]:
     return [day for day in sessions if day >= first]
 
 
-def last_day(end: date | None) -> date:
+def last_day(end: date | None, now: datetime) -> date:
     """The end of a range as job names have it: a later day means the newest closed session."""
-    newest = newest_closed(wiring.now())
+    newest = newest_closed(now)
     return newest if end is None else min(end, newest)
 
 
@@ -213,11 +232,7 @@ def daily_update(day: date | None) -> int:
     Args:
         day: the session; None: the newest closed one, and what is missing of the last ten.
     """
-    now = wiring.now()
-    session = newest_closed(now) if day is None else require_closed_session(day, now)
-    if not _partitions([session]):
-        raise _before_start(session, session)
-    wiring.require_vendor(settings())
+    session = _session(day)
     database = open_for_loading()
     name = f"daily_update_{session}"
     with database.connect() as connection:
@@ -238,6 +253,23 @@ def daily_update(day: date | None) -> int:
     first = min(planned.given_up, default=session)
     tell_lost({*planned.given_up} - {session}, sessions_between(first, session))
     return code
+
+
+def _session(day: date | None) -> date:
+    """The session that an update is about, which has closed and is a partition."""
+    if day is not None:
+        _require_partition(require_closed_session(day, END_OF_CALENDAR))
+    wiring.require_vendor(settings())
+    now = wiring.now(settings())
+    return _require_partition(
+        newest_closed(now) if day is None else require_closed_session(day, now)
+    )
+
+
+def _require_partition(session: date) -> date:
+    if not _partitions([session]):
+        raise _before_start(session, session)
+    return session
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,9 +296,10 @@ def carry_out(
             note(running_elsewhere(plan.name, hold))
             return FAILED
         connection = stack.enter_context(database.connect())
+        now = wiring.clock(settings())
         days = (plan.sessions[0], plan.sessions[-1])
         chosen = None if plan.kind == "historical" else plan.sessions
-        jobs.begin_job(connection, plan.name, plan.kind, days, sessions=chosen)
+        jobs.begin_job(connection, plan.name, plan.kind, days, sessions=chosen, at=now())
         status = "interrupted"
         try:
             partitions = _partitions(wanted)
@@ -278,8 +311,8 @@ def carry_out(
         finally:
             cover(connection)  # a run that ended early did not come to its coverage
             if hold:
-                jobs.end_job(connection, plan.name, status)
-            jobs.complete_loaded_updates(connection, but=plan.name)
+                jobs.end_job(connection, plan.name, status, now())
+            jobs.complete_loaded_updates(connection, now(), but=plan.name)
             write_checkpoint(connection)
     return code
 
@@ -309,7 +342,7 @@ def _carry_out(
     config = {"daily_bars": {"fetch": [day.isoformat() for day in wanted]}}
     with open_runs(settings(), database) as runs, progress_bars():
         ended = runs.run(plan.dagster_job, wanted, name=plan.name, config=config)
-        if not ended.interrupted and due_quarters(connection, settings()):
+        if not ended.interrupted and due_quarters(connection, settings(), wiring.now(settings())):
             note("settling quarters that are over, so that they are read quickly by symbol")
             runs.run("settling", [], name="settling")
     if plan.kind == "daily":

@@ -37,7 +37,7 @@ def resume(name: str | None) -> int:
     wiring.require_vendor(settings())
     database = open_for_loading()
     with database.connect() as connection:
-        known = jobs.jobs(connection)
+        known = jobs.jobs(connection, wiring.now(settings()))
     if name is not None and name not in {job.name for job in known}:
         raise _unknown(name, known)
     chosen = [job for job in known if name in (None, job.name) and job.status in UNFINISHED]
@@ -62,7 +62,7 @@ def _last_refusal(database: Database) -> int | None:
 
 def _go_on(database: Database, job: Job) -> int:
     note(f"going on with {job.name}")
-    sessions = job.sessions or closed_range(job.start, job.end, wiring.now())
+    sessions = job.sessions or closed_range(job.start, job.end, wiring.now(settings()))
     if job.symbols is not None:
         chosen = SymbolJob(job.name, job.symbols, sessions)
         is_repair = job.name.startswith("symbol_repair")
@@ -73,8 +73,9 @@ def _go_on(database: Database, job: Job) -> int:
 def clear_checkpoint(name: str) -> int:
     """Let the job's next run fetch every session of its range again."""
     with wiring.open_database(settings()).connect() as connection:
-        if not jobs.clear_checkpoint(connection, storable(name)):
-            raise _unknown(name, jobs.jobs(connection))
+        now = wiring.now(settings())
+        if not jobs.clear_checkpoint(connection, storable(name), now):
+            raise _unknown(name, jobs.jobs(connection, now))
     result(f"{name}: its next run fetches every session again; bars stay readable meanwhile")
     return DONE
 
@@ -115,5 +116,5 @@ def _retry_sessions(database: Database, failed: set[date]) -> int:
 
 
 def _retry_symbols(failures: list[OpenFailure]) -> int:
-    chosen = repairs(failures, newest_closed(wiring.now()))
+    chosen = repairs(failures, newest_closed(wiring.now(settings())))
     return max((repair(one.symbols, one.start, one.end) for one in chosen), default=DONE)

@@ -42,7 +42,8 @@ def show(*, as_json: bool) -> int:
     """Print the state of everything."""
     limit = settings().polygon_rate_limit
     with wiring.open_database(settings()).connect() as connection:
-        known, numbers = jobs.jobs(connection), figures(connection)
+        now = wiring.now(settings())
+        known, numbers = jobs.jobs(connection, now), figures(connection)
         refused = list(open_refusals(connection).values())
         held, asking = all_holders(connection), paces(connection)
         quality = _quality(connection)
@@ -66,7 +67,7 @@ def show(*, as_json: bool) -> int:
 
 def _quality(connection: Connection) -> dict[str, Any]:
     """How many rules are broken by what was judged so far, and how things stand, in a sentence."""
-    asked = ever_asked(connection, newest_closed(wiring.now())).sessions
+    asked = ever_asked(connection, newest_closed(wiring.now(settings()))).sessions
     severities = Counter(one.severity for one in standing(connection).values())
     counts = {"errors": severities[Severity.ERROR], "warnings": severities[Severity.WARN]}
     if not asked:
@@ -93,7 +94,7 @@ def write_checkpoint(connection: Connection) -> None:
     """Write the jobs to UNIVERSE_HOME, whole or not at all; the database stays the truth."""
     home = settings().universe_home
     home.mkdir(parents=True, exist_ok=True)
-    document = json.dumps(_jobs_document(jobs.jobs(connection)), indent=2)
+    document = json.dumps(_jobs_document(jobs.jobs(connection, wiring.now(settings()))), indent=2)
     with replacing(home / CHECKPOINT) as file:
         file.write(document.encode())
 

@@ -26,6 +26,7 @@ from universe_pipeline.cli.load import (
     sessions_asked,
     tell_failures,
     tell_lost,
+    time_for,
 )
 from universe_pipeline.cli.status import write_checkpoint
 from universe_pipeline.cli.terminal import note, progress_bars, result
@@ -48,8 +49,9 @@ class SymbolJob:
 
 def load_range(symbols: Sequence[str], start: date, end: date | None, *, again: bool) -> int:
     """Load `symbols` over a range; what either endpoint was asked for already is skipped."""
-    name = job_name("historical_load", symbols, start, last_day(end))
-    job = SymbolJob(name, symbols, sessions_asked(start, end))
+    now = time_for(start, end)
+    name = job_name("historical_load", symbols, start, last_day(end, now))
+    job = SymbolJob(name, symbols, sessions_asked(start, end, now))
     database, discovered = _open_discovered()
     code = _load_all(database, job) if again else go_on(database, job)
     with database.connect() as connection:
@@ -59,8 +61,9 @@ def load_range(symbols: Sequence[str], start: date, end: date | None, *, again: 
 
 def repair(symbols: Sequence[str], start: date, end: date) -> int:
     """Fetch chosen symbols again by the per-symbol endpoint, over every session of a range."""
-    name = job_name("symbol_repair", symbols, start, last_day(end))
-    job = SymbolJob(name, symbols, sessions_asked(start, end))
+    now = time_for(start, end)
+    name = job_name("symbol_repair", symbols, start, last_day(end, now))
+    job = SymbolJob(name, symbols, sessions_asked(start, end, now))
     database, discovered = _open_discovered()
     note(f"{len(symbols)} symbols to fetch, {at_pace(len(symbols))}")
     code = run_symbols(database, job, _everything(job), again=True, afresh=True)
@@ -70,7 +73,6 @@ def repair(symbols: Sequence[str], start: date, end: date) -> int:
 
 
 def _open_discovered() -> tuple[Database, int]:
-    wiring.require_vendor(settings())
     database = open_for_loading()
     return database, discover_if_stale(database)
 
@@ -127,7 +129,9 @@ def _end_without_run(database: Database, job: SymbolJob, missing: Unasked) -> in
     if not missing.lost_symbols and not missing.lost_sessions:
         result(f"{job.name}: every session of these symbols is loaded, nothing to fetch")
         with database.connect() as connection:
-            jobs.end_job(connection, job.name, "completed")  # another may have done the rest
+            jobs.end_job(
+                connection, job.name, "completed", wiring.now(settings())
+            )  # another may have done the rest
             write_checkpoint(connection)
     return DONE
 
@@ -184,9 +188,10 @@ def run_symbols(
         if not held:
             note(running_elsewhere(job.name, held))
             return FAILED
-        jobs.begin_job(connection, job.name, "symbols", span, job.symbols)
+        now = wiring.clock(settings())
+        jobs.begin_job(connection, job.name, "symbols", span, job.symbols, at=now())
         if afresh:
-            jobs.start_afresh(connection, job.name)
+            jobs.start_afresh(connection, job.name, now())
         status = "interrupted"
         try:
             with open_runs(settings(), database) as runs, progress_bars():
@@ -200,7 +205,7 @@ def run_symbols(
             status = _status(connection, job, code)
         finally:
             if held:
-                jobs.end_job(connection, job.name, status)
+                jobs.end_job(connection, job.name, status, now())
             write_checkpoint(connection)
     return code
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Generator
 from collections.abc import Set as AbstractSet
 from contextlib import closing, contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -160,20 +160,21 @@ def _settle(database: Database, when: str) -> None:
     Through an instance of its own: connections may have been lost while the services ran.
     """
     with losses.told(database), open_instance(settings()) as instance:
-        dead = _report_dead_runs(instance, database)
-        reconcile(instance, database)
+        now = wiring.now(settings())
+        dead = _report_dead_runs(instance, database, now)
+        reconcile(instance, database, now)
     if dead:
         runs = "1 run was" if dead == 1 else f"{dead} runs were"
         note(f"{runs} interrupted {when}; what is loaded is kept")
 
 
-def _report_dead_runs(instance: dg.DagsterInstance, database: Database) -> int:
+def _report_dead_runs(instance: dg.DagsterInstance, database: Database, now: datetime) -> int:
     reported = 0
     deadline = time.monotonic() + UNLOCKED_SECONDS
     with database.connect() as connection:
         while True:
             # Nobody is about to start a run: its services would have to be alive.
-            reported += report_dead_runs(instance, connection, starting=timedelta())
+            reported += report_dead_runs(instance, connection, now, starting=None)
             rest = instance.get_runs_count(dg.RunsFilter(statuses=IN_PROGRESS))
             if not rest or time.monotonic() > deadline:  # the rest are at work elsewhere
                 return reported

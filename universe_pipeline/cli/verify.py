@@ -54,8 +54,9 @@ def _sessions(
     database: Database, start: date | None, end: date | None
 ) -> tuple[Sequence[date], Sequence[date]]:
     """The sessions that a range names (none: the run itself finds all), and those it is about."""
+    now = wiring.now(settings())
     with database.connect() as connection:
-        asked = ever_asked(connection, newest_closed(wiring.now())).sessions
+        asked = ever_asked(connection, newest_closed(now)).sessions
     if not asked:
         raise UsageError("nothing is loaded yet: `universe historical --start …` loads a range")
     if start is None and end is None:
@@ -64,7 +65,7 @@ def _sessions(
         raise UsageError(f"nothing from {start} on was asked for: the last session is {asked[-1]}")
     if end is not None and start is None and end < asked[0]:
         raise UsageError(f"nothing up to {end} was asked for: the first session is {asked[0]}")
-    chosen = closed_range(start or asked[0], end or asked[-1], wiring.now())
+    chosen = closed_range(start or asked[0], end or asked[-1], now)
     return chosen, chosen
 
 

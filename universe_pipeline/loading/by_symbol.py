@@ -1,10 +1,11 @@
 """Symbols one by one, by the per-symbol endpoint: a single request for a range of any length."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 
 import polars as pl
@@ -31,6 +32,7 @@ from universe_pipeline.domain.bars import (
 )
 from universe_pipeline.domain.completeness import day_of
 from universe_pipeline.domain.errors import AccessError, CollapsedError, FailureKind, VendorError
+from universe_pipeline.domain.moments import Now
 from universe_pipeline.domain.sessions import (
     is_settled,
     runs_of,
@@ -82,6 +84,13 @@ class _Asked:
     sessions: Sequence[date]
     requested_at: datetime
     answer: Answer
+    begun: float
+    """When it was requested by the monotonic clock, in seconds."""
+
+    @property
+    def now(self) -> datetime:
+        """The database's time, as much later than the request as it is."""
+        return self.requested_at + timedelta(seconds=time.monotonic() - self.begun)
 
     @property
     def is_outside_plan(self) -> bool:
@@ -125,6 +134,7 @@ def load_symbols(
     connection: Connection,
     wanted: Mapping[str, Sequence[date]],
     in_flight: int,
+    now: Now,
     run_id: str | None = None,
     revisit: int = 3,
 ) -> Iterator[SymbolOutcome]:
@@ -139,6 +149,7 @@ def load_symbols(
         connection: a connection of its own for the time this takes.
         wanted: the sessions by symbol.
         in_flight: most requests at once.
+        now: the database's clock, by which requests are made.
         run_id: the run that asks.
         revisit: so many sessions before the newest may still lack their bars.
     """
@@ -146,7 +157,7 @@ def load_symbols(
         return
 
     def ask(symbol: str, sessions: Sequence[date]) -> _Asked:
-        return _ask(client, symbol, sessions)
+        return _ask(client, symbol, sessions, now)
 
     def store(asked: _Asked) -> SymbolOutcome:
         return _store(connection, asked, run_id, revisit)
@@ -170,13 +181,13 @@ def load_symbols(
                 return
 
 
-def _ask(client: PolygonClient, symbol: str, sessions: Sequence[date]) -> _Asked:
-    requested_at = datetime.now(UTC)
+def _ask(client: PolygonClient, symbol: str, sessions: Sequence[date], now: Now) -> _Asked:
+    requested_at, begun = now(), time.monotonic()
     answer = client.symbol_daily(symbol, sessions[0], sessions[-1])
     if isinstance(answer, NotYetPublished) and len(sessions) > 1:
         sessions = sessions[:-1]  # only the newest may not be out yet
         answer = client.symbol_daily(symbol, sessions[0], sessions[-1])
-    return _Asked(symbol, sessions, requested_at, answer)
+    return _Asked(symbol, sessions, requested_at, answer, begun)
 
 
 def _load_first(
@@ -319,7 +330,9 @@ def _record(connection: Connection, asked: _Asked, error: VendorError, run_id: s
     # The plan ends at a day, whichever symbol was asked for.
     symbol = None if asked.is_outside_plan else asked.symbol
     first, last = asked.sessions[0], asked.sessions[-1]
-    failures.record_failure(connection, error, symbol=symbol, day=first, until=last, run_id=run_id)
+    failures.record_failure(
+        connection, error, symbol=symbol, day=first, until=last, run_id=run_id, at=asked.now
+    )
 
 
 def _encode(asked: _Asked, sessions: Sequence[date], rows: Bars) -> EncodedSymbol:

@@ -4,10 +4,11 @@ Requests run ahead of the writer in a few threads; the writer takes the answers 
 transaction each. Nothing is raised for a session that fails: it is recorded, and told.
 """
 
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime, timedelta
 from functools import partial
 
 import numpy as np
@@ -34,6 +35,7 @@ from universe_pipeline.domain.errors import (
     RetryableError,
     VendorError,
 )
+from universe_pipeline.domain.moments import Now
 from universe_pipeline.domain.sessions import is_settled
 from universe_pipeline.domain.thresholds import Thresholds
 from universe_pipeline.loading import row_counts
@@ -52,6 +54,8 @@ class Fetched:
 
     session: date
     requested_at: datetime
+    begun: float
+    """The same by the monotonic clock, in seconds."""
     answer: "EncodedSession | Nothing | NotYetPublished | Failed"
     sample: pl.DataFrame | None = None
     """The bars with the largest turnover, for people."""
@@ -61,6 +65,11 @@ class Fetched:
     """Those of the answer before."""
     bars: pl.DataFrame | None = None
     """What is accepted of them (`BAR_SCHEMA`)."""
+
+    @property
+    def now(self) -> datetime:
+        """The database's time, as much later than the request as it is."""
+        return self.requested_at + timedelta(seconds=time.monotonic() - self.begun)
 
     @property
     def is_refused(self) -> bool:
@@ -93,6 +102,11 @@ class Outcome:
     """Whether the session has no other bars than the answer gave."""
 
     @property
+    def is_superseded(self) -> bool:
+        """Whether the answer was not stored, because the answer to a later request is."""
+        return self.write is not None and self.write.superseded
+
+    @property
     def committed(self) -> bool:
         """Whether the session's rows (or its confirmed emptiness) stand in the database."""
         return self.state in loads.COMMITTED
@@ -112,6 +126,7 @@ def fetch_sessions(
     client: PolygonClient,
     sessions: Sequence[date],
     encoding: Encoding,
+    now: Now,
     worker: DecodingWorker | None = None,
 ) -> Iterator[Fetched]:
     """Ask for `sessions` (in order), a few at once, and give their answers as they come.
@@ -124,20 +139,25 @@ def fetch_sessions(
         client: the vendor.
         sessions: closed ones, at least one.
         encoding: how they are encoded.
+        now: says when a request is made, by the database's clock.
         worker: encodes them; None: one of its own. Best the one that decodes for `client`.
     """
     before: Traits | None = None
-    with closing(_fetched(client, sessions, encoding, worker or DecodingWorker())) as answers:
+    with closing(_fetched(client, sessions, encoding, now, worker or DecodingWorker())) as answers:
         for one in answers:
             yield replace(one, before=before)
             before = one.traits
 
 
 def _fetched(
-    client: PolygonClient, sessions: Sequence[date], encoding: Encoding, worker: DecodingWorker
+    client: PolygonClient,
+    sessions: Sequence[date],
+    encoding: Encoding,
+    now: Now,
+    worker: DecodingWorker,
 ) -> Generator[Fetched]:
     def fetch(day: date) -> Fetched:
-        return _fetch(client, day, encoding, worker)
+        return _fetch(client, day, encoding, now, worker)
 
     first = fetch(sessions[0])  # alone: whatever is wrong with key and plan shows at once
     yield first
@@ -172,18 +192,18 @@ def _reached_by_plan(
 
 
 def _fetch(
-    client: PolygonClient, session: date, encoding: Encoding, worker: DecodingWorker
+    client: PolygonClient, session: date, encoding: Encoding, now: Now, worker: DecodingWorker
 ) -> Fetched:
-    requested_at = datetime.now(UTC)
+    requested_at, begun = now(), time.monotonic()
     answer = client.grouped_daily(session)
     if not isinstance(answer, Bars):
-        return Fetched(session, requested_at, answer)
+        return Fetched(session, requested_at, begun, answer)
 
     def prepared() -> Fetched:
         encoded, accepted = encode_session(answer, session, requested_at, encoding)
         sample = _largest(accepted)
         judged = traits(accepted, session, encoding.thresholds)
-        return Fetched(session, requested_at, encoded, sample, judged, bars=accepted)
+        return Fetched(session, requested_at, begun, encoded, sample, judged, bars=accepted)
 
     return worker.run(prepared)
 
@@ -223,10 +243,10 @@ def store(connection: Connection, fetched: Fetched, run_id: str | None) -> Outco
     with bars.locked_session(connection, session) as standing:
         write, error = _store(connection, standing, fetched, run_id)
         if error is not None:
-            failures.record_failure(connection, error, day=session, run_id=run_id)
+            failures.record_failure(connection, error, day=session, run_id=run_id, at=fetched.now)
         recorded = write and write.status
         state = recorded or loads.states(connection, [session])[session].status
-    seconds = (datetime.now(UTC) - fetched.requested_at).total_seconds()
+    seconds = time.monotonic() - fetched.begun
     is_whole = recorded is not None and not standing.holds_bars
     return Outcome(session, state, seconds, write, error, fetched.sample, is_whole)
 
@@ -278,10 +298,12 @@ def _store_rows(
             return write, _collapsed(answer, refusal)
         doubted = [doubt for doubt in doubted if not doubt.collapsed]
         write = keep(quarantined=bool(doubted), believed=True)
-        verdicts.keep_approval(connection, Approval(session, *_BELIEVED), answer.content_hash, [])
+        verdicts.keep_approval(
+            connection, Approval(session, *_BELIEVED, fetched.now), answer.content_hash, []
+        )
     if doubted and not write.superseded:
         broken = [(doubt.rule, doubt.offender) for doubt in doubted]
-        verdicts.record_broken(connection, broken, run_id)
+        verdicts.record_broken(connection, broken, run_id, fetched.now)
     return write, None
 
 

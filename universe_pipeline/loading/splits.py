@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from http import HTTPStatus
 
 import polars as pl
@@ -28,10 +28,10 @@ from universe_pipeline.domain.completeness import (
     loses_page,
 )
 from universe_pipeline.domain.errors import FailureKind, PermanentError, RetryableError, VendorError
+from universe_pipeline.domain.moments import Now, is_fresh
 from universe_pipeline.domain.quality import DUPLICATE
 from universe_pipeline.domain.splits import SPLIT_SCHEMA
 from universe_pipeline.loading.shortages import ShortList, require_belief
-from universe_pipeline.loading.universe import is_fresh
 
 LEAST_SHARE_OF_OLDER = 0.5
 """The first time that the list replaces one of the older endpoint, which has mutual funds, too."""
@@ -50,21 +50,21 @@ class Refreshed:
 def refresh_splits(
     client: PolygonClient,
     connection: Connection,
+    now: Now,
     *,
     force: bool = False,
     run_id: str | None = None,
     on_page: Callable[[int], None] = lambda _: None,
-    at: datetime | None = None,
 ) -> Refreshed:
     """Ask for the splits unless fresh ones are there; of two at once the second reuses.
 
     Args:
         client: the vendor.
         connection: a connection of its own for the time this takes.
+        now: the database's clock, by which the request is made and the list is fresh.
         force: ask even when the splits are fresh.
         run_id: the run that asks.
         on_page: called with 0 when the vendor is about to be asked, then with each page's rows.
-        at: the moment of the request; default: now.
 
     Raises:
         CollapsedError: the list lacks many of the stored splits and is not believed yet.
@@ -72,14 +72,15 @@ def refresh_splits(
     """
     with splits_lock(connection):
         known = newest_split_snapshot(connection)
-        if known is not None and is_fresh(known) and not force:
+        at = now()
+        if known is not None and is_fresh(known.taken_at, at) and not force:
             return Refreshed(known, reused=True)
         try:
             on_page(0)
             listed = _list(client, on_page, at)
             _require_whole(connection, known, listed, run_id)
         except VendorError as error:
-            failures.record_failure(connection, error, run_id=run_id)
+            failures.record_failure(connection, error, run_id=run_id, at=now())
             raise
         with connection.transaction():
             snapshot = swap_splits(connection, listed, run_id)
@@ -88,7 +89,7 @@ def refresh_splits(
     return Refreshed(snapshot, reused=False)
 
 
-def _list(client: PolygonClient, on_page: Callable[[int], None], at: datetime | None) -> SplitList:
+def _list(client: PolygonClient, on_page: Callable[[int], None], at: datetime) -> SplitList:
     try:
         return _list_of(client, on_page, at, older=False)
     except PermanentError as refusal:  # a proxy's 403 or 404 is retryable, and says nothing
@@ -98,9 +99,8 @@ def _list(client: PolygonClient, on_page: Callable[[int], None], at: datetime | 
 
 
 def _list_of(
-    client: PolygonClient, on_page: Callable[[int], None], at: datetime | None, *, older: bool
+    client: PolygonClient, on_page: Callable[[int], None], at: datetime, *, older: bool
 ) -> SplitList:
-    taken_at = at or datetime.now(UTC)
     frames = [SPLIT_SCHEMA.to_frame()]
     undecodable: list[RejectedRow] = []
     for page in client.splits(older=older):
@@ -112,7 +112,7 @@ def _list_of(
         endpoint=OLDER_SPLITS if older else SPLITS,
         accepted=validated.accepted,
         rejected=(*undecodable, *validated.rejected),
-        taken_at=taken_at,
+        taken_at=at,
     )
 
 

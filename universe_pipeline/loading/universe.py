@@ -2,17 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import polars as pl
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.postgres import failures, refused, symbols
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.splits import SplitSnapshot
 from universe_pipeline.adapters.postgres.symbols import Aside, Snapshot
 from universe_pipeline.domain.completeness import day_of
 from universe_pipeline.domain.errors import FailureKind, RetryableError, VendorError
+from universe_pipeline.domain.moments import Now, is_fresh
 from universe_pipeline.domain.symbols import (
     SYMBOL_SCHEMA,
     RejectedTicker,
@@ -23,9 +23,6 @@ from universe_pipeline.domain.symbols import (
     unsure,
 )
 from universe_pipeline.loading.shortages import ShortList, require_belief
-
-FRESH_FOR = timedelta(hours=24)
-"""A discovery younger than this is used again."""
 
 _TICKERS = "/v3/reference/tickers"
 
@@ -40,29 +37,24 @@ class Discovery:
     """Rows of the lists that another row of the same symbol speaks for."""
 
 
-def is_fresh(snapshot: Snapshot | SplitSnapshot | None) -> bool:
-    """Whether the universe, or the splits, need not be asked for again."""
-    return snapshot is not None and datetime.now(UTC) - snapshot.taken_at < FRESH_FOR
-
-
 def discover(
     client: PolygonClient,
     connection: Connection,
+    now: Now,
     *,
     force: bool = False,
     run_id: str | None = None,
     on_page: Callable[[int], None] = lambda _: None,
-    at: datetime | None = None,
 ) -> Discovery:
     """Discover the universe unless a fresh one is there; of two at once the second reuses.
 
     Args:
         client: the vendor.
         connection: a connection of its own for the time this takes.
+        now: the database's clock, by which the request is made and the list is fresh.
         force: ask even when the universe is fresh.
         run_id: the run that asks.
         on_page: called with 0 when the vendor is about to be asked, then with each page's rows.
-        at: the moment of the request; default: now.
 
     Raises:
         CollapsedError: the lists lack many of the stored symbols and are not believed yet.
@@ -70,15 +62,15 @@ def discover(
     """
     with symbols.discovery_lock(connection):
         known = symbols.newest_snapshot(connection)
-        if known is not None and is_fresh(known) and not force:
+        at = now()
+        if known is not None and is_fresh(known.taken_at, at) and not force:
             return Discovery(known, reused=True)
-        taken_at = at or datetime.now(UTC)
         try:
             on_page(0)
             lists = [_list(client, on_page, active=active) for active in (True, False)]
-            return _store(connection, lists, taken_at, run_id)
+            return _store(connection, lists, at, run_id)
         except VendorError as error:
-            failures.record_failure(connection, error, run_id=run_id)
+            failures.record_failure(connection, error, run_id=run_id, at=now())
             raise
 
 

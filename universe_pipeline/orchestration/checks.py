@@ -18,6 +18,7 @@ from universe_pipeline.adapters.postgres.coverage import cover
 from universe_pipeline.adapters.postgres.failures import failures_of_run
 from universe_pipeline.adapters.postgres.standing import standing
 from universe_pipeline.adapters.postgres.verdicts import record_results, settle
+from universe_pipeline.domain.completeness import day_of
 from universe_pipeline.domain.quality.findings import Finding
 from universe_pipeline.domain.quality.rules import SESSIONS_USABLE
 from universe_pipeline.domain.sessions import newest_closed
@@ -52,7 +53,7 @@ from universe_pipeline.orchestration.verdicts import (
     spec,
     verdict,
 )
-from universe_pipeline.settings import no_key
+from universe_pipeline.settings import no_key, settings
 
 
 @dg.multi_asset_check(
@@ -66,21 +67,22 @@ def daily_bars_checks(
     """Judge the sessions of the run; sessions that failed make the run itself fail at the end."""
     chosen = {key.name for key in context.selected_asset_check_keys}
     with postgres.database.connect() as connection:
-        sessions = _sessions(context, connection)
+        began = wiring.now(postgres.settings)
+        sessions = _sessions(context, connection, began)
         if not sessions:
             context.log.warning("nothing is checked: no session of the run has closed")
             yield from kept.last_verdicts(context)
             return
         findings: list[Finding] = []
         if any(check.name in chosen for check in OF_BARS):
-            thresholds, began = postgres.settings.thresholds, wiring.now()
+            thresholds = postgres.settings.thresholds
             fingerprints = _occasion(context) == VERIFICATION
             findings = judged.findings(connection, sessions) or judge_bars(
                 connection, sessions, thresholds, fingerprints=fingerprints
             )
             _quarantine(context, connection, sessions, findings, began)
         revisit = postgres.settings.universe_revisit_sessions
-        findings += judge_loads(connection, sessions, wiring.now(), revisit)
+        findings += judge_loads(connection, sessions, began, revisit)
         _record(context, connection, findings, sessions)
         found = {each.rule: each for each in findings}
         before = standing(connection, without=context.run.run_id, judged=sessions)
@@ -91,9 +93,11 @@ def daily_bars_checks(
             _fail_for_failed(context, connection, found[SESSIONS_USABLE])
 
 
-def _sessions(context: dg.AssetCheckExecutionContext, connection: Connection) -> list[date]:
+def _sessions(
+    context: dg.AssetCheckExecutionContext, connection: Connection, now: datetime
+) -> list[date]:
     """The closed sessions of the run; without partitions all that was ever asked for."""
-    newest = newest_closed(wiring.now())
+    newest = newest_closed(now)
     if sessions := sessions_of(context.run.tags):
         return [day for day in asked_for(context.run, sessions) if day <= newest]
     return ever_asked(connection, newest).sessions
@@ -127,7 +131,9 @@ def _record(
     sessions: Sequence[date],
 ) -> None:
     ends = (sessions[0], sessions[-1]) if sessions else None
-    record_results(connection, _occasion(context), findings, ends, context.run.run_id)
+    record_results(
+        connection, _occasion(context), findings, ends, context.run.run_id, wiring.now(settings())
+    )
 
 
 def _fail_for_failed(
@@ -185,7 +191,7 @@ def data_coverage_checks(
 ) -> Iterator[dg.AssetCheckResult | dg.Output[None]]:
     """Judge whether the coverage knows the sessions of the run."""
     with postgres.database.connect() as connection:
-        sessions = _sessions(context, connection)
+        sessions = _sessions(context, connection, wiring.now(postgres.settings))
         if not sessions:
             yield from kept.last_verdicts(context)
             return
@@ -219,10 +225,10 @@ def sample_checks(
     postgres: PostgresResource,
 ) -> Iterator[dg.AssetCheckResult | dg.Output[None]]:
     """Compare symbols with the vendor where the run is configured to, and there is a key."""
-    database, today = postgres.database, wiring.now().astimezone(wiring.new_york()).date()
+    database, now = postgres.database, wiring.now(postgres.settings)
     with database.connect() as connection:
-        whole = ever_asked(connection, newest_closed(wiring.now()))
-        sessions = whole.with_all_symbols(_sessions(context, connection))
+        whole = ever_asked(connection, newest_closed(now))
+        sessions = whole.with_all_symbols(_sessions(context, connection, now))
         if because := _no_sample(config, sessions, postgres):
             context.log.info("no symbol is compared with the vendor: %s", because)
             yield from kept.last_verdicts(context)
@@ -233,7 +239,7 @@ def sample_checks(
     ):
         drawn = draw_symbols(connection, config.size, config.seed)
         context.log.info("%s symbols drawn by seed %s: %s", len(drawn), config.seed, drawn)
-        findings = compare(client, connection, drawn, sessions, today)
+        findings = compare(client, connection, drawn, sessions, day_of(now))
         _record(context, connection, findings, sessions)
     yield verdict(AGREES_WITH_VENDOR, {each.rule: each for each in findings})
 

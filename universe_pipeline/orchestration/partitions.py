@@ -14,6 +14,7 @@ from dagster._core.storage.tags import (
 )
 
 from universe_pipeline import wiring
+from universe_pipeline.adapters.postgres import clock
 from universe_pipeline.domain.errors import UsageError
 from universe_pipeline.domain.sessions import (
     FIRST_SESSION,
@@ -63,7 +64,8 @@ class SessionPartitions(dg.DailyPartitionsDefinition):
         return self.time_window_for_partition_key(newest.isoformat())
 
     def _newest(self) -> date:
-        return newest_closed(datetime.fromtimestamp(self._get_current_timestamp(), UTC))
+        now = datetime.fromtimestamp(self._get_current_timestamp(), UTC)
+        return newest_closed(now - clock.error())
 
 
 @lru_cache(maxsize=8)
@@ -113,7 +115,7 @@ def closed_sessions(keys: Iterable[str]) -> list[date]:
     """
     sessions = as_sessions(keys)
     try:
-        require_closed_session(sessions[-1], wiring.now())
+        require_closed_session(sessions[-1], wiring.now(settings()))
     except UsageError as error:
         raise stop(f"nothing is loaded: {error}") from None
     return sessions

@@ -8,11 +8,10 @@ or the sensor's next tick, makes good for all three.
 import time
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import dagster as dg
 
-from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres import liveness, loads, materializations
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.coverage import cover
@@ -43,7 +42,7 @@ IN_PROGRESS = [
 UNFINISHED_STATUSES = [dg.DagsterRunStatus.QUEUED, *IN_PROGRESS]
 
 
-def reconcile(instance: dg.DagsterInstance, database: Database) -> int:
+def reconcile(instance: dg.DagsterInstance, database: Database, now: datetime) -> int:
     """Report dead runs, cover every committed session, and let Dagster show exactly these.
 
     What was committed and not recorded is recorded as belonging to no run, since the run that owed
@@ -54,7 +53,7 @@ def reconcile(instance: dg.DagsterInstance, database: Database) -> int:
         How many partitions were shown otherwise than they are.
     """
     with database.connect() as connection:
-        report_dead_runs(instance, connection)
+        report_dead_runs(instance, connection, now)
         cover(connection)
         # Before the sessions: what is recorded meanwhile was committed before.
         known = {asset: instance.get_materialized_partitions(asset) for asset in SESSION_ASSETS}
@@ -99,20 +98,25 @@ def _metadata(asset: dg.AssetKey, state: SessionState) -> Metadata:
 
 
 def report_dead_runs(
-    instance: dg.DagsterInstance, connection: Connection, starting: timedelta = STARTING
+    instance: dg.DagsterInstance,
+    connection: Connection,
+    now: datetime,
+    starting: timedelta | None = STARTING,
 ) -> int:
     """Report runs that no process works on any more as failed; how many.
 
     Args:
         instance: where the runs are recorded.
         connection: to the database in which the living hold their locks.
-        starting: how long a launched run may take until it holds its lock.
+        now: the database's time.
+        starting: how long a launched run may take until it holds its lock; None: none is about to.
     """
-    dead = _unheld(instance, connection, starting)
+    before = None if starting is None else now - starting
+    dead = _unheld(instance, connection, before)
     if dead:
         launched = any(COMMAND_TAG not in run.tags for run in dead)
         time.sleep((ENDING if launched else TAKEN_AGAIN).total_seconds())
-        again = {run.run_id for run in _unheld(instance, connection, starting)}
+        again = {run.run_id for run in _unheld(instance, connection, before)}
         dead = [run for run in dead if run.run_id in again]
     for run in dead:
         instance.report_run_failed(
@@ -122,16 +126,17 @@ def report_dead_runs(
 
 
 def _unheld(
-    instance: dg.DagsterInstance, connection: Connection, starting: timedelta
+    instance: dg.DagsterInstance, connection: Connection, before: datetime | None
 ) -> list[dg.DagsterRun]:
-    """Runs in progress whose lock nobody holds, though somebody should."""
+    """Runs in progress (since before `before`) whose lock no process holds, though one should."""
     records = instance.get_run_records(dg.RunsFilter(statuses=IN_PROGRESS))
     return [
         record.dagster_run
         for record in records
         if (
             COMMAND_TAG in record.dagster_run.tags
-            or wiring.now() - record.update_timestamp > starting
+            or before is None
+            or record.update_timestamp < before
         )
         and not liveness.is_held(connection, lock_of(record.dagster_run.run_id))
     ]

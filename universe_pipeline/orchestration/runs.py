@@ -20,6 +20,7 @@ from dagster._core.storage.tags import REPOSITORY_LABEL_TAG
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._core.utils import make_new_run_id
 
+from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres import liveness, losses
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.orchestration import streams
@@ -122,7 +123,7 @@ def open_runs(settings: Settings, database: Database) -> Generator[Runs]:
         losses.told(database),
         open_instance(settings) as instance,
     ):
-        reconcile(instance, database)
+        reconcile(instance, database, wiring.now(settings))
         yield Runs(instance, database)
 
 

@@ -4,7 +4,7 @@ An own schedule instead of Dagster's helper: that one never asks for a failed se
 after an outage replays only the last tick.
 """
 
-from datetime import date
+from datetime import date, datetime
 
 import dagster as dg
 
@@ -44,21 +44,23 @@ def daily_update_after_close(
         return dg.SkipReason(no_key())
     try:
         database = wiring.open_database(settings())
+        now = wiring.now(settings())
         with database.connect() as connection:
-            report_dead_runs(context.instance, connection)  # one would be waited for for ever
+            report_dead_runs(context.instance, connection, now)  # one would be waited for for ever
     except UniverseError as error:
         return dg.SkipReason(str(error))
     running = dg.RunsFilter(job_name=daily_update.name, statuses=UNFINISHED_STATUSES)
     if context.instance.get_run_records(running, limit=1):
         return dg.SkipReason("a daily update is still running")
     at = context.scheduled_execution_time.astimezone(wiring.new_york())
-    return _request(database, settings(), at.date(), revisit=(at.hour, at.minute) == (17, 0))
+    is_first = (at.hour, at.minute) == (17, 0)
+    return _request(database, settings(), at.date(), now, revisit=is_first)
 
 
 def _request(
-    database: Database, chosen: Settings, today: date, *, revisit: bool
+    database: Database, chosen: Settings, today: date, now: datetime, *, revisit: bool
 ) -> dg.RunRequest | dg.SkipReason:
-    newest = newest_closed(wiring.now())
+    newest = newest_closed(now)
     if newest != today and revisit:
         return dg.SkipReason(f"{today} is no session, or has not closed")
     with database.connect() as connection:
@@ -76,7 +78,7 @@ def _request(
         return dg.SkipReason(f"every session up to {newest} is loaded")
     fetch = [day.isoformat() for day in wanted]
     return dg.RunRequest(
-        run_key=f"{','.join(fetch)}@{wiring.now():%Y-%m-%dT%H}",
+        run_key=f"{','.join(fetch)}@{now:%Y-%m-%dT%H}",
         tags={**tags_of(wanted), JOB_TAG: f"daily_update_{newest}", "universe/asks": span(wanted)},
         run_config={"ops": {"daily_bars": {"config": {"fetch": fetch}}}},
     )

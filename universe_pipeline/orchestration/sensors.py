@@ -55,15 +55,15 @@ def error_retry_sensor(
         return
     try:
         database = wiring.open_database(settings())
+        now = wiring.now(settings())
         with database.connect() as connection:
             failures = retryable_failures(connection)
-            report_dead_runs(context.instance, connection)  # one would be waited for for ever
+            report_dead_runs(context.instance, connection, now)  # one would be waited for for ever
         if not context.instance.get_runs_count(dg.RunsFilter(statuses=IN_PROGRESS)):
-            reconcile(context.instance, database)
+            reconcile(context.instance, database, now)
     except UniverseError as error:
         yield dg.SkipReason(str(error))
         return
-    now = wiring.now()
     due = [one for one in failures if now >= one.last_at + distance(one.rounds)]
     requests = [] if _is_running(context.instance) else list(_requests(due, now))
     if not requests:

@@ -5,6 +5,7 @@ after a bulk load, by `settling_sensor` or at the end of a command.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import dagster as dg
 
@@ -19,18 +20,18 @@ from universe_pipeline.orchestration.resources import PostgresResource
 from universe_pipeline.settings import Settings, settings
 
 
-def due_quarters(connection: Connection, chosen: Settings) -> list[str]:
+def due_quarters(connection: Connection, chosen: Settings, now: datetime) -> list[str]:
     """The quarters that are to be settled: none of their sessions is fetched again by itself."""
-    newest = newest_closed(wiring.now())
+    newest = newest_closed(now)
     still_open = (*sessions_before(newest, chosen.universe_revisit_sessions), newest)[0]
-    return unsettled(connection, chosen.universe_start_date, still_open)
+    return unsettled(connection, chosen.universe_start_date, still_open, now)
 
 
 @dg.op
 def settle_quarters(context: dg.OpExecutionContext, postgres: PostgresResource) -> None:
     """Build the missing indexes by symbol, quarter by quarter."""
     with postgres.database.connect() as connection:
-        due = due_quarters(connection, postgres.settings)
+        due = due_quarters(connection, postgres.settings, wiring.now(postgres.settings))
         if due:
             report(Step("quarters", 0, len(due)))
         for done, quarter in enumerate(due, start=1):
@@ -61,14 +62,15 @@ def settling_sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.S
     """Request a run when a quarter is due, unless one is under way."""
     try:
         with wiring.open_database(settings()).connect() as connection:
-            due = due_quarters(connection, settings())
+            now = wiring.now(settings())
+            due = due_quarters(connection, settings(), now)
     except UniverseError as error:
         return dg.SkipReason(str(error))
     if not due:
         return dg.SkipReason("every quarter that is over is settled")
     if _is_running(context.instance):
         return dg.SkipReason("an earlier settling is still running")
-    return dg.RunRequest(run_key=_once_an_hour(due))
+    return dg.RunRequest(run_key=_once_an_hour(due, now))
 
 
 def _is_running(instance: dg.DagsterInstance) -> bool:
@@ -76,6 +78,6 @@ def _is_running(instance: dg.DagsterInstance) -> bool:
     return bool(instance.get_run_records(unfinished, limit=1))
 
 
-def _once_an_hour(due: Sequence[str]) -> str:
+def _once_an_hour(due: Sequence[str], now: datetime) -> str:
     """So that a quarter which cannot be settled is not tried every minute."""
-    return f"{','.join(due)}@{wiring.now():%Y-%m-%dT%H}"
+    return f"{','.join(due)}@{now:%Y-%m-%dT%H}"

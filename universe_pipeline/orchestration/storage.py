@@ -19,6 +19,7 @@ from universe_pipeline.adapters.postgres.engines import url_of
 from universe_pipeline.orchestration import daemon_interval
 from universe_pipeline.orchestration.connection_pool import share_pool
 from universe_pipeline.orchestration.event_log import UniverseEventLog
+from universe_pipeline.orchestration.run_storage import UniverseRunStorage
 from universe_pipeline.settings import settings
 
 EVENT_BATCH = "1000"
@@ -30,6 +31,7 @@ class UniverseStorage(DagsterPostgresStorage):
     def __init__(self, url: str, inst_data: ConfigurableClassData | None) -> None:
         super().__init__(url, inst_data=inst_data)
         self._event_log_storage = UniverseEventLog(url)
+        self._run_storage = UniverseRunStorage(url)
 
     @classmethod
     def config_type(cls) -> Mapping[str, Any]:

@@ -3,12 +3,14 @@
 No asset: it writes into `daily_bars` and `symbol_loads`, and never marks a session as loaded.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 
 import dagster as dg
 from pydantic import Field
 
+from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres import calendar
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.coverage import cover
@@ -20,11 +22,14 @@ from universe_pipeline.domain.thresholds import Thresholds
 from universe_pipeline.loading.by_symbol import SymbolOutcome, load_symbols, unasked
 from universe_pipeline.loading.progress import Step, report
 from universe_pipeline.loading.symbol_judging import judge_symbol_bars
+from universe_pipeline.orchestration.assets.daily_bars import SUPERSEDED
 from universe_pipeline.orchestration.discovery import discover_if_stale
 from universe_pipeline.orchestration.failures import stop
 from universe_pipeline.orchestration.metadata import Metadata
 from universe_pipeline.orchestration.resources import PolygonResource, PostgresResource
 from universe_pipeline.orchestration.tags import JOB_TAG
+
+logger = logging.getLogger("universe_pipeline.loading")
 
 MOST_NAMED = 50
 """Symbols with rejected rows that a run's metadata names."""
@@ -60,7 +65,8 @@ def load_chosen_symbols(
         database.connect() as connection,
         polygon.client(database, context.run, connection) as client,
     ):
-        discover_if_stale(context, client, connection)
+        now = wiring.clock(settings)
+        discover_if_stale(context, client, connection, now)
         wanted = (
             {symbol: list(sessions) for symbol in config.symbols}
             if config.again
@@ -72,24 +78,32 @@ def load_chosen_symbols(
             connection,
             wanted,
             settings.universe_concurrency,
+            now,
             context.run.run_id,
             settings.universe_revisit_sessions,
         )
-        heartbeat = Heartbeat(connection, context.run.tags.get(JOB_TAG))
+        heartbeat = Heartbeat(connection, context.run.tags.get(JOB_TAG), now)
         done: list[SymbolOutcome] = []
         failed: list[str] = []
         report(Step("symbols", 0, len(wanted)))
         for outcome in outcomes:
             heartbeat.beat()
             done.append(outcome)
+            _warn_of(outcome)
             if outcome.error is not None:
                 failed.append(f"{outcome.symbol}: {outcome.error.message}")
             report(Step.tried("symbols", len(done), len(failed), len(wanted), outcome.symbol))
         cover(connection)
-        _judge(context, connection, wanted, settings.thresholds)
+        _judge(context, connection, wanted, settings.thresholds, now())
     context.add_output_metadata(_metadata(done))
     if failed:
         raise stop(f"{len(failed)} of {len(wanted)} symbols failed: {'; '.join(failed[:5])}")
+
+
+def _warn_of(outcome: SymbolOutcome) -> None:
+    """Name a symbol of which an answer came too late to be stored whole."""
+    if outcome.write is not None and outcome.write.overtaken:
+        logger.warning("%s: %s bars %s", outcome.symbol, outcome.write.overtaken, SUPERSEDED)
 
 
 def _metadata(outcomes: Sequence[SymbolOutcome]) -> Metadata:
@@ -101,6 +115,7 @@ def _metadata(outcomes: Sequence[SymbolOutcome]) -> Metadata:
         "failed": sum(one.error is not None for one in outcomes),
         "bars": sum(write.stored for _, write in writes),
         "revised": sum(write.revised for _, write in writes),
+        "superseded": sum(write.overtaken for _, write in writes),
         "rejected": sum(rejected.values()),
         "rejected_by_symbol": dg.MetadataValue.md("\n".join(lines[:MOST_NAMED]) or "none"),
     }
@@ -111,6 +126,7 @@ def _judge(
     connection: Connection,
     wanted: Mapping[str, Sequence[date]],
     thresholds: Thresholds,
+    now: datetime,
 ) -> None:
     """Judge the symbols as they are stored by now, and record what the rules find."""
     if not wanted:
@@ -118,7 +134,7 @@ def _judge(
     first = min(days[0] for days in wanted.values())
     last = max(days[-1] for days in wanted.values())
     findings = judge_symbol_bars(connection, list(wanted), first, last, thresholds)
-    record_results(connection, "load", findings, (first, last), context.run_id)
+    record_results(connection, "load", findings, (first, last), context.run_id, now)
     for each in findings:
         if each.fails:
             context.log.warning("%s: %s offenders, %s …", each.rule.name, each.count, each.worst[0])

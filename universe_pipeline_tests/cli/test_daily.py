@@ -11,6 +11,7 @@ from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.cli.in_process import Command
 from universe_pipeline_tests.cli.stored import job_statuses, statuses
 from universe_pipeline_tests.cli.vendor_answers import asked_sessions, grouped
+from universe_pipeline_tests.clocks import stop_clock
 
 Connection = psycopg.Connection
 
@@ -34,9 +35,7 @@ JOB = "daily_update_2024-07-09"
 @pytest.fixture(autouse=True)
 def wednesday_noon(monkeypatch: pytest.MonkeyPatch) -> None:
     """2024-07-10, 12:00 in New York: the newest closed session is 2024-07-09."""
-    monkeypatch.setattr(
-        "universe_pipeline.wiring.now", lambda: datetime(2024, 7, 10, 16, 0, tzinfo=UTC)
-    )
+    stop_clock(monkeypatch, datetime(2024, 7, 10, 16, 0, tzinfo=UTC))
 
 
 def count(vendor: SimulatedVendor, *sessions: str) -> str:
@@ -47,6 +46,7 @@ def test_it_loads_the_newest_session_and_what_is_missing_of_the_nine_before(
     command: Command, connection: Connection, vendor: SimulatedVendor
 ) -> None:
     command("historical", "--start", "2024-06-26", "--end", "2024-07-05")
+    connection.execute("UPDATE session_loads SET final = true")
     asked = vendor.count("grouped")
 
     ended = command("daily")
@@ -128,6 +128,7 @@ def test_what_failed_for_good_before_is_named_and_left_to_retry(
     command("historical", "--start", RECENT[0], "--end", "2024-07-02")
     vendor.faults.add("404", session="2024-07-05")
     first = command("daily")
+    connection.execute("UPDATE session_loads SET final = true")
     asked = vendor.count("grouped")
 
     again = command("daily")
@@ -168,13 +169,12 @@ def test_the_next_update_completes_one_that_was_not_published(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     command("historical", "--start", RECENT[0], "--end", "2024-07-08")
+    connection.execute("UPDATE session_loads SET final = true")
     vendor.faults.add("403_before_end_of_day", session="2024-07-09")
     early = command("daily")
     before = job_statuses(connection)[JOB]
     vendor.faults.clear()
-    monkeypatch.setattr(
-        "universe_pipeline.wiring.now", lambda: datetime(2024, 7, 11, 16, 0, tzinfo=UTC)
-    )
+    stop_clock(monkeypatch, datetime(2024, 7, 11, 16, 0, tzinfo=UTC))
 
     ended = command("daily")
 

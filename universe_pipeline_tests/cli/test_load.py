@@ -12,6 +12,7 @@ from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.cli.in_process import Command
 from universe_pipeline_tests.cli.stored import bars, statuses
 from universe_pipeline_tests.cli.vendor_answers import asked_sessions, grouped, tickers
+from universe_pipeline_tests.clocks import stop_clock
 
 Connection = psycopg.Connection
 
@@ -23,9 +24,7 @@ WEEK = ("2024-03-11", "2024-03-12", "2024-03-13", "2024-03-14", "2024-03-15")
 @pytest.fixture
 def wednesday_noon(monkeypatch: pytest.MonkeyPatch) -> None:
     """2024-07-10, 12:00 in New York: the newest closed session is 2024-07-09."""
-    monkeypatch.setattr(
-        "universe_pipeline.wiring.now", lambda: datetime(2024, 7, 10, 16, 0, tzinfo=UTC)
-    )
+    stop_clock(monkeypatch, datetime(2024, 7, 10, 16, 0, tzinfo=UTC))
 
 
 def places(connection: Connection) -> list[Any]:

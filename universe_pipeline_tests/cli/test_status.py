@@ -18,6 +18,7 @@ from universe_pipeline.cli.status import CHECKPOINT, write_checkpoint
 from universe_pipeline.settings import settings
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.cli.in_process import Command
+from universe_pipeline_tests.clocks import machine
 
 LOAD = ("historical", "--start", "2024-03-09", "--end", "2024-03-13")
 JOB = "historical_load_2024-03-09_2024-03-13"
@@ -172,7 +173,8 @@ def test_status_names_the_holder_of_each_lock(
 ) -> None:
     assert "held by other processes" not in command("status").out
     assert json.loads(command("status", "--json").out)["locks"] == []
-    jobs.begin_job(connection, JOB, "historical", (date(2024, 3, 9), date(2024, 3, 13)))
+    days = (date(2024, 3, 9), date(2024, 3, 13))
+    jobs.begin_job(connection, JOB, "historical", days, at=machine())
 
     with (
         jobs.held(database, JOB),

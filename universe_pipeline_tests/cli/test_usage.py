@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from universe_pipeline_tests.cli.in_process import Command, Ended
+from universe_pipeline_tests.clocks import stop_clock
 
 LOADING = [
     ("discover",),
@@ -40,9 +41,7 @@ def the_line(ended: Ended) -> str:
 @pytest.fixture
 def wednesday_noon(monkeypatch: pytest.MonkeyPatch) -> None:
     """2024-07-10, 12:00 in New York: a session that has not closed."""
-    monkeypatch.setattr(
-        "universe_pipeline.wiring.now", lambda: datetime(2024, 7, 10, 16, 0, tzinfo=UTC)
-    )
+    stop_clock(monkeypatch, datetime(2024, 7, 10, 16, 0, tzinfo=UTC))
 
 
 @pytest.mark.usefixtures("wednesday_noon")

@@ -13,6 +13,7 @@ from universe_pipeline.domain.quality.rules import RULES
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.cli.in_process import Command, Ended
 from universe_pipeline_tests.cli.vendor_answers import ask
+from universe_pipeline_tests.clocks import machine
 
 LOAD = ("historical", "--start", "2024-03-11", "--end", "2024-03-12")
 SAMPLED = {"bars_agree_with_the_symbol_endpoint", "adjusted_bars_agree_with_the_splits"}
@@ -203,8 +204,8 @@ def test_a_job_that_came_to_nothing_is_missed(
     command: Command, connection: psycopg.Connection
 ) -> None:
     command(*LOAD)
-    begin_job(connection, "j", "historical", (date(2024, 3, 11), date(2024, 3, 13)))
-    end_job(connection, "j", "interrupted")
+    begin_job(connection, "j", "historical", (date(2024, 3, 11), date(2024, 3, 13)), at=machine())
+    end_job(connection, "j", "interrupted", machine())
 
     ended = command("verify", "--json")
 

@@ -14,6 +14,7 @@ from universe_pipeline.loading.judging import judge_bars, judge_universe
 from universe_pipeline.loading.sessions import Encoding, fetch_sessions, store
 from universe_pipeline.loading.universe import discover
 from universe_pipeline.simulator.server import SimulatedVendor
+from universe_pipeline_tests.clocks import machine
 
 pytestmark = pytest.mark.faults
 
@@ -22,11 +23,11 @@ FIVE_YEARS = sessions_between(date(2020, 1, 2), date(2024, 12, 31))
 
 def test_five_clean_years_break_no_rule_of_severity_error(connection: Connection) -> None:
     with SimulatedVendor(symbols=1_600) as vendor, PolygonClient(vendor.base_url, "key") as client:
-        discover(client, connection)
+        discover(client, connection, machine)
         make_quarters(connection, FIVE_YEARS)
         states = {
             store(connection, each, None).state
-            for each in fetch_sessions(client, FIVE_YEARS, Encoding())
+            for each in fetch_sessions(client, FIVE_YEARS, Encoding(), machine)
         }
 
     found = judge_bars(connection, FIVE_YEARS, Thresholds(), fingerprints=True)

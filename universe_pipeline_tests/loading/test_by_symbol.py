@@ -28,6 +28,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     write_session,
 )
 from universe_pipeline_tests.cli.vendor_answers import grouped
+from universe_pipeline_tests.clocks import machine
 
 LONG = sessions_between(date(2024, 5, 1), date(2024, 7, 3))
 WEEK = (JULY_1, JULY_2, JULY_3, JULY_5, JULY_8)
@@ -40,7 +41,7 @@ SATURDAY = 1720238400000
 def load(
     client: PolygonClient, connection: Connection, wanted: Mapping[str, Sequence[date]]
 ) -> dict[str, SymbolOutcome]:
-    outcomes = load_symbols(client, connection, wanted, 2, "run")
+    outcomes = load_symbols(client, connection, wanted, 2, machine, "run")
     return {outcome.symbol: outcome for outcome in outcomes}
 
 

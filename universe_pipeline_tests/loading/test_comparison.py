@@ -18,6 +18,7 @@ from universe_pipeline.loading.sessions import store as store_answer
 from universe_pipeline.loading.universe import discover
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.adapters.postgres.session_answers import JULY_1, JULY_2, JULY_3
+from universe_pipeline_tests.clocks import machine
 
 DAYS = (JULY_1, JULY_2, JULY_3)
 TODAY = date(2026, 11, 24)
@@ -26,7 +27,7 @@ AROUND_A_SPLIT = sessions_between(date(2024, 8, 13), date(2024, 8, 16))
 
 
 def load(client: PolygonClient, connection: Connection, days: Sequence[date] = DAYS) -> None:
-    for each in fetch_sessions(client, days, Encoding()):
+    for each in fetch_sessions(client, days, Encoding(), machine):
         store_answer(connection, each, None)
 
 
@@ -109,7 +110,7 @@ def test_adjusted_bars_are_the_stored_ones_times_the_splits(
 
 
 def test_the_same_seed_draws_the_same_symbols(client: PolygonClient, store: Connection):
-    discover(client, store)
+    discover(client, store, machine)
     load(client, store)
     cover(store)
 

@@ -50,7 +50,7 @@ def test_a_load_decodes_encodes_and_judges_in_one_thread(
     worker = Noting()
     with wiring.open_client(settings, database, worker=worker) as client:
         judge = StreamingJudge(connection, worker, DAYS, Thresholds())
-        for fetched in fetch_sessions(client, DAYS, Encoding(), worker):
+        for fetched in fetch_sessions(client, DAYS, Encoding(), machine, worker):
             judge.take(connection, fetched, store(connection, fetched, "run"))
         findings = judge.judged().findings(connection, DAYS)
 

@@ -41,7 +41,8 @@ UNVERSIONED = OLD[2:]
 
 def fetch(connection: Connection, answer: EncodedSession) -> Outcome:
     """Store an answer, as a load does that has fetched it."""
-    return store_answer(connection, Fetched(answer.session, answer.requested_at, answer), "run")
+    fetched = Fetched(answer.session, answer.requested_at, time.monotonic(), answer)
+    return store_answer(connection, fetched, "run")
 
 
 def altered(connection: Connection) -> list[str]:

@@ -19,13 +19,14 @@ from universe_pipeline.loading.sessions import store as keep
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.adapters.postgres.session_answers import JULY_2, JULY_3
 from universe_pipeline_tests.cli.vendor_answers import grouped
+from universe_pipeline_tests.clocks import machine
 
 BEFORE = sessions_before(JULY_2, 20)
 
 
 def load(client: PolygonClient, connection: Connection, day: date = JULY_2) -> Outcome:
     (outcome,) = (
-        keep(connection, each, "run") for each in fetch_sessions(client, [day], Encoding())
+        keep(connection, each, "run") for each in fetch_sessions(client, [day], Encoding(), machine)
     )
     return outcome
 

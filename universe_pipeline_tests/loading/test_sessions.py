@@ -31,6 +31,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     versions,
 )
 from universe_pipeline_tests.cli.vendor_answers import grouped
+from universe_pipeline_tests.clocks import machine
 
 DAYS = (JULY_1, JULY_2, JULY_3)
 
@@ -41,7 +42,7 @@ def load(
     days: Sequence[date] = DAYS,
     encoding: Encoding | None = None,
 ) -> dict[date, Outcome]:
-    fetched = fetch_sessions(client, days, encoding or Encoding())
+    fetched = fetch_sessions(client, days, encoding or Encoding(), machine)
     outcomes = [store_answer(connection, each, "run") for each in fetched]
     return {outcome.session: outcome for outcome in outcomes}
 

@@ -14,6 +14,7 @@ from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.coverage import cover
 from universe_pipeline.adapters.postgres.failures import record_failure
 from universe_pipeline.domain.errors import FailureKind, RetryableError
+from universe_pipeline.domain.moments import Now
 from universe_pipeline.domain.sessions import newest_closed, sessions_before, sessions_between
 from universe_pipeline.loading.by_symbol import SymbolOutcome, load_symbols, unasked
 from universe_pipeline.simulator.aggregates import PUBLISHED_AFTER
@@ -23,6 +24,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     bar,
     write_session,
 )
+from universe_pipeline_tests.clocks import machine, stopped
 
 HALF = sessions_between(date(2024, 4, 1), date(2024, 9, 27))
 assert len(HALF) == 126
@@ -32,9 +34,12 @@ FIRST, SECOND = HALF[:63], HALF[63:]
 
 
 def load(
-    client: PolygonClient, connection: Connection, days: Sequence[date] = HALF
+    client: PolygonClient,
+    connection: Connection,
+    days: Sequence[date] = HALF,
+    now: Now = machine,
 ) -> SymbolOutcome:
-    (outcome,) = load_symbols(client, connection, {"AAPL": days}, 2, "run")
+    (outcome,) = load_symbols(client, connection, {"AAPL": days}, 2, now, "run")
     return outcome
 
 
@@ -435,12 +440,14 @@ def test_sessions_that_a_later_request_was_stored_for_are_no_measure(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor
 ) -> None:
     list_symbol(store)
-    later = datetime.now(UTC) + timedelta(hours=1)
+    later = datetime.now(UTC)
     for day in HALF[:2]:
         write_session(store, answered(day, bar("OTHER"), bar(), at=later), None)
     vendor.faults.add("empty")
 
-    assert load(client, store, HALF[:2]) == SymbolOutcome("AAPL", Write(stored=0))
+    asked = load(client, store, HALF[:2], stopped(later - timedelta(hours=1)))
+
+    assert asked == SymbolOutcome("AAPL", Write(stored=0))
     assert days_of(store) == list(HALF[:2])
 
 

@@ -21,6 +21,7 @@ from universe_pipeline.loading.splits import refresh_splits
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.adapters.postgres.session_answers import Row, versions
 from universe_pipeline_tests.cli.vendor_answers import ask
+from universe_pipeline_tests.clocks import machine, stopped
 
 NEWER, OLDER = "/stocks/v1/splits", "/v3/reference/splits"
 
@@ -63,7 +64,7 @@ def test_the_splits_are_every_row_of_the_newer_list(
 ):
     pages: list[int] = []
 
-    found = refresh_splits(client, store, run_id="run-1", on_page=pages.append)
+    found = refresh_splits(client, store, machine, run_id="run-1", on_page=pages.append)
 
     assert stored(store) == listed(vendor)
     assert len(stored(store)) > 20
@@ -81,7 +82,7 @@ def test_where_the_newer_endpoint_is_not_there_the_older_one_is_asked(
 ):
     vendor.faults.add(refusal, endpoint="splits")
 
-    found = refresh_splits(client, store)
+    found = refresh_splits(client, store, machine)
 
     vendor.faults.clear()
     assert asked(vendor) == (1, 1)
@@ -96,7 +97,7 @@ def test_a_firewalls_page_is_no_reason_to_ask_the_older_endpoint(
     vendor.faults.add("403_firewall", endpoint="splits")
 
     with pytest.raises(RetryableError) as caught:
-        refresh_splits(client, store)
+        refresh_splits(client, store, machine)
 
     assert caught.value.kind is FailureKind.NOT_THE_VENDOR
     assert asked(vendor)[1] == 0
@@ -105,11 +106,11 @@ def test_a_firewalls_page_is_no_reason_to_ask_the_older_endpoint(
 def test_types_that_are_known_outlive_a_list_of_the_older_endpoint(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor
 ):
-    refresh_splits(client, store)
+    refresh_splits(client, store, machine)
     before = stored(store)
     vendor.faults.add("404", endpoint="splits")
 
-    again = refresh_splits(client, store, force=True).snapshot
+    again = refresh_splits(client, store, machine, force=True).snapshot
 
     assert stored(store) == before
     assert (again.added, again.changed, again.removed) == (0, 0, 0)
@@ -127,10 +128,10 @@ def test_splits_are_used_again_for_24_hours(
     force: bool,
     requests: int,
 ):
-    refresh_splits(client, store)
+    refresh_splits(client, store, machine)
     age(store, hours)
 
-    found = refresh_splits(client, store, force=force)
+    found = refresh_splits(client, store, machine, force=force)
 
     assert asked(vendor) == (requests, 0)
     assert found.reused is (requests == 1)
@@ -156,13 +157,13 @@ def test_a_failing_list_changes_nothing_and_is_told(
     kind: str,
     error: type[VendorError],
 ):
-    refresh_splits(client, store)
+    refresh_splits(client, store, machine)
     age(store, 25)
     before = versions(store, "splits"), versions(store, "split_snapshots")
     vendor.faults.add(fault)
 
     with pytest.raises(error):
-        refresh_splits(client, store, run_id="run-2")
+        refresh_splits(client, store, machine, run_id="run-2")
 
     assert (versions(store, "splits"), versions(store, "split_snapshots")) == before
     (failure,) = open_failures(store)
@@ -175,7 +176,7 @@ def test_when_neither_endpoint_is_there_nothing_changes_and_that_is_told_once(
     vendor.faults.add("403_not_entitled")
 
     with pytest.raises(PermanentError):
-        refresh_splits(client, store)
+        refresh_splits(client, store, machine)
 
     assert asked(vendor) == (1, 1)
     assert [(one.kind, one.endpoint) for one in open_failures(store)] == [("not_entitled", OLDER)]
@@ -186,9 +187,9 @@ def test_a_first_list_that_is_empty_is_none(
 ):
     vendor.faults.add("empty", endpoint="splits", times=1)
     with pytest.raises(RetryableError):
-        refresh_splits(client, store)
+        refresh_splits(client, store, machine)
 
-    found = refresh_splits(client, store)
+    found = refresh_splits(client, store, machine)
 
     assert not found.reused
     assert open_failures(store) == []
@@ -200,7 +201,7 @@ def test_success_closes_the_failures_of_splits_and_no_others(
     for endpoint in (NEWER, f"/mirror{OLDER}", "/v3/reference/tickers"):
         record_failure(store, RetryableError(FailureKind.TIMEOUT, endpoint, "slow"))
 
-    refresh_splits(client, store)
+    refresh_splits(client, store, machine)
 
     assert [each.endpoint for each in open_failures(store)] == ["/v3/reference/tickers"]
 
@@ -217,7 +218,7 @@ def test_rows_that_cannot_be_used_are_kept_with_their_rule_and_the_others_stored
         rows=[bad, bad | {"ticker": "MSFT", "split_to": 0}, bad | {"execution_date": "soon"}],
     )
 
-    found = refresh_splits(client, store)
+    found = refresh_splits(client, store, machine)
 
     assert stored(store) == expected
     assert found.snapshot.rejected == 5
@@ -236,14 +237,14 @@ def test_the_first_newer_list_may_lack_the_funds_that_the_older_one_had(
 ):
     """15 % fewer than the older list are believed once, and from then on compared with these."""
     vendor.faults.add("404", endpoint="splits", times=1)
-    whole = refresh_splits(client, store).snapshot.splits
+    whole = refresh_splits(client, store, machine).snapshot.splits
     lacking = [row[0] for row in stored(store)[: whole * 15 // 100]]
     vendor.faults.add("missing", endpoint="splits", tickers=lacking)
 
-    first = refresh_splits(client, store, force=True).snapshot
+    first = refresh_splits(client, store, machine, force=True).snapshot
     vendor.faults.add("collapsed", endpoint="splits")
     with pytest.raises(CollapsedError):
-        refresh_splits(client, store, force=True)
+        refresh_splits(client, store, machine, force=True)
 
     assert first.splits < 0.9 * whole
     assert len(stored(store)) == first.splits
@@ -256,7 +257,7 @@ DAYS = [NOW + timedelta(days=day) for day in range(4)]
 def refreshed(client: PolygonClient, store: Connection, at: datetime = NOW) -> str | None:
     """Ask whatever the age of the splits; the message if the list is refused."""
     try:
-        refresh_splits(client, store, force=True, at=at)
+        refresh_splits(client, store, stopped(at), force=True)
     except VendorError as error:
         return f"{error.kind}: {error.message}"
     return None
@@ -269,7 +270,7 @@ def keys_of(rows: list[Row]) -> set[str]:
 def test_a_short_list_is_believed_on_the_third_day(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor
 ):
-    refresh_splits(client, store)
+    refresh_splits(client, store, machine)
     before = stored(store)
     gone = sorted({row[0] for row in before})[::3]
     vendor.faults.add("missing", endpoint="splits", tickers=gone)
@@ -297,7 +298,7 @@ def test_a_short_list_is_believed_on_the_third_day(
 def test_an_approved_list_of_splits_is_stored_when_it_comes_again(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor
 ):
-    refresh_splits(client, store)
+    refresh_splits(client, store, machine)
     vendor.faults.add("collapsed", endpoint="splits")
     refused_first = refreshed(client, store)
     refused.approve(store, refused.SPLITS, "withdrawn", "ada")
@@ -310,12 +311,12 @@ def test_an_approved_list_of_splits_is_stored_when_it_comes_again(
 def test_a_stored_split_outlives_rows_about_it_that_cannot_be_used(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor
 ):
-    refresh_splits(client, store)
+    refresh_splits(client, store, machine)
     before = stored(store)
     broken = {"ticker": "TRUE", "execution_date": "2012-08-06", "split_from": "eight"}
     vendor.faults.add("rewritten", endpoint="splits", rows=[broken])
 
-    found = refresh_splits(client, store, force=True).snapshot
+    found = refresh_splits(client, store, machine, force=True).snapshot
 
     assert stored(store) == before
     assert (found.rejected, found.removed) == (1, 0)
@@ -325,12 +326,12 @@ def test_a_stored_split_outlives_rows_about_it_that_cannot_be_used(
 def test_a_ratio_of_one_next_to_a_split_removes_nothing(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor
 ):
-    refresh_splits(client, store)
+    refresh_splits(client, store, machine)
     before = stored(store)
     one = {"ticker": "AAPL", "execution_date": "2020-08-31", "split_from": 1, "split_to": 1}
     vendor.faults.add("bad_rows", endpoint="splits", rows=[one])
 
-    found = refresh_splits(client, store, force=True).snapshot
+    found = refresh_splits(client, store, machine, force=True).snapshot
 
     assert stored(store) == before
     assert (found.rejected, found.changed, found.removed) == (1, 0, 0)
@@ -340,7 +341,7 @@ def test_a_ratio_of_one_next_to_a_split_removes_nothing(
 def test_a_list_of_which_over_a_tenth_cannot_be_used_is_refused(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor
 ):
-    refresh_splits(client, store)
+    refresh_splits(client, store, machine)
     before = stored(store)
     bad = [{"ticker": f"BAD{n}", "execution_date": "2020-08-31"} for n in range(len(before) // 5)]
     vendor.faults.add("bad_rows", endpoint="splits", rows=bad)

@@ -30,6 +30,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     write_session,
     write_symbol,
 )
+from universe_pipeline_tests.clocks import machine
 
 DAYS = sessions_between(date(2024, 5, 1), date(2024, 6, 14))
 """31 of them, of which the first ones are stored before in some tests."""
@@ -39,7 +40,7 @@ def judged(client: PolygonClient, connection: Connection, days: Sequence[date] =
     """What is found of some sessions that are loaded, most of them one after the other."""
     worker = DecodingWorker()
     judge = StreamingJudge(connection, worker, sorted(days), Thresholds())
-    for fetched in fetch_sessions(client, days, Encoding(), worker):
+    for fetched in fetch_sessions(client, days, Encoding(), machine, worker):
         judge.take(connection, fetched, store_answer(connection, fetched, "run"))
     return judge.judged()
 

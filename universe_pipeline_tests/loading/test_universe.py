@@ -15,10 +15,12 @@ from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.failures import open_failures
 from universe_pipeline.adapters.postgres.symbols import newest_snapshot
 from universe_pipeline.domain.errors import AccessError, RetryableError, VendorError
-from universe_pipeline.loading.universe import Discovery, discover, is_fresh
+from universe_pipeline.domain.moments import is_fresh
+from universe_pipeline.loading.universe import Discovery, discover
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.adapters.postgres.session_answers import Row, versions
 from universe_pipeline_tests.cli.vendor_answers import tickers
+from universe_pipeline_tests.clocks import machine, stopped
 
 
 def universe(connection: Connection) -> list[Row]:
@@ -44,7 +46,7 @@ def test_the_universe_is_every_row_of_both_lists(
             values = (row["name"], row.get("type"), row.get("primary_exchange"), active)
             listed[row["ticker"]] = (row["ticker"], *values)
 
-    found = discover(client, store, run_id="run-1")
+    found = discover(client, store, machine, run_id="run-1")
 
     assert universe(store) == sorted(listed.values())
     assert (found.reused, found.snapshot.symbols) == (False, len(listed))
@@ -57,7 +59,7 @@ def test_progress_begins_with_the_question_and_counts_every_page(
 ):
     pages: list[int] = []
 
-    found = discover(client, store, on_page=pages.append)
+    found = discover(client, store, machine, on_page=pages.append)
 
     assert (pages[0], len(pages)) == (0, 3)
     assert sum(pages) == found.snapshot.symbols + found.superseded
@@ -75,21 +77,21 @@ def test_a_universe_is_used_again_for_24_hours(
     force: bool,
     requests: int,
 ):
-    discover(client, store)
+    discover(client, store, machine)
     age(store, hours)
     before = vendor.count("tickers")
 
-    found = discover(client, store, force=force)
+    found = discover(client, store, machine, force=force)
 
     assert vendor.count("tickers") - before == requests
     assert found.reused is (requests == 0)
 
 
 def test_freshness_is_of_24_hours(client: PolygonClient, store: Connection):
-    snapshot = discover(client, store).snapshot
+    snapshot = discover(client, store, machine).snapshot
 
-    assert not is_fresh(None)
-    assert is_fresh(snapshot)
+    assert not is_fresh(None, machine())
+    assert is_fresh(snapshot.taken_at, machine())
     assert datetime.now(UTC) - snapshot.taken_at < timedelta(minutes=5)
 
 
@@ -113,13 +115,13 @@ def test_a_failing_page_changes_nothing_and_is_told(
     kind: str,
     error: type[VendorError],
 ):
-    discover(client, store)
+    discover(client, store, machine)
     age(store, 25)
     before = universe(store), versions(store, "symbols"), versions(store, "universe_snapshots")
     vendor.faults.add(fault, endpoint="tickers", active=active)
 
     with pytest.raises(error):
-        discover(client, store, run_id="run-2")
+        discover(client, store, machine, run_id="run-2")
 
     after = universe(store), versions(store, "symbols"), versions(store, "universe_snapshots")
     assert after == before
@@ -133,10 +135,10 @@ def test_a_failed_discovery_does_not_start_the_24_hours_and_a_later_one_resolves
 ):
     vendor.faults.add("404", endpoint="tickers", active=False, times=1)
     with pytest.raises(VendorError):
-        discover(client, store)
+        discover(client, store, machine)
     nothing = universe(store), newest_snapshot(store), len(open_failures(store))
 
-    found = discover(client, store)
+    found = discover(client, store, machine)
 
     assert nothing == ([], None, 1)
     assert not found.reused
@@ -147,12 +149,12 @@ def test_a_failed_discovery_does_not_start_the_24_hours_and_a_later_one_resolves
 def test_a_list_without_one_row_is_no_list(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor, active: bool
 ):
-    discover(client, store)
+    discover(client, store, machine)
     before = universe(store)
     vendor.faults.add("empty", endpoint="tickers", active=active)
 
     with pytest.raises(VendorError):
-        discover(client, store, force=True)
+        discover(client, store, machine, force=True)
 
     assert universe(store) == before
     assert len(open_failures(store)) == 1
@@ -167,7 +169,7 @@ def test_of_two_at_once_one_asks_and_the_other_uses_its_universe(
     def discovering() -> Discovery:
         with store_database.connect() as connection:
             ready.wait(30)
-            return discover(client, connection)
+            return discover(client, connection, machine)
 
     found = _at_once(discovering)
 
@@ -181,10 +183,10 @@ def test_a_discovery_that_fails_lets_the_next_one_begin(
 ):
     vendor.faults.add("404", endpoint="tickers", times=1)
     with pytest.raises(VendorError):
-        discover(client, store)
+        discover(client, store, machine)
 
     with store_database.connect() as other:
-        assert not discover(client, other).reused
+        assert not discover(client, other, machine).reused
 
 
 NOW = datetime.now(UTC)
@@ -198,7 +200,7 @@ def listed_symbols(vendor: SimulatedVendor, *, active: bool) -> list[str]:
 def asked(client: PolygonClient, store: Connection, at: datetime = NOW) -> str | None:
     """Ask whatever the age of the universe; the message if the lists are refused."""
     try:
-        discover(client, store, force=True, at=at)
+        discover(client, store, stopped(at), force=True)
     except VendorError as error:
         return f"{error.kind}: {error.message}"
     return None
@@ -226,14 +228,14 @@ OF_MSFT = (
 def test_fields_that_a_row_lacks_stay_and_are_counted_until_they_come_again(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor
 ):
-    discover(client, store, at=DAYS[0])
+    discover(client, store, stopped(DAYS[0]))
     before = store.execute(OF_MSFT).fetchone()
     vendor.faults.add("rewritten", endpoint="tickers", rows=[BARE])
-    lacking = [discover(client, store, force=True, at=at).snapshot for at in DAYS[1:3]]
+    lacking = [discover(client, store, stopped(at), force=True).snapshot for at in DAYS[1:3]]
     after = store.execute(OF_MSFT).fetchone()
     vendor.faults.clear()
 
-    whole = discover(client, store, force=True, at=DAYS[3]).snapshot
+    whole = discover(client, store, stopped(DAYS[3]), force=True).snapshot
 
     assert before is not None
     assert before[1:4] == ("CS", "XNAS", "usd")
@@ -257,12 +259,12 @@ def test_fields_that_a_row_lacks_stay_and_are_counted_until_they_come_again(
 def test_a_symbol_that_moves_to_the_delisted_list_keeps_what_is_known(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor
 ):
-    discover(client, store)
+    discover(client, store, machine)
     vendor.faults.add("missing", endpoint="tickers", active=True, tickers=["MSFT"])
     moved = {"ticker": "MSFT", "active": False, "delisted_utc": "2026-11-27T00:00:00Z"}
     vendor.faults.add("bad_rows", endpoint="tickers", active=False, rows=[moved])
 
-    discover(client, store, force=True, at=DAYS[1])
+    discover(client, store, stopped(DAYS[1]), force=True)
 
     found = store.execute(OF_MSFT).fetchone()
     assert found is not None
@@ -274,7 +276,7 @@ def test_a_symbol_that_moves_to_the_delisted_list_keeps_what_is_known(
 def test_a_list_without_a_third_changes_nothing_until_it_came_on_three_days(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor, active: bool
 ):
-    discover(client, store)
+    discover(client, store, machine)
     before = universe(store), newest_snapshot(store)
     there = set(listed_symbols(vendor, active=not active))
     known = [each for each in listed_symbols(vendor, active=active) if each not in there]
@@ -309,7 +311,7 @@ def test_a_list_without_a_third_changes_nothing_until_it_came_on_three_days(
 def test_thirds_that_differ_are_never_believed(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor
 ):
-    discover(client, store)
+    discover(client, store, machine)
     known = listed_symbols(vendor, active=True)
     third = len(known) // 3
 
@@ -327,7 +329,7 @@ def test_thirds_that_differ_are_never_believed(
 def test_a_whole_list_in_between_starts_the_count_again(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor
 ):
-    discover(client, store)
+    discover(client, store, machine)
     gone = listed_symbols(vendor, active=True)[:80]
     messages: list[str | None] = []
 
@@ -344,7 +346,7 @@ def test_a_whole_list_in_between_starts_the_count_again(
 def test_an_approved_list_is_stored_when_it_comes_again_and_once(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor
 ):
-    discover(client, store)
+    discover(client, store, machine)
     known = listed_symbols(vendor, active=True)
     vendor.faults.add("missing", endpoint="tickers", tickers=known[:80])
     asked(client, store)
@@ -376,7 +378,7 @@ def swap_lists(vendor: SimulatedVendor, *, stating: bool) -> None:
 def test_two_lists_that_were_swapped_change_nothing(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor, stating: bool
 ):
-    discover(client, store)
+    discover(client, store, machine)
     before = universe(store)
     swap_lists(vendor, stating=stating)
 
@@ -389,7 +391,7 @@ def test_two_lists_that_were_swapped_change_nothing(
 def test_active_rows_that_say_they_are_not_are_no_list_of_active_tickers(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor
 ):
-    discover(client, store)
+    discover(client, store, machine)
     before = universe(store)
     rows = [row | {"active": False} for row in tickers(vendor, active=True)]
     vendor.faults.add("rewritten", endpoint="tickers", active=True, rows=rows)
@@ -404,7 +406,7 @@ def test_active_rows_that_say_they_are_not_are_no_list_of_active_tickers(
 def test_an_empty_list_of_delisted_tickers_waits_to_be_believed(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor
 ):
-    discover(client, store)
+    discover(client, store, machine)
     before = universe(store)
     delisted = set(listed_symbols(vendor, active=False)) - set(listed_symbols(vendor, active=True))
     vendor.faults.add("empty", endpoint="tickers", active=False)
@@ -419,7 +421,7 @@ def test_an_empty_list_of_delisted_tickers_waits_to_be_believed(
 
 def test_a_page_that_was_lost_changes_nothing_though_nine_tenths_are_there(store: Connection):
     with SimulatedVendor(symbols=16_000) as many, PolygonClient(many.base_url, "key") as client:
-        discover(client, store)
+        discover(client, store, machine)
         before = actives(store)
         many.faults.add("empty", endpoint="tickers", active=True, after=3, times=1)
 
@@ -452,12 +454,12 @@ OF_NO_USE: list[dict[str, Any]] = [
 def test_a_row_that_cannot_be_used_costs_neither_the_list_nor_its_symbol(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor
 ):
-    discover(client, store)
+    discover(client, store, machine)
     before = universe(store)
     vendor.faults.add("rewritten", endpoint="tickers", active=True, rows=OF_NO_USE)
     vendor.faults.add("bad_rows", endpoint="tickers", active=True, rows=[NAMELESS])
 
-    found = discover(client, store, force=True, run_id="run-2", at=DAYS[1]).snapshot
+    found = discover(client, store, stopped(DAYS[1]), force=True, run_id="run-2").snapshot
 
     assert universe(store) == before
     assert (found.rejected, found.revised) == (4, 0)
@@ -471,20 +473,20 @@ def test_a_row_that_cannot_be_used_costs_neither_the_list_nor_its_symbol(
         (None, True, "no_ticker", NAMELESS, "run-2"),
     ]
     vendor.faults.clear()
-    assert discover(client, store, force=True, at=DAYS[2]).snapshot.rejected == 0
+    assert discover(client, store, stopped(DAYS[2]), force=True).snapshot.rejected == 0
     assert store.execute("SELECT count(*) FROM rejected_symbols").fetchone() == (0,)
 
 
 def test_a_symbol_whose_row_lost_its_ticker_stays_active(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor
 ):
-    discover(client, store)
+    discover(client, store, machine)
     before = universe(store)
     vendor.faults.add("missing", endpoint="tickers", active=True, tickers=["MSFT"])
     microsoft = NAMELESS | {"name": "Microsoft Corp"}
     vendor.faults.add("bad_rows", endpoint="tickers", active=True, rows=[microsoft])
 
-    discover(client, store, force=True, at=DAYS[1])
+    discover(client, store, stopped(DAYS[1]), force=True)
 
     assert universe(store) == before
 
@@ -492,7 +494,7 @@ def test_a_symbol_whose_row_lost_its_ticker_stays_active(
 def test_a_list_of_which_over_a_tenth_cannot_be_used_is_refused(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor
 ):
-    discover(client, store)
+    discover(client, store, machine)
     before = universe(store)
     rows = [row | {"cik": 7} for row in tickers(vendor, active=False)[::5]]
     vendor.faults.add("rewritten", endpoint="tickers", active=False, rows=rows)

@@ -10,6 +10,7 @@ from universe_pipeline.orchestration import partition_events
 from universe_pipeline.orchestration.catalogue import definitions
 from universe_pipeline.orchestration.runs import Runs
 from universe_pipeline.simulator.server import SimulatedVendor
+from universe_pipeline_tests.clocks import stop_clock
 from universe_pipeline_tests.orchestration.records import ASSETS, materialized, metadata, sessions
 
 WEEK = ["2024-06-24", "2024-06-25", "2024-06-26", "2024-06-27", "2024-06-28"]
@@ -131,7 +132,7 @@ def test_a_session_that_has_not_closed_is_never_asked_for_nor_materialized(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     during_thursday = datetime(2024, 6, 27, 19, 59, tzinfo=UTC)
-    monkeypatch.setattr("universe_pipeline.wiring.now", lambda: during_thursday)
+    stop_clock(monkeypatch, during_thursday)
 
     assert not load(runs, *WEEK)
 
@@ -144,7 +145,7 @@ def test_an_early_close_counts_from_13_00(
     runs: Runs, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     after_the_early_close = datetime(2024, 7, 3, 17, 0, tzinfo=UTC)
-    monkeypatch.setattr("universe_pipeline.wiring.now", lambda: after_the_early_close)
+    stop_clock(monkeypatch, after_the_early_close)
 
     assert load(runs, "2024-07-03")
 

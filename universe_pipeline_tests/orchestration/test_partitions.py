@@ -14,6 +14,7 @@ from universe_pipeline.domain.sessions import NEW_YORK
 from universe_pipeline.orchestration.partitions import session_partitions
 from universe_pipeline.orchestration.runs import Runs
 from universe_pipeline.simulator.server import SimulatedVendor
+from universe_pipeline_tests.clocks import stop_clock
 
 PARTITIONS = session_partitions(date(2024, 6, 24))
 
@@ -133,7 +134,7 @@ def test_a_run_over_a_session_that_has_not_closed_fails_with_the_reason_and_asks
     session: str,
     closes: str,
 ) -> None:
-    monkeypatch.setattr("universe_pipeline.wiring.now", lambda: now)
+    stop_clock(monkeypatch, now)
 
     ended = runs.run("historical_load", [date.fromisoformat(session)], name="by_hand")
 

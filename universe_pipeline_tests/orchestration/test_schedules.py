@@ -11,6 +11,7 @@ import pytest
 from universe_pipeline.adapters.postgres import liveness
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.orchestration.schedules import daily_update_after_close, weekly_verification
+from universe_pipeline_tests.clocks import stop_clock
 
 RUN = "00000000-0000-0000-0000-000000000001"
 
@@ -37,7 +38,7 @@ def tick(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Tick:
 
     def at(moment: str) -> dg.RunRequest | dg.SkipReason:
         time = datetime.fromisoformat(moment).replace(tzinfo=ZoneInfo("America/New_York"))
-        monkeypatch.setattr("universe_pipeline.wiring.now", lambda: time.astimezone(UTC))
+        stop_clock(monkeypatch, time.astimezone(UTC))
         context = dg.build_schedule_context(instance=instance, scheduled_execution_time=time)
         answer: Any = daily_update_after_close(context)
         return answer

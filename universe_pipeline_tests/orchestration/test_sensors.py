@@ -11,6 +11,7 @@ from universe_pipeline.adapters.postgres import liveness
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.orchestration.runs import Runs
 from universe_pipeline.orchestration.sensors import distance, error_retry_sensor
+from universe_pipeline_tests.clocks import stop_clock
 from universe_pipeline_tests.orchestration.records import materialized, metadata, sessions
 
 AT = datetime(2024, 7, 10, 22, 0, tzinfo=UTC)
@@ -21,7 +22,7 @@ Look = Callable[[], list[Any]]
 @pytest.fixture
 def look(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Look:
     """What the sensor says at AT."""
-    monkeypatch.setattr("universe_pipeline.wiring.now", lambda: AT)
+    stop_clock(monkeypatch, AT)
 
     def evaluate() -> list[Any]:
         with dg.build_sensor_context(instance=instance) as context:

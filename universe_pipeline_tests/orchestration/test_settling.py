@@ -12,6 +12,7 @@ from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.orchestration.runs import Runs
 from universe_pipeline.orchestration.settling import due_quarters, settling_sensor
 from universe_pipeline.settings import settings
+from universe_pipeline_tests.clocks import stop_clock
 
 AT = datetime(2024, 7, 10, 22, 0, tzinfo=UTC)
 """A Wednesday evening: with the three trailing ones, sessions from 2024-07-05 on are still open."""
@@ -24,7 +25,7 @@ Look = Callable[[], Any]
 @pytest.fixture
 def look(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Look:
     """What the sensor says at AT."""
-    monkeypatch.setattr("universe_pipeline.wiring.now", lambda: AT)
+    stop_clock(monkeypatch, AT)
 
     def evaluate() -> Any:
         with dg.build_sensor_context(instance=instance) as context:
@@ -38,7 +39,7 @@ def load_long_ago(connection: Connection, *days: date) -> None:
     for day in days:
         connection.execute(
             "INSERT INTO session_loads (date, status, fetched_at) VALUES (%s, 'loaded', %s)",
-            (day, datetime.now(UTC) - timedelta(days=2)),
+            (day, AT - timedelta(days=2)),
         )
 
 
@@ -62,4 +63,4 @@ def test_a_quarter_that_is_over_is_settled_by_the_run_that_is_requested(
 
     assert requested.run_key == "daily_bars_2024q2@2024-07-10T22"
     assert ended.success
-    assert due_quarters(connection, settings()) == []
+    assert due_quarters(connection, settings(), AT) == []

@@ -22,6 +22,7 @@ from universe_pipeline.loading.sessions import store as store_answer
 from universe_pipeline.loading.universe import discover
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.cli.vendor_answers import ask
+from universe_pipeline_tests.clocks import machine
 from universe_pipeline_tests.quality.planted import SERIES, SPLITS, calm, plant
 
 DAYS = sessions_between(date(2024, 4, 15), date(2024, 7, 9))
@@ -32,7 +33,7 @@ def load(
     client: PolygonClient, connection: Connection, days: Sequence[date] = DAYS
 ) -> list[Outcome]:
     make_quarters(connection, days)
-    fetched = fetch_sessions(client, days, Encoding())
+    fetched = fetch_sessions(client, days, Encoding(), machine)
     return [store_answer(connection, each, None) for each in fetched]
 
 
@@ -107,7 +108,7 @@ def test_of_every_series_the_planted_case_is_found_and_its_neighbour_is_not(
 def test_of_every_session_the_planted_case_is_found_and_its_neighbours_are_not(
     client: PolygonClient, store: Connection, many: SimulatedVendor
 ) -> None:
-    discover(client, store)
+    discover(client, store, machine)
     usual = len(rows_of(many, DAYS[30]))
     alike = rows_of(many, DAYS[39])
     stamp = rows_of(many, DAYS[40])[0]["t"]
@@ -197,13 +198,13 @@ def test_sessions_that_differ_as_a_whole_are_degraded_and_their_symbols_are_not_
 def test_of_the_lists_the_planted_case_is_found_and_its_neighbours_are_not(
     client: PolygonClient, store: Connection, many: SimulatedVendor
 ) -> None:
-    discover(client, store)
+    discover(client, store, machine)
     before = store.execute("SELECT symbol FROM symbols WHERE type = 'ETF' LIMIT 60").fetchall()
     lost = ["A", *(row[0] for row in before)]
     many.faults.add("missing", endpoint="tickers", tickers=lost)
     many.faults.add("missing", endpoint="grouped", tickers=["TRUE"])
     many.faults.add("bad_rows", session=DAYS[25], rows=[new(0) | {"T": "TWTR"}])
-    discover(client, store, force=True)
+    discover(client, store, machine, force=True)
 
     load(client, store, DAYS[:40])
     bars = judged(store, DAYS[:40])

@@ -75,6 +75,8 @@ class Write:
     """The answer is short of the rows that are stored, and was not believed."""
     superseded: bool = False
     """A later request has been stored in the meantime."""
+    overtaken: int = 0
+    """Bars of the answer that are not stored, because a later request for them has been."""
     status: str | None = None
     """The session's, where the answer was recorded."""
 
@@ -178,13 +180,17 @@ _ALTERED = [COUNTS_KEPT.name, CONTENTS_KEPT.name]
 _LOCK_LOAD = """
     SELECT stored, CASE WHEN NOT EXISTS (
                SELECT FROM broken_rules r WHERE r.date = l.date AND r.rule = ANY (%s)
-           ) THEN content_hash END, fetched_at, status, EXISTS (
+           ) THEN content_hash END,
+           CASE WHEN fetched_at <= clock_timestamp() THEN fetched_at END, status, EXISTS (
                SELECT FROM refused_answers a
                WHERE a.dataset = 'session' AND a.date = l.date AND a.stored_at IS NULL),
            greatest(answered, stored)
     FROM session_loads l WHERE date = %s FOR UPDATE
     """
-"""Bars that were altered are not those of the fingerprint: an equal answer is written, too."""
+"""Bars that were altered are not those of the fingerprint: an equal answer is written, too.
+
+A moment of the future is not one: a request that it outranked would never be stored.
+"""
 
 
 def _write_session_bars(
@@ -198,7 +204,7 @@ def _write_session_bars(
     overtaken = connection.execute(_DROP_OVERTAKEN, (answer.requested_at,)).rowcount
     scope = _Scope(sql.SQL("b.date = %(day)s"), {"day": answer.session})
     revised, added = _merge(connection, scope, "grouped", run_id)
-    return Write(staged - overtaken, refused, revised, added)
+    return Write(staged - overtaken, refused, revised, added, overtaken=overtaken)
 
 
 @contextmanager
@@ -233,14 +239,15 @@ def write_symbol_locked(
     """
     _stage(connection, answer.buffers)
     given = {"symbol": answer.symbol, "days": sorted(set(writable).intersection(answer.sessions))}
-    connection.execute("DELETE FROM incoming WHERE date <> ALL (%(days)s)", given)
+    left_out = connection.execute("DELETE FROM incoming WHERE date <> ALL (%(days)s)", given)
     scope = _Scope(sql.SQL("b.symbol = %(symbol)s AND b.date = ANY (%(days)s)"), given)
     revised, added = _merge(connection, scope, "symbol", run_id)
     count = connection.execute("SELECT count(*) FROM incoming").fetchone()
     _recount_sessions(connection, answer.sessions)
     keep_rejected(connection, answer, run_id)
     _record_symbol(connection, answer)
-    return Write(count[0] if count else 0, len(answer.rejected), revised, added)
+    stored, overtaken = count[0] if count else 0, left_out.rowcount
+    return Write(stored, len(answer.rejected), revised, added, overtaken=overtaken)
 
 
 def keep_rejected(
@@ -254,18 +261,21 @@ def keep_rejected(
 
 _DROP_OVERTAKEN = """
     DELETE FROM incoming i USING symbol_requests a, daily_bars b
-    WHERE a.symbol = i.symbol AND a.loaded @> i.date AND a.fetched_at > %s
+    WHERE a.symbol = i.symbol AND a.loaded @> i.date
+      AND a.fetched_at > %s AND a.fetched_at <= clock_timestamp()
       AND b.date = i.date AND b.symbol = i.symbol AND b.source = 'symbol'
     """
 
 _OVERTAKEN_DAYS = """
     SELECT l.date FROM session_loads l JOIN daily_bars b ON b.date = l.date
-    WHERE l.date = ANY (%(days)s) AND l.fetched_at > %(at)s
+    WHERE l.date = ANY (%(days)s)
+      AND l.fetched_at > %(at)s AND l.fetched_at <= clock_timestamp()
       AND b.symbol = %(symbol)s AND b.source = 'grouped'
     UNION
     SELECT day FROM unnest(%(days)s::date[]) AS asked (day)
     JOIN symbol_requests a ON a.loaded @> day
-    WHERE a.symbol = %(symbol)s AND a.fetched_at > %(at)s
+    WHERE a.symbol = %(symbol)s
+      AND a.fetched_at > %(at)s AND a.fetched_at <= clock_timestamp()
     """
 
 

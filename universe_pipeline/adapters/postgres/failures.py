@@ -62,6 +62,7 @@ def record_failure(
     day: date | None = None,
     until: date | None = None,
     run_id: str | None = None,
+    at: datetime | None = None,
 ) -> None:
     """Write one row, at once.
 
@@ -72,12 +73,14 @@ def record_failure(
         day: the session, or the first day that was asked for of a symbol.
         until: the last day that was asked for of a symbol.
         run_id: the run that asked.
+        at: when it happened; default: the database's now.
     """
     connection.execute(
         """
         INSERT INTO data_fetch_errors
-            (endpoint, symbol, date, until, kind, http_status, message, attempts, retryable, run_id)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+            (endpoint, symbol, date, until, kind, http_status, message, attempts, retryable, run_id,
+             occurred_at)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, coalesce(%s, now()))
         """,
         (
             storable(error.endpoint),
@@ -90,6 +93,7 @@ def record_failure(
             error.attempts,
             error.retryable,
             run_id,
+            at,
         ),
     )
 

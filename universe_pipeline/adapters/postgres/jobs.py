@@ -8,15 +8,16 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import psycopg
 
 from universe_pipeline.adapters.postgres import liveness
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.adapters.postgres.loads import COMMITTED
+from universe_pipeline.domain.moments import Now
 
-STUCK_AFTER = "15 minutes"
+STUCK_AFTER = timedelta(minutes=15)
 """Without a heartbeat for so long, a job that is held by a process counts as stuck."""
 
 BEAT_SECONDS = 30.0
@@ -47,6 +48,8 @@ def begin_job(
     span: tuple[date, date],
     symbols: Sequence[str] | None = None,
     sessions: Sequence[date] | None = None,
+    *,
+    at: datetime,
 ) -> None:
     """Note that a job is in progress; one of that name goes on where it was.
 
@@ -57,15 +60,17 @@ def begin_job(
         span: first and last day.
         symbols: those that it is about; None: every symbol.
         sessions: those that it is about; None: every session of its range.
+        at: the database's time.
     """
     connection.execute(
         """
         INSERT INTO load_jobs AS j
             (name, kind, start_date, end_date, symbols, sessions, status, started_at, last_updated)
-        VALUES (%s, %s, %s, %s, %s, %s, 'in_progress', now(), now())
+        VALUES (%s, %s, %s, %s, %s, %s, 'in_progress', %s, %s)
         ON CONFLICT (name) DO UPDATE SET
             start_date = excluded.start_date, end_date = excluded.end_date,
-            status = 'in_progress', sessions = excluded.sessions, last_updated = now()
+            status = 'in_progress', sessions = excluded.sessions,
+            last_updated = excluded.last_updated
         """,
         (
             name,
@@ -73,27 +78,29 @@ def begin_job(
             *span,
             None if symbols is None else sorted(symbols),
             None if sessions is None else list(sessions),
+            at,
+            at,
         ),
     )
 
 
-def start_afresh(connection: psycopg.Connection, name: str) -> None:
-    """What was fetched before now does not count for the job, which is there."""
-    connection.execute("UPDATE load_jobs SET fresh_since = now() WHERE name = %s", (name,))
+def start_afresh(connection: psycopg.Connection, name: str, at: datetime) -> None:
+    """What was fetched before `at` does not count for the job, which is there."""
+    connection.execute("UPDATE load_jobs SET fresh_since = %s WHERE name = %s", (at, name))
 
 
-def end_job(connection: psycopg.Connection, name: str, status: str) -> None:
-    """Note how a job ended: `completed`, `failed` or `interrupted`."""
+def end_job(connection: psycopg.Connection, name: str, status: str, at: datetime) -> None:
+    """Note how a job ended at `at`: `completed`, `failed` or `interrupted`."""
     connection.execute(
-        "UPDATE load_jobs SET status = %s, last_updated = now() WHERE name = %s", (status, name)
+        "UPDATE load_jobs SET status = %s, last_updated = %s WHERE name = %s", (status, at, name)
     )
 
 
-def complete_loaded_updates(connection: psycopg.Connection, *, but: str) -> None:
+def complete_loaded_updates(connection: psycopg.Connection, at: datetime, *, but: str) -> None:
     """Complete unfinished daily updates, `but` one, whose sessions another job has loaded."""
     connection.execute(
         """
-        UPDATE load_jobs j SET status = 'completed', last_updated = now()
+        UPDATE load_jobs j SET status = 'completed', last_updated = %s
         WHERE j.kind = 'daily' AND j.status IN ('failed', 'interrupted') AND j.name <> %s
           AND NOT EXISTS (
             SELECT FROM nyse_sessions k
@@ -102,27 +109,27 @@ def complete_loaded_updates(connection: psycopg.Connection, *, but: str) -> None
             WHERE k.date BETWEEN j.start_date AND j.end_date
               AND (j.sessions IS NULL OR k.date = ANY (j.sessions)) AND l.date IS NULL)
         """,
-        (but,),
+        (at, but),
     )
 
 
 class Heartbeat:
     """Tells, now and then, that a job gets on; with no name it tells nobody."""
 
-    def __init__(self, connection: psycopg.Connection, name: str | None) -> None:
-        self._connection, self._name = connection, name
+    def __init__(self, connection: psycopg.Connection, name: str | None, now: Now) -> None:
+        self._connection, self._name, self._now = connection, name, now
         self._told_at = time.monotonic()
 
     def beat(self) -> None:
         """A piece of work is done."""
         if self._name is not None and time.monotonic() - self._told_at > BEAT_SECONDS:
-            heartbeat(self._connection, self._name)
+            heartbeat(self._connection, self._name, self._now())
             self._told_at = time.monotonic()
 
 
-def heartbeat(connection: psycopg.Connection, name: str) -> None:
+def heartbeat(connection: psycopg.Connection, name: str, at: datetime) -> None:
     """The job gets on."""
-    connection.execute("UPDATE load_jobs SET last_updated = now() WHERE name = %s", (name,))
+    connection.execute("UPDATE load_jobs SET last_updated = %s WHERE name = %s", (at, name))
 
 
 def fresh_since(connection: psycopg.Connection, name: str) -> datetime | None:
@@ -133,10 +140,10 @@ def fresh_since(connection: psycopg.Connection, name: str) -> datetime | None:
     return row[0] if row else None
 
 
-def clear_checkpoint(connection: psycopg.Connection, name: str) -> bool:
-    """Make the job's next run fetch every session again; whether there is such a job."""
+def clear_checkpoint(connection: psycopg.Connection, name: str, at: datetime) -> bool:
+    """Make the job's next run fetch what was fetched before `at`; whether there is such a job."""
     found = connection.execute(
-        "UPDATE load_jobs SET fresh_since = now(), status = 'interrupted' WHERE name = %s", (name,)
+        "UPDATE load_jobs SET fresh_since = %s, status = 'interrupted' WHERE name = %s", (at, name)
     )
     return found.rowcount == 1
 
@@ -155,7 +162,7 @@ _JOBS = """
 SELECT j.name, j.kind, j.start_date, j.end_date, j.symbols, j.sessions,
        CASE WHEN j.status <> 'in_progress' THEN j.status
             WHEN j.name = ANY (%(dead)s) THEN 'interrupted'
-            WHEN j.last_updated < now() - %(stuck_after)s::interval THEN 'stuck'
+            WHEN j.last_updated NOT BETWEEN %(stuck_before)s AND %(unlikely)s THEN 'stuck'
             ELSE j.status END,
        p.total, p.dates, coalesce(CASE WHEN j.symbols IS NULL THEN p.stored ELSE b.bars END, 0),
        j.last_updated
@@ -187,11 +194,19 @@ ORDER BY j.started_at, j.name
 """A session is processed when it is committed, or asked for each symbol that the job is about."""
 
 
-def jobs(connection: psycopg.Connection) -> list[Job]:
-    """Every job with its progress, oldest first; dead ones are told from living ones."""
+def jobs(connection: psycopg.Connection, now: datetime) -> list[Job]:
+    """Every job with its progress at `now`, oldest first; dead ones are told from living ones.
+
+    A heartbeat that lies as far in the future is as good as none: the clock was set back since.
+    """
     running = connection.execute(
         "SELECT name FROM load_jobs WHERE status = 'in_progress'"
     ).fetchall()
     dead = [name for (name,) in running if not liveness.is_held(connection, lock_of(name))]
-    given = {"dead": dead, "stuck_after": STUCK_AFTER, "committed": list(COMMITTED)}
+    given = {
+        "dead": dead,
+        "stuck_before": now - STUCK_AFTER,
+        "unlikely": now + STUCK_AFTER,
+        "committed": list(COMMITTED),
+    }
     return [Job(*row) for row in connection.execute(_JOBS, given)]

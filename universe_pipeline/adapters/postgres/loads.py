@@ -39,13 +39,6 @@ def states(connection: psycopg.Connection, sessions: Sequence[date]) -> dict[dat
     return {row[0]: SessionState(*row) for row in rows}
 
 
-def clock(connection: psycopg.Connection) -> datetime:
-    """The database's time now, not that of a transaction's begin."""
-    row = connection.execute("SELECT clock_timestamp()").fetchone()
-    assert row is not None  # noqa: S101 - a SELECT without FROM has one row
-    return row[0]
-
-
 def added_since(
     connection: psycopg.Connection, sessions: Sequence[date], at: datetime
 ) -> dict[date, int]:
@@ -94,7 +87,8 @@ def record_unstored(
         VALUES (%(session)s, %(status)s, %(at)s, %(run_id)s, true)
         ON CONFLICT (date) DO UPDATE SET
             status = excluded.status, fetched_at = excluded.fetched_at, run_id = excluded.run_id
-        WHERE l.status IN ('failed', 'pending') AND l.fetched_at <= excluded.fetched_at
+        WHERE l.status IN ('failed', 'pending')
+          AND (l.fetched_at <= excluded.fetched_at OR l.fetched_at > clock_timestamp())
         """,
         {"session": session, "status": status, "at": requested_at, "run_id": run_id},
     )

@@ -9,7 +9,7 @@ A quarter counts as settled by what the server's own catalogue says, so that a r
 one where settling was interrupted, is settled again.
 """
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import psycopg
 from psycopg import sql
@@ -29,7 +29,7 @@ _OVER = """
     WHERE k.date >= %(first)s
     GROUP BY date_trunc('quarter', k.date)
     HAVING max(k.date) < %(open)s AND count(l.date) > 0
-       AND (count(l.date) = count(*) OR max(l.fetched_at) < now() - %(quiet)s)
+       AND (count(l.date) = count(*) OR max(l.fetched_at) < %(quiet_since)s)
     ORDER BY 1
     """
 
@@ -49,15 +49,23 @@ _INDEX = sql.SQL(
 _INVALID = "SELECT FROM pg_index WHERE indexrelid = to_regclass(%s) AND NOT indisvalid"
 
 
-def unsettled(connection: psycopg.Connection, first: date, still_open: date) -> list[str]:
+def unsettled(
+    connection: psycopg.Connection, first: date, still_open: date, now: datetime
+) -> list[str]:
     """The quarters (tables) that are over and not settled yet, in order.
 
     Args:
         connection: to the database.
         first: the first session that can be loaded.
         still_open: the first session that is still to come, or to be fetched again.
+        now: the database's time.
     """
-    given = {"committed": list(COMMITTED), "first": first, "open": still_open, "quiet": QUIET}
+    given = {
+        "committed": list(COMMITTED),
+        "first": first,
+        "open": still_open,
+        "quiet_since": now - QUIET,
+    }
     over = [quarter_of(row[0])[0] for row in connection.execute(_OVER, given)]
     settled = {row[0] for row in connection.execute(_SETTLED)}
     return [quarter for quarter in over if quarter not in settled]

@@ -34,15 +34,18 @@ def record_results(
     findings: Iterable[Finding],
     span: tuple[date, date] | None,
     run_id: str | None,
+    at: datetime | None = None,
 ) -> None:
-    """Keep what every rule found in a load or a verification of `span`."""
+    """Keep what every rule found in a load or a verification of `span`, judged at `at` or now."""
     first, last = span or (None, None)
     with connection.transaction(), connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO rule_results (judged_at, occasion, rule, severity, first_date, last_date,"
-            " offenders, examples, run_id) VALUES (now(), %s, %s, %s, %s, %s, %s, %s, %s)",
+            " offenders, examples, run_id)"
+            " VALUES (coalesce(%s, now()), %s, %s, %s, %s, %s, %s, %s, %s)",
             [
                 (
+                    at,
                     occasion,
                     each.rule.name,
                     each.rule.severity,
@@ -150,7 +153,7 @@ def settle(
             "          WHERE l.date = r.date AND l.status = 'quarantined'))",
             (list(standing), rules, [each.rule.name for each in findings if each.rule.quarantines]),
         )
-        _note(cursor, broken, run_id)
+        _note(cursor, broken, run_id, judged_at)
         quarantined = cursor.execute(
             "UPDATE session_loads SET status = 'quarantined', covered = false"
             " WHERE date = ANY (%s) AND status = 'loaded' RETURNING date",
@@ -169,22 +172,28 @@ _STANDING = """
 
 
 def record_broken(
-    connection: psycopg.Connection, broken: Iterable[tuple[Rule, Offender]], run_id: str | None
+    connection: psycopg.Connection,
+    broken: Iterable[tuple[Rule, Offender]],
+    run_id: str | None,
+    at: datetime,
 ) -> None:
-    """Add to `broken_rules` how sessions break rules."""
+    """Add to `broken_rules` how sessions break rules, as it was judged at `at`."""
     with connection.cursor() as cursor:
-        _note(cursor, broken, run_id)
+        _note(cursor, broken, run_id, at)
 
 
 def _note(
-    cursor: psycopg.Cursor, broken: Iterable[tuple[Rule, Offender]], run_id: str | None
+    cursor: psycopg.Cursor,
+    broken: Iterable[tuple[Rule, Offender]],
+    run_id: str | None,
+    at: datetime,
 ) -> None:
     """Add to `broken_rules` what sessions break."""
     cursor.executemany(
         "INSERT INTO broken_rules (date, rule, severity, detail, judged_at, run_id)"
-        " VALUES (%s, %s, %s, %s, now(), %s) ON CONFLICT (date, rule) DO UPDATE SET"
+        " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (date, rule) DO UPDATE SET"
         " detail = excluded.detail, judged_at = excluded.judged_at, run_id = excluded.run_id",
-        [(one.day, rule.name, rule.severity, one.detail, run_id) for rule, one in broken],
+        [(one.day, rule.name, rule.severity, one.detail, at, run_id) for rule, one in broken],
     )
 
 
@@ -204,6 +213,8 @@ class Approval:
     session: date
     reason: str
     approved_by: str
+    approved_at: datetime | None = None
+    """None: the database's now."""
 
 
 def approve(connection: psycopg.Connection, approval: Approval, content_hash: str) -> list[str]:
@@ -234,11 +245,18 @@ def keep_approval(
     connection.execute(
         "INSERT INTO session_approvals"
         " (date, content_hash, reason, rules, approved_by, approved_at)"
-        " VALUES (%s, %s, %s, %s, %s, now())"
+        " VALUES (%s, %s, %s, %s, %s, coalesce(%s, now()))"
         " ON CONFLICT (date, content_hash) DO UPDATE SET reason = excluded.reason,"
         " rules = excluded.rules, approved_by = excluded.approved_by,"
         " approved_at = excluded.approved_at",
-        (approval.session, content_hash, approval.reason, list(rules), approval.approved_by),
+        (
+            approval.session,
+            content_hash,
+            approval.reason,
+            list(rules),
+            approval.approved_by,
+            approval.approved_at,
+        ),
     )
 
 

@@ -1,5 +1,6 @@
 """`daily_bars`: one grouped answer per session, every ticker, as traded."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -51,9 +52,15 @@ and the old values go to `bar_revisions`.
 
 Metadata of a partition, in rows: `received` by the last fetch, of these `rejected` as no bars, and
 stored bars that it `revised`. `fetched` is false where the run found the session loaded; `seconds`
-is the time until its commit. `sample` has the five bars of the largest dollar volume.
+is the time until its commit. `superseded` is true where the answer was not stored, because the
+answer to a later request is; `superseded_bars` counts such bars of symbols. `sample` has the five
+bars of the largest dollar volume.
 """
 
+
+logger = logging.getLogger("universe_pipeline.loading")
+
+SUPERSEDED = "not stored, because the answer to a later request is stored already"
 
 ASKED_AGAIN = "the daily update asks for it again; if you are in a hurry, materialize it later"
 
@@ -135,28 +142,32 @@ class SessionLoads:
             return
         settings, run_id = self.postgres.settings, self.context.run.run_id
         database, run = self.postgres.database, self.context.run
-        worker = DecodingWorker()
+        now, worker = wiring.clock(settings), DecodingWorker()
         with self.polygon.client(database, run, connection, worker) as client:
             if not self._selects_symbols():
-                discover_if_stale(self.context, client, connection)
-            fetched = fetch_sessions(client, wanted, wiring.encoding(settings), worker)
-            heartbeat = Heartbeat(connection, self.context.run.tags.get(JOB_TAG))
+                discover_if_stale(self.context, client, connection, now)
+            fetched = fetch_sessions(client, wanted, wiring.encoding(settings), now, worker)
+            heartbeat = Heartbeat(connection, self.context.run.tags.get(JOB_TAG), now)
             judge = self._judge(connection, worker, wanted, known)
             report(Step("sessions", 0, len(wanted)))
-            failed = 0
+            failed, superseded = 0, list[date]()
             for tried, answer in enumerate(fetched, start=1):
                 heartbeat.beat()
                 outcome, stopping = in_hand(partial(store, connection, answer, run_id))
                 self._tell(outcome)
                 failed += outcome.error is not None
+                if outcome.is_superseded:
+                    superseded.append(outcome.session)
                 session = str(outcome.session)
                 report(Step.tried("sessions", tried, failed, len(wanted), session))
                 if outcome.committed:
                     yield Committed(outcome.session.isoformat(), _metadata(outcome, run_id))
                 if stopping:
+                    _warn_of(superseded)
                     raise interrupted()
                 if judge:
                     judge.take(connection, answer, outcome)
+            _warn_of(superseded)
             if judge:
                 self.judged.keep(judge.judged())
 
@@ -189,6 +200,8 @@ class SessionLoads:
             self.context.log.error("session %s is quarantined: the checks say why", outcome.session)
         elif outcome.state == "pending":
             self.context.log.warning("session %s is not published yet", outcome.session)
+        elif outcome.is_superseded:
+            self.context.log.warning("session %s: %s", outcome.session, SUPERSEDED)
 
     def _plot(self, connection: Connection, last: date) -> None:
         """Let the run's last event, the one that the asset's page shows, carry the plot."""
@@ -217,6 +230,12 @@ def _is_committed(session: date, known: Mapping[date, SessionState]) -> bool:
     return session in known and known[session].status in loads.COMMITTED
 
 
+def _warn_of(superseded: Sequence[date]) -> None:
+    """Name the sessions whose answers were not stored, once for a load."""
+    if superseded:
+        logger.warning("%s: %s", span(sorted(superseded)), SUPERSEDED)
+
+
 def _metadata(outcome: Outcome, run_id: str) -> Metadata:
     write = outcome.write
     shown = outcome.sample if outcome.sample is not None else pl.DataFrame()
@@ -226,6 +245,8 @@ def _metadata(outcome: Outcome, run_id: str) -> Metadata:
         "rejected": write.rejected if write else 0,
         "revised": write.revised if write else 0,
         "fetched": True,
+        "superseded": outcome.is_superseded,
+        "superseded_bars": write.overtaken if write else 0,
         "seconds": round(outcome.seconds, 3),
         "sample": bar_sample(shown),
         **session_links(run_id, outcome.session),

@@ -1,5 +1,6 @@
 """`splits`: the vendor's whole list of splits, announced ones included."""
 
+from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -9,6 +10,7 @@ from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.failures import failures_of_run
 from universe_pipeline.adapters.postgres.splits import split_figures
+from universe_pipeline.domain.completeness import day_of
 from universe_pipeline.domain.errors import FailureKind, VendorError
 from universe_pipeline.loading.progress import Step, report
 from universe_pipeline.loading.splits import Refreshed, refresh_splits
@@ -67,6 +69,7 @@ def splits(
             refreshed = refresh_splits(
                 client,
                 connection,
+                wiring.clock(postgres.settings),
                 force=config.force_refresh,
                 run_id=context.run.run_id,
                 on_page=on_page,
@@ -75,7 +78,8 @@ def splits(
             raise stop(f"the splits could not be had: {error}", error) from None
         if not refreshed.reused:
             report(Step("splits", rows, rows))
-        return dg.MaterializeResult(metadata=_metadata(connection, refreshed))
+        today = day_of(wiring.now(postgres.settings))
+        return dg.MaterializeResult(metadata=_metadata(connection, refreshed, today))
 
 
 def _require_accepted_key(connection: Connection, run: dg.DagsterRun) -> None:
@@ -85,9 +89,9 @@ def _require_accepted_key(connection: Connection, run: dg.DagsterRun) -> None:
             raise stop(failure.message)
 
 
-def _metadata(connection: Connection, refreshed: Refreshed) -> dict[str, Any]:
+def _metadata(connection: Connection, refreshed: Refreshed, today: date) -> dict[str, Any]:
     snapshot = refreshed.snapshot
-    figures = split_figures(connection, wiring.now().astimezone(wiring.new_york()).date())
+    figures = split_figures(connection, today)
     return {
         "dagster/row_count": snapshot.splits,
         "by_type": figures.by_type,

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.symbols import Snapshot, listed_counts
 from universe_pipeline.domain.errors import VendorError
@@ -94,6 +95,7 @@ def _discover(
             found = discover(
                 client,
                 connection,
+                wiring.clock(postgres.settings),
                 force=config.force_refresh,
                 run_id=context.run.run_id,
                 on_page=on_page,

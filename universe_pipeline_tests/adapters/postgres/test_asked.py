@@ -22,6 +22,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     write_session,
     write_symbol,
 )
+from universe_pipeline_tests.clocks import machine
 
 FAILED = """
     INSERT INTO data_fetch_errors (endpoint, symbol, date, kind, message, attempts, retryable)
@@ -61,7 +62,7 @@ def test_ends_count_also_where_they_failed_or_are_not_out(store: Connection, sta
 def test_a_job_that_ended_before_its_first_session_asked_for_its_range(
     store: Connection, kind: str
 ):
-    begin_job(store, "j", kind, (JULY_2, date(2030, 1, 1)))
+    begin_job(store, "j", kind, (JULY_2, date(2030, 1, 1)), at=machine())
 
     assert ever_asked(store, JULY_5).sessions == [JULY_2, JULY_3, JULY_5]
     assert ever_asked(store, JULY_1).sessions == []
@@ -69,7 +70,7 @@ def test_a_job_that_ended_before_its_first_session_asked_for_its_range(
 
 def test_a_symbol_job_asked_for_its_sessions_for_its_symbols_alone(store: Connection):
     write_session(store, answered(JULY_8, bar()), None)
-    begin_job(store, "j", "symbols", (JULY_1, JULY_3), ["A", "B", "C"])
+    begin_job(store, "j", "symbols", (JULY_1, JULY_3), ["A", "B", "C"], at=machine())
     days = [JULY_1, JULY_2, JULY_3]
     write_symbol(store, answered_symbol("A", days, {day: bar("A") for day in days}), None)
     store.execute(FAILED, ("B", JULY_1))
@@ -85,7 +86,7 @@ def test_a_symbol_job_asked_for_its_sessions_for_its_symbols_alone(store: Connec
 
 
 def test_the_newest_bar_of_a_symbol_may_not_be_out_yet(store: Connection):
-    begin_job(store, "j", "symbols", (JULY_1, JULY_8), ["A"])
+    begin_job(store, "j", "symbols", (JULY_1, JULY_8), ["A"], at=machine())
     write_symbol(store, answered_symbol("A", [JULY_1], {JULY_1: bar("A")}), None)
 
     assert told(store, JULY_1, JULY_8, newest=JULY_8) == []

@@ -26,6 +26,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     write_session,
     write_symbol,
 )
+from universe_pipeline_tests.clocks import machine
 
 RANGE = (date(2024, 6, 29), date(2024, 7, 7))
 """From a Saturday to a Sunday: four sessions."""
@@ -43,11 +44,11 @@ with held(Database(sys.argv[1]), sys.argv[2]) as yes:
 
 
 def begin(connection: Connection, name: str = NAME, symbols: Sequence[str] | None = None) -> None:
-    jobs.begin_job(connection, name, "historical", RANGE, symbols)
+    jobs.begin_job(connection, name, "historical", RANGE, symbols, at=machine())
 
 
 def only(connection: Connection) -> Job:
-    (job,) = jobs.jobs(connection)
+    (job,) = jobs.jobs(connection, machine())
     return job
 
 
@@ -91,7 +92,7 @@ def test_a_job_of_symbols_counts_what_was_asked_for_all_of_them(store: Connectio
 def test_a_job_that_ended_says_how(store: Connection, status: str):
     begin(store)
 
-    jobs.end_job(store, NAME, status)
+    jobs.end_job(store, NAME, status, machine())
 
     assert only(store).status == status
 
@@ -123,7 +124,7 @@ def test_a_held_job_without_a_heartbeat_for_15_minutes_is_stuck(
                 "UPDATE load_jobs SET last_updated = now() - make_interval(mins => %s)", (minutes,)
             )
             statuses.append(only(store).status)
-        jobs.heartbeat(store, NAME)
+        jobs.heartbeat(store, NAME, machine())
         statuses.append(only(store).status)
 
     assert statuses == ["in_progress", "stuck", "in_progress"]
@@ -167,7 +168,7 @@ def test_looking_at_a_job_does_not_keep_it_from_being_held(
 ):
     begin(store)
     with store.transaction():
-        jobs.jobs(store)
+        jobs.jobs(store, machine())
 
         with jobs.held(store_database, NAME) as held:
             assert held
@@ -176,7 +177,7 @@ def test_looking_at_a_job_does_not_keep_it_from_being_held(
 def test_a_job_that_begins_again_goes_on(store: Connection):
     begin(store)
     write_session(store, answered(JULY_1, bar()), None)
-    jobs.end_job(store, NAME, "interrupted")
+    jobs.end_job(store, NAME, "interrupted", machine())
 
     begin(store)
 
@@ -188,16 +189,16 @@ def test_jobs_come_oldest_first(store: Connection):
     for name in ("b", "a", "c"):
         begin(store, name)
 
-    assert [job.name for job in jobs.jobs(store)] == ["b", "a", "c"]
+    assert [job.name for job in jobs.jobs(store, machine())] == ["b", "a", "c"]
 
 
 def test_a_cleared_checkpoint_counts_what_is_fetched_from_then_on(store: Connection):
     begin(store)
     for day in (JULY_1, JULY_2):
         write_session(store, answered(day, bar()), None)
-    jobs.end_job(store, NAME, "completed")
+    jobs.end_job(store, NAME, "completed", machine())
 
-    found = jobs.clear_checkpoint(store, NAME)
+    found = jobs.clear_checkpoint(store, NAME, machine())
     cleared = only(store)
     since = jobs.fresh_since(store, NAME)
     assert since is not None
@@ -213,7 +214,7 @@ def test_a_cleared_checkpoint_of_symbols_counts_what_is_asked_from_then_on(store
     asked = [JULY_1, JULY_2, JULY_3, JULY_5]
     write_symbol(store, answered_symbol("A", asked, {JULY_1: bar("A")}), None)
 
-    jobs.clear_checkpoint(store, NAME)
+    jobs.clear_checkpoint(store, NAME, machine())
     cleared = only(store)
     since = jobs.fresh_since(store, NAME)
     assert since is not None
@@ -229,7 +230,7 @@ def test_what_is_asked_for_other_sessions_counts_for_no_cleared_checkpoint(store
     for symbol in ("A", "B"):
         write_symbol(store, answered_symbol(symbol, [JULY_1, JULY_5], {}), None)
 
-    jobs.clear_checkpoint(store, NAME)
+    jobs.clear_checkpoint(store, NAME, machine())
     since = jobs.fresh_since(store, NAME)
     assert since is not None
     for symbol, asked in (("A", [JULY_3, JULY_8]), ("B", [JULY_2, JULY_3])):
@@ -239,7 +240,7 @@ def test_what_is_asked_for_other_sessions_counts_for_no_cleared_checkpoint(store
 
 
 def test_there_is_no_checkpoint_of_an_unknown_job(store: Connection):
-    assert not jobs.clear_checkpoint(store, "historical_load_x")
+    assert not jobs.clear_checkpoint(store, "historical_load_x", machine())
     assert jobs.fresh_since(store, "historical_load_x") is None
 
 
@@ -247,7 +248,7 @@ def test_bars_stay_readable_when_a_checkpoint_is_cleared(store: Connection):
     begin(store)
     write_session(store, answered(JULY_1, bar()), None)
 
-    jobs.clear_checkpoint(store, NAME)
+    jobs.clear_checkpoint(store, NAME, machine())
 
     assert store.execute("SELECT count(*) FROM daily_bars").fetchone() == (1,)
 

@@ -32,7 +32,7 @@ def load(connection: Connection, days: Sequence[date]) -> None:
 
 
 def due(connection: Connection, still_open: date = date(2024, 7, 1)) -> list[str]:
-    return unsettled(connection, FIRST, still_open)
+    return unsettled(connection, FIRST, still_open, datetime.now(UTC))
 
 
 def plan(connection: Connection) -> str:

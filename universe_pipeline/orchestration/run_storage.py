@@ -1,0 +1,24 @@
+"""Dagster's records of runs, whose times machines compare: a run's starts and ends.
+
+Dagster stamps them with the clock of the machine that launches or works. A run that is about to
+start would pass for dead where that clock is behind, and a dead one for about to start where it is
+ahead.
+"""
+
+from datetime import datetime
+
+from dagster import DagsterEvent
+from dagster_postgres import PostgresRunStorage
+
+from universe_pipeline.adapters.postgres import clock
+
+
+class UniverseRunStorage(PostgresRunStorage):
+    """`PostgresRunStorage`, but for the times of a machine whose clock is off."""
+
+    def handle_run_event(
+        self, run_id: str, event: DagsterEvent, update_timestamp: datetime | None = None
+    ) -> None:
+        """Store a run's new status with the database's time."""
+        at = None if update_timestamp is None else update_timestamp - clock.error()
+        super().handle_run_event(run_id, event, at)
