@@ -25,10 +25,20 @@ const socket = new WebSocket("URL/graphql".replace("http", "ws"), "graphql-ws");
 socket.onopen = () => { window.answers.socket = "opened"; };
 socket.onerror = () => { window.answers.socket = "refused"; };
 fetch("URL/graphql?query=mutation%7BsetNuxSeen%7D", {method: "POST", mode: "no-cors"})
-  .then(answer => { window.answers.post = answer.type; });
+  .then(answer => { window.answers.post = answer.type; },
+        () => { window.answers.post = "blocked"; });
+for (const place of ["/", "/download_debug/run"]) {
+  const embedded = document.createElement("script");
+  embedded.onload = () => { window.answers[place] = "embedded"; };
+  embedded.onerror = () => { window.answers[place] = "blocked"; };
+  embedded.src = "URL" + place;
+  document.head.append(embedded);
+}
+const opened = window.open("URL/");
+setTimeout(() => { window.answers.opened = opened.closed ? "cut" : "held"; }, 5000);
 </script>
 """
-"""What a malicious page would try: an image, a frame, a form, a WebSocket, a request."""
+"""What a malicious page would try: an image, a frame, a form, a WebSocket, a request, a window."""
 
 
 @contextmanager
@@ -60,14 +70,21 @@ def test_a_page_of_another_origin_can_neither_drive_nor_frame_this_one(up: Up, s
 
     with another_site(ATTACK.replace("URL", url)) as evil, chromium(site.environment) as browser:
         browser.get(evil)
-        until(lambda: len(browser.execute_script("return window.answers")) == 2)
+        until(lambda: len(browser.execute_script("return window.answers")) == 5)
         answers = browser.execute_script("return window.answers")
-        refused = [one["message"] for one in browser.get_log("browser") if "403" in one["message"]]
+        said = [one["message"] for one in browser.get_log("browser")]
+        refused = [one for one in said if "403" in one or "ERR_BLOCKED_BY_RESPONSE" in one]
         framed = browser.execute_script("return window.frames.length")
         browser.switch_to.frame("framed")
         shown = browser.page_source
 
-    assert answers == {"socket": "refused", "post": "opaque"}
+    assert answers == {
+        "socket": "refused",
+        "post": "blocked",
+        "/": "blocked",
+        "/download_debug/run": "blocked",
+        "opened": "cut",
+    }
     assert framed == 1
     assert "Dagster" not in shown
     assert any("/graphql?query=mutation" in message for message in refused), refused

@@ -22,6 +22,7 @@ from universe_pipeline.loading.sessions import Encoding, fetch_sessions, store
 from universe_pipeline.loading.streaming import StreamingJudge
 from universe_pipeline.settings import Settings
 from universe_pipeline.simulator.server import SimulatedVendor
+from universe_pipeline_tests.clocks import machine
 
 Result = TypeVar("Result")
 DAYS = [date(2024, 7, 1), date(2024, 7, 2), date(2024, 7, 3)]

@@ -1,5 +1,6 @@
 """Stored fingerprints of another version mean nothing: values are compared, and new ones made."""
 
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
