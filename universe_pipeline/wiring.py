@@ -57,28 +57,53 @@ def database_as_it_is(settings: Settings) -> Database:
     return Database(database_url(settings))
 
 
-def open_database(settings: Settings) -> Database:
-    """The database, at this release's schema.
+@contextmanager
+def connected(settings: Settings) -> Generator[Connection]:
+    """A connection to the database, at this release's schema, for the block.
 
     Raises:
         DatabaseError: it cannot be reached, is too old or too new, or refuses the migration.
     """
     database = database_as_it_is(settings)
-    schema.bring_up_to_date(database)
     with database.connect() as connection:
+        schema.run_missing(database, connection)
         future.pull_back(connection, _clock_of(database.url).measure(connection))
-    return database
+        yield connection
 
 
-def prepare_database(settings: Settings, database: Database) -> None:
-    """Record what checks and views rely on: the calendar, the universe's types."""
+def open_database(settings: Settings) -> Database:
+    """The database, at this release's schema; raises as `connected`."""
+    with connected(settings):
+        return database_as_it_is(settings)
+
+
+def open_for_judging(settings: Settings) -> Database:
+    """The same, with what checks and views rely on: the calendar, the universe's types."""
+    with connected(settings) as connection:
+        _prepare(settings, connection)
+    return database_as_it_is(settings)
+
+
+def open_for_loading(settings: Settings) -> Database:
+    """The same, of which the vendor is recorded as well.
+
+    Raises:
+        WrongVendorError: another vendor filled this database.
+    """
+    with connected(settings) as connection:
+        with claimed(settings, connection):
+            pass  # each load claims it again, for as long as it takes
+        _prepare(settings, connection)
+    return database_as_it_is(settings)
+
+
+def _prepare(settings: Settings, connection: Connection) -> None:
     from universe_pipeline.adapters.postgres.calendar import record_calendar
     from universe_pipeline.adapters.postgres.symbols import record_types
     from universe_pipeline.domain.sessions import all_sessions
 
-    with database.connect() as connection:
-        record_calendar(connection, all_sessions())
-        record_types(connection, settings.universe_types)
+    record_calendar(connection, all_sessions())
+    record_types(connection, settings.universe_types)
 
 
 @contextmanager
@@ -94,17 +119,6 @@ def claimed(settings: Settings, connection: Connection) -> Generator[None]:
     name = vendor_of(settings.polygon_base_url)
     with vendor.claimed(connection, name, accept=settings.universe_accept_vendor):
         yield
-
-
-def prepare_for_loading(settings: Settings, database: Database) -> None:
-    """Record what loads rely on: the vendor, the calendar, the universe's types.
-
-    Raises:
-        WrongVendorError: another vendor filled this database.
-    """
-    with database.connect() as connection, claimed(settings, connection):
-        pass  # whoever loads claims it again, for as long as that takes
-    prepare_database(settings, database)
 
 
 def require_vendor(settings: Settings) -> None:

@@ -16,8 +16,7 @@ from universe_pipeline.settings import settings
 def main(first: str, last: str) -> None:
     """Fetch and store every session of a range, loaded or not."""
     sessions = sessions_between(date.fromisoformat(first), date.fromisoformat(last))
-    database = wiring.open_database(settings())
-    wiring.prepare_for_loading(settings(), database)
+    database = wiring.open_for_loading(settings())
     worker, now = DecodingWorker(), wiring.clock(settings())
     with (
         wiring.open_client(settings(), database, worker=worker) as client,

@@ -8,8 +8,7 @@ from universe_pipeline.settings import settings
 
 def main() -> None:
     """Make the settings' database what a user has after `universe discover`."""
-    database = wiring.open_database(settings())
-    wiring.prepare_for_loading(settings(), database)
+    database = wiring.open_for_loading(settings())
     with wiring.open_client(settings(), database) as client, database.connect() as connection:
         discover(client, connection, wiring.clock(settings()))
     with open_instance(settings()):

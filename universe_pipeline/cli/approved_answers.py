@@ -5,11 +5,12 @@ A refused answer is not kept: the vendor is asked again, and the approval lets t
 
 from datetime import date
 
+from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres import loads, refused
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.refused import OpenRefusal
 from universe_pipeline.cli.exits import DONE
-from universe_pipeline.cli.load import Plan, carry_out, open_for_loading
+from universe_pipeline.cli.load import Plan, carry_out
 from universe_pipeline.cli.symbol_loads import repair
 from universe_pipeline.cli.terminal import note, result
 from universe_pipeline.domain.foreign_text import symbols_option
@@ -70,7 +71,7 @@ def _not_asked(command: str) -> int:
 
 
 def _store_session(session: date, reason: str, by: str) -> int:
-    database, days = open_for_loading(), [session]
+    database, days = wiring.open_for_loading(settings()), [session]
     plan = Plan("retry", f"error_retry_{session}_{session}", days)
     code = carry_out(database, plan, days)
     with database.connect() as connection:

@@ -54,7 +54,7 @@ def run(sessions: int, *, port: int, serve: bool) -> int:
 
 
 def _summarise(seconds: float, home: Path) -> None:
-    with wiring.open_database(settings()).connect() as connection:
+    with wiring.connected(settings()) as connection:
         numbers, pace = figures(connection), seconds_a_session(connection)
     for line in _summary(numbers, seconds, pace, home):
         result(line)

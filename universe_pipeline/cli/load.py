@@ -60,7 +60,7 @@ def discover_universe(*, force: Collection[str] = ()) -> int:
         force: of `LISTS`, those to ask for also when they are fresh.
     """
     wiring.require_vendor(settings())
-    database = open_for_loading()
+    database = wiring.open_for_loading(settings())
     with database.connect() as connection:
         known, splits = newest_snapshot(connection), newest_split_snapshot(connection)
         fresh = _has_fresh_lists(connection)
@@ -127,7 +127,7 @@ def historical_range(start: date, end: date | None, *, reload: bool) -> int:
     """Load the sessions of a range that are not loaded yet, or all of them again."""
     now = time_for(start, end)
     sessions = sessions_asked(start, end, now)
-    database = open_for_loading()
+    database = wiring.open_for_loading(settings())
     name = f"historical_load_{start}_{last_day(end, now)}"
     return go_on(database, Plan("historical", name, sessions), reload=reload)
 
@@ -233,7 +233,7 @@ def daily_update(day: date | None) -> int:
         day: the session; None: the newest closed one, and what is missing of the last ten.
     """
     session = _session(day)
-    database = open_for_loading()
+    database = wiring.open_for_loading(settings())
     name = f"daily_update_{session}"
     with database.connect() as connection:
         planned = plans.daily(
@@ -483,10 +483,3 @@ def _failure_line(alike: Sequence[OpenFailure]) -> str:
         return f"{span(min(days), max(days))}: {first.message} [{first.kind}]"
     more = f" and {len(alike) - 1} more" if len(alike) > 1 else ""
     return visible(f"{first.subject}{more}: {first.message} [{first.kind}]")
-
-
-def open_for_loading() -> Database:
-    """The database at this release's schema, claimed for the vendor that is set."""
-    database = wiring.open_database(settings())
-    wiring.prepare_for_loading(settings(), database)
-    return database

@@ -20,7 +20,6 @@ from universe_pipeline.cli.load import (
     carry_out,
     discover_universe,
     go_on,
-    open_for_loading,
 )
 from universe_pipeline.cli.symbol_loads import SymbolJob, go_on_repairing, repair
 from universe_pipeline.cli.terminal import note, result
@@ -35,7 +34,7 @@ UNFINISHED = ("failed", "interrupted", "stuck")
 def resume(name: str | None) -> int:
     """Go on with every unfinished job, or with the one of that name."""
     wiring.require_vendor(settings())
-    database = open_for_loading()
+    database = wiring.open_for_loading(settings())
     with database.connect() as connection:
         known = jobs.jobs(connection, wiring.now(settings()))
     if name is not None and name not in {job.name for job in known}:
@@ -72,7 +71,7 @@ def _go_on(database: Database, job: Job) -> int:
 
 def clear_checkpoint(name: str) -> int:
     """Let the job's next run fetch every session of its range again."""
-    with wiring.open_database(settings()).connect() as connection:
+    with wiring.connected(settings()) as connection:
         now = wiring.now(settings())
         if not jobs.clear_checkpoint(connection, storable(name), now):
             raise _unknown(name, jobs.jobs(connection, now))
@@ -88,7 +87,7 @@ def _unknown(name: str, known: list[Job]) -> UsageError:
 def retry() -> int:
     """Fetch again what has an open row in `data_fetch_errors`, failed or is quarantined."""
     wiring.require_vendor(settings())
-    database = open_for_loading()
+    database = wiring.open_for_loading(settings())
     with database.connect() as connection:
         failures = open_failures(connection)
         doubtful = loads.with_status(connection, ("failed", "quarantined"))

@@ -41,13 +41,13 @@ NOTHING = "Nothing is loaded yet: `universe historical --start YYYY-MM-DD` loads
 def show(*, as_json: bool) -> int:
     """Print the state of everything."""
     limit = settings().polygon_rate_limit
-    with wiring.open_database(settings()).connect() as connection:
+    with wiring.connected(settings()) as connection:
         now = wiring.now(settings())
         known, numbers = jobs.jobs(connection, now), figures(connection)
         refused = list(open_refusals(connection).values())
         held, asking = all_holders(connection), paces(connection)
         quality = _quality(connection)
-        write_checkpoint(connection)
+    _write(known)
     if as_json:
         waiting = {"refused": [_refused_document(one) for one in refused]}
         others = {
@@ -77,7 +77,7 @@ def _quality(connection: Connection) -> dict[str, Any]:
 
 def show_errors(*, as_json: bool) -> int:
     """Print every open failure."""
-    with wiring.open_database(settings()).connect() as connection:
+    with wiring.connected(settings()) as connection:
         failures = open_failures(connection)
     if as_json:
         result(
@@ -92,9 +92,13 @@ def show_errors(*, as_json: bool) -> int:
 
 def write_checkpoint(connection: Connection) -> None:
     """Write the jobs to UNIVERSE_HOME, whole or not at all; the database stays the truth."""
+    _write(jobs.jobs(connection, wiring.now(settings())))
+
+
+def _write(known: Sequence[Job]) -> None:
     home = settings().universe_home
     home.mkdir(parents=True, exist_ok=True)
-    document = json.dumps(_jobs_document(jobs.jobs(connection, wiring.now(settings()))), indent=2)
+    document = json.dumps(_jobs_document(known), indent=2)
     with replacing(home / CHECKPOINT) as file:
         file.write(document.encode())
 

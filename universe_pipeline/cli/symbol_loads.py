@@ -21,7 +21,6 @@ from universe_pipeline.cli.load import (
     carry_out,
     discover_if_stale,
     last_day,
-    open_for_loading,
     running_elsewhere,
     sessions_asked,
     tell_failures,
@@ -73,7 +72,7 @@ def repair(symbols: Sequence[str], start: date, end: date) -> int:
 
 
 def _open_discovered() -> tuple[Database, int]:
-    database = open_for_loading()
+    database = wiring.open_for_loading(settings())
     return database, discover_if_stale(database)
 
 

@@ -65,8 +65,7 @@ def serve(port: int) -> int:
 @contextmanager
 def _database() -> Generator[Database]:
     """The database for the block; an embedded one that nobody else uses is stopped after it."""
-    database = wiring.open_database(settings())
-    wiring.prepare_for_loading(settings(), database)
+    database = wiring.open_for_loading(settings())
     try:
         yield database
     finally:

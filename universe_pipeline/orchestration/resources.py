@@ -40,9 +40,7 @@ class PostgresResource(dg.ConfigurableResource["PostgresResource"]):
     @cached_property
     def database(self) -> Database:
         """The database at this release's schema, ready to be read and judged."""
-        database = wiring.open_database(self.settings)
-        wiring.prepare_database(self.settings, database)
-        return database
+        return wiring.open_for_judging(self.settings)
 
     @property
     def settings(self) -> Settings:

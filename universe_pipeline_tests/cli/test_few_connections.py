@@ -1,5 +1,6 @@
-"""A server that has fewer connections than a command needs."""
+"""How many connections a command needs, and a server that has fewer."""
 
+import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit, urlunsplit
 
@@ -56,3 +57,27 @@ def test_too_few_connections_are_one_line_and_nothing_is_half_done(
         assert begun in ([], [f"1 session to fetch ({DAY}), unpaced"])
     limit(few, empty_database, 10)
     assert universe(*load, env=env).returncode == 0
+
+
+@pytest.mark.parametrize("command", ["status", "errors"])
+def test_a_reading_command_connects_once(
+    universe: Universe, empty_database: Database, command: str
+) -> None:
+    env = {"UNIVERSE_DATABASE_URL": empty_database.url}
+    universe("status", env=env)  # migrates
+    before = sessions(empty_database)
+
+    assert universe(command, env=env).returncode == 0
+
+    assert sessions(empty_database) == before + 2  # with that of the first look here
+
+
+def sessions(database: Database) -> int:
+    """Sessions that the database has had; each is counted at the latest when it ends."""
+    time.sleep(0.5)
+    with database.connect() as connection:
+        row = connection.execute(
+            "SELECT sessions FROM pg_stat_database WHERE datname = current_database()"
+        ).fetchone()
+    assert row is not None
+    return row[0]

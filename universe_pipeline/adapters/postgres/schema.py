@@ -101,13 +101,18 @@ def bring_up_to_date(database: Database) -> None:
             tables of others by our names.
     """
     with database.connect() as connection:
-        _require_room_for_texts(database.address, connection)
-        version = current_version(connection)
-        if version == HEAD:
-            return
-        if version is not None and version > HEAD:
-            raise SchemaTooNewError(version)
-        connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
+        run_missing(database, connection)
+
+
+def run_missing(database: Database, connection: psycopg.Connection) -> None:
+    """Do as `bring_up_to_date`, on a connection to `database`."""
+    _require_room_for_texts(database.address, connection)
+    version = current_version(connection)
+    if version == HEAD:
+        return
+    if version is not None and version > HEAD:
+        raise SchemaTooNewError(version)
+    with turn(connection, MIGRATION_LOCK):
         version = current_version(connection)  # another process may have been quicker
         if version is None:
             _require_room(connection)
