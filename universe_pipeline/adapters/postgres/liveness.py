@@ -106,7 +106,10 @@ class Hold:
 
     def _is_released(self, seconds: float, *wire: int) -> bool:
         """Wait so long, or until something comes over the wire; whether `release` was called."""
-        return self._released in select.select([self._released, *wire], [], [], seconds)[0]
+        files = select.poll()  # `select` takes no descriptor over 1023, and a load may have more
+        for file in (self._released.fileno(), *wire):
+            files.register(file, select.POLLIN)
+        return self._released.fileno() in dict(files.poll(1000 * seconds))
 
     def _take_again(self, lost: str) -> bool:
         """Take the lock on a new connection; False once that is over, or another process has it."""

@@ -26,9 +26,6 @@ logger = logging.getLogger("universe_pipeline.database")
 
 Result = TypeVar("Result")
 
-_TimedOut = errors._WaitTimeout  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-"""psycopg has no other sign that a wait is as long as it may be."""
-
 EXPLAIN_AFTER = 5.0
 """Seconds of a wait until it is looked into."""
 
@@ -47,7 +44,8 @@ STOPS_WITHIN = 3
 """Seconds in which the server has to answer, and to stop, once its client was interrupted."""
 
 TICK = 0.5
-"""Seconds between two looks at whether a signal has come."""
+"""Seconds of a wait that count as long where the process was interrupted, and between two looks
+into those of psycopg2."""
 
 
 class SilentServerError(psycopg.OperationalError):
@@ -118,26 +116,12 @@ class WatchedConnection(psycopg.Connection[tuple[Any, ...]]):
         """As psycopg's, which every statement, COPY and pipeline goes through."""
         if timeout is not None or self.url is None:
             return super().wait(gen, interval, timeout)
+        watch = Watch(self.url, self.pgconn.backend_pid)
         try:
-            return self._wait(gen, interval, TICK if _process.is_hurried else EXPLAIN_AFTER)
-        except _TimedOut:
-            watch = Watch(self.url, self.info.backend_pid)
-        while True:
-            try:
-                watch.look()
-                return self._wait(gen, interval, TICK)
-            except _TimedOut:
-                continue
-            except (SilentServerError, WaitGivenUpError):
-                self.pgconn.finish()  # the answer may come at any time, or never
-                raise
-            except KeyboardInterrupt:
-                self._stop(gen, interval)
-                raise
-
-    def _wait(self, gen: PQGen[Result], interval: float, timeout: float) -> Result:
-        try:
-            return waiting.wait(gen, self.pgconn.socket, interval=interval, timeout=timeout)
+            return waiting.wait(_looking(gen, watch.look), self.pgconn.socket, interval=interval)
+        except (SilentServerError, WaitGivenUpError):
+            self.pgconn.finish()  # the answer may come at any time, or never
+            raise
         except KeyboardInterrupt:
             self._stop(gen, interval)
             raise
@@ -158,31 +142,48 @@ class WatchedConnection(psycopg.Connection[tuple[Any, ...]]):
         self.pgconn.finish()
 
 
+def _looking(gen: PQGen[Result], look: Callable[[], None]) -> PQGen[Result]:
+    """`gen`, with a `look` each time that nothing has come for psycopg's interval."""
+    try:
+        wanted = next(gen)
+        while True:
+            ready = yield wanted
+            if ready == waiting.READY_NONE:
+                look()
+            wanted = gen.send(ready)
+    except StopIteration as done:
+        return done.value
+
+
 class Watch:
-    """One wait, `EXPLAIN_AFTER` after it has begun."""
+    """One wait. Looks into it once it is `EXPLAIN_AFTER` long."""
 
     def __init__(self, url: str, backend: int) -> None:
-        """Look for nothing yet.
+        """Begin the wait.
 
         Args:
             url: where the server is asked.
             backend: its process that owes the answer.
         """
         self._url, self._backend = url, backend
-        self._heard = time.monotonic() - EXPLAIN_AFTER
-        self._next = 0.0
+        self._heard = time.monotonic()
+        self._long = self._heard + (TICK if _process.is_hurried else EXPLAIN_AFTER)
+        self._next = self._long
         self._explained: list[tuple[str, int]] = []
 
     def look(self) -> None:
-        """Find out what is waited for; to be called about every `TICK`.
+        """Find out what is waited for; to be called several times a second.
 
         Raises:
             SilentServerError: the server is frozen, or cannot be reached any more.
             WaitGivenUpError: see `given_up_when`.
         """
+        now = time.monotonic()
+        if now < self._long:
+            return
         if _process.is_interrupted():
             raise WaitGivenUpError("interrupted while waiting for its answer")
-        if time.monotonic() < self._next:
+        if now < self._next:
             return
         seconds = STOPS_WITHIN if _process.is_hurried else PROBE_SECONDS
         answer = _asked(self._url, self._backend, seconds)
@@ -217,13 +218,23 @@ class _Answer:
     """Whether it waits for its client, which waits for it: nothing gets through between them."""
 
 
+class _NoAnswerError(psycopg.OperationalError):
+    """A new connection's statement took longer than it may."""
+
+
 class _BoundedConnection(psycopg.Connection[tuple[Any, ...]]):
-    """A connection whose statements have `PROBE_SECONDS`."""
+    """A connection whose statements have `PROBE_SECONDS` each."""
 
     def wait(
-        self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = PROBE_SECONDS
+        self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = None
     ) -> Result:
-        return super().wait(gen, interval, timeout)
+        end = time.monotonic() + PROBE_SECONDS
+
+        def look() -> None:
+            if time.monotonic() >= end:
+                raise _NoAnswerError
+
+        return super().wait(_looking(gen, look), interval, timeout)
 
 
 _CUT_OFF = "SELECT wait_event = 'ClientRead' FROM pg_stat_activity WHERE pid = %s"
@@ -251,13 +262,11 @@ def in_psycopg2(url: str) -> Generator[None]:
 def _wait_in_psycopg2(url: str, connection: Any) -> None:
     from psycopg2.extensions import POLL_OK, POLL_WRITE
 
-    began, watch = time.monotonic(), None
+    watch: Watch | None = None
     while (state := connection.poll()) != POLL_OK:
-        wire = [connection.fileno()]
-        reads, writes = ([], wire) if state == POLL_WRITE else (wire, [])
-        if any(select.select(reads, writes, [], TICK)):
-            continue
-        if time.monotonic() - began >= EXPLAIN_AFTER:
+        wire = select.poll()  # `select` takes no descriptor over 1023, and a load may have more
+        wire.register(connection.fileno(), select.POLLOUT if state == POLL_WRITE else select.POLLIN)
+        if not wire.poll(1000 * TICK):
             watch = watch or Watch(url, connection.info.backend_pid)
             watch.look()
 
@@ -275,7 +284,7 @@ def _asked(url: str, backend: int, seconds: int) -> _Answer | None:
         ) as connection:
             row = connection.execute(_CUT_OFF, (backend,)).fetchone()
             return _Answer(holders.blocking(connection, backend), bool(row and row[0]))
-    except (errors.ConnectionTimeout, _TimedOut):
+    except (errors.ConnectionTimeout, _NoAnswerError):
         return None
     except psycopg.OperationalError:
         return _Answer([])  # it has no room for another connection, or is starting

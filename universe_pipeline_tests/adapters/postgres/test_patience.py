@@ -1,8 +1,11 @@
 """Long waits for the server: what they are for, and when they end."""
 
+import os
+import resource
+import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import date
 from functools import partial
 from threading import Thread, Timer
@@ -10,7 +13,7 @@ from threading import Thread, Timer
 import psycopg2
 import pytest
 
-from universe_pipeline.adapters.postgres import bars, patience
+from universe_pipeline.adapters.postgres import bars, liveness, patience
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.locks import MIGRATION_LOCK, turn
 from universe_pipeline.adapters.postgres.patience import (
@@ -165,6 +168,35 @@ def test_waits_of_dagsters_driver_are_watched_too(
         with pytest.raises(SilentServerError):
             cursor.execute("SELECT 8")
     connection.close()
+
+
+def test_a_load_may_have_more_than_a_thousand_files_open(store_database: Database) -> None:
+    with (
+        many_open_files(),
+        liveness.held(store_database, "a job") as hold,
+        patience.in_psycopg2(store_database.conninfo),
+        closing(psycopg2.connect(store_database.conninfo)) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("SELECT 7")
+        assert cursor.fetchall() == [(7,)]
+        time.sleep(0.5)
+        assert connection.fileno() > 1023
+        assert hold
+        assert "lock a job" in {thread.name for thread in threading.enumerate()}
+
+
+@contextmanager
+def many_open_files() -> Generator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    files = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        yield
+    finally:
+        for file in files:
+            os.close(file)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_server_that_refuses_connections_has_answered(
