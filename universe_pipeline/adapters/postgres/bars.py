@@ -9,7 +9,7 @@ short transaction, so that no two of them can wait for each other in a circle.
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -75,7 +75,7 @@ class Write:
     """The answer is short of the rows that are stored, and was not believed."""
     superseded: bool = False
     """A later request has been stored in the meantime."""
-    overtaken: int = 0
+    overtaken: int = field(default=0, compare=False)
     """Bars of the answer that are not stored, because a later request for them has been."""
     status: str | None = None
     """The session's, where the answer was recorded."""

@@ -231,6 +231,7 @@ def test_sessions_of_a_later_grouped_request_keep_their_bar(store: Connection):
     write = write_symbol(store, answer, None)
 
     assert write == Write(stored=1, added=1)
+    assert write.overtaken == 1
     assert stored(store, JULY_1) == [grouped(bar(close=10.1))]
     assert stored(store, JULY_2) == [by_symbol(bar())]
 
@@ -270,6 +271,7 @@ def test_a_later_request_for_other_sessions_keeps_no_bar_of_the_symbol_out(store
     write = write_symbol(store, answered_symbol("AAPL", DAYS, bars, at=T2), None)
 
     assert write == Write(stored=1, revised=1)
+    assert write.overtaken == 1
     assert stored(store, JULY_1) == [by_symbol(bar(close=10.2))]
     assert stored(store, JULY_3) == []
 
