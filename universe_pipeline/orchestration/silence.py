@@ -18,9 +18,6 @@ ENDED_BY_SILENCE = 1
 LOOK_SECONDS = 1.0
 """Seconds after an interrupt, and between two looks at whether the database answers."""
 
-ANSWERS_WITHIN = 3
-"""Seconds that it has for that: a person waits."""
-
 
 @contextmanager
 def ended_when_silent(database: Database) -> Generator[Callable[[], None]]:
@@ -37,7 +34,7 @@ def ended_when_silent(database: Database) -> Generator[Callable[[], None]]:
 
     def ask() -> None:
         while not over.wait(LOOK_SECONDS):
-            if not patience.answers(database.conninfo, ANSWERS_WITHIN) and not over.is_set():
+            if not patience.answers(database.conninfo, patience.STOPS_WITHIN) and not over.is_set():
                 end("it does not answer", ENDED_AT_ONCE)
 
     patience.hurry(is_hurried=False)
