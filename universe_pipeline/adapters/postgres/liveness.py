@@ -151,9 +151,11 @@ def held(database: Database, what: str, *, shared: bool = False) -> Generator[Ho
     try:
         yield hold
     finally:
-        hold.release()
-        if hold.taken_by is not None:
-            raise LockLostError(what, str(hold.taken_by)) from None
+        try:
+            hold.release()
+        finally:  # the interrupt may come only now
+            if hold.taken_by is not None:
+                raise LockLostError(what, str(hold.taken_by)) from None
 
 
 def is_held(connection: psycopg.Connection, what: str) -> bool:

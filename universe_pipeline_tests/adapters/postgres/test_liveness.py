@@ -113,19 +113,48 @@ while True:
 def test_a_lock_that_another_process_took_meanwhile_stops_this_one(
     store: Connection, store_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taken = threading.Event()
-    opened = Database.open
-
-    def late(self: Database, application: str | None = None) -> psycopg.Connection:
-        if threading.current_thread().name == f"lock {WHAT}":
-            taken.wait(30)  # as where the network is away meanwhile
-        return opened(self, application)
-
-    monkeypatch.setattr(Database, "open", late)
+    taken = network_away(monkeypatch)
     with pytest.raises(LockLostError, match=f"lock of {WHAT}.*, process [0-9]+") as lost:
         lose_to_another(store, store_database, taken.set)
 
     assert "stops" in str(lost.value)
+
+
+def test_an_interrupt_that_comes_while_the_lock_is_released_is_the_loss_of_it(
+    store: Connection, store_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken, kill = network_away(monkeypatch), signal.pthread_kill
+
+    def slowly(thread: int, number: int) -> None:
+        time.sleep(0.5)
+        kill(thread, number)
+
+    monkeypatch.setattr(signal, "pthread_kill", slowly)
+    with pytest.raises(LockLostError):
+        end_once_lost(store, store_database, taken.set)
+
+
+def end_once_lost(connection: Connection, database: Database, go_on: Callable[[], None]) -> None:
+    with liveness.held(database, WHAT) as hold, other_process(database.url) as process:
+        terminate(connection, backend(connection))
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        go_on()
+        await_true(lambda: hold.taken_by is not None)
+
+
+def network_away(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Let the keeper of the lock connect again only once the event is set."""
+    back = threading.Event()
+    opened = Database.open
+
+    def late(self: Database, application: str | None = None) -> psycopg.Connection:
+        if threading.current_thread().name == f"lock {WHAT}":
+            back.wait(30)
+        return opened(self, application)
+
+    monkeypatch.setattr(Database, "open", late)
+    return back
 
 
 def lose_to_another(connection: Connection, database: Database, go_on: Callable[[], None]) -> None:
