@@ -19,7 +19,7 @@ from universe_pipeline.domain.foreign_text import visible
 
 UNREADABLE = "UNIVERSE_DATABASE_URL (not a readable postgresql:// address)"
 
-_DEFAULTS = {
+NOTICING = {
     # After 15 s of silence three probes, 5 s apart; 30 s for what was sent: a server that has
     # vanished (power, cable) is noticed.
     "keepalives_idle": "15",
@@ -27,7 +27,7 @@ _DEFAULTS = {
     "keepalives_count": "3",
     "tcp_user_timeout": "30000",
 }
-"""Of libpq, for our connections. What the address says wins."""
+"""Of libpq, for our connections; the server is given the same. What the address says wins."""
 
 _SCHEME = re.compile(r"postgres(?:ql)?(?:\+psycopg2?)?://", re.IGNORECASE)
 _ANY_SCHEME = re.compile(r"\s*[\w+.-]+://")
@@ -44,7 +44,7 @@ _KNOWN_TO_LIBPQ_15 = frozenset(
     }
 )  # fmt: skip
 
-_NUMBERS = frozenset({*_DEFAULTS, "connect_timeout", "keepalives"})
+_NUMBERS = frozenset({*NOTICING, "connect_timeout", "keepalives"})
 
 _OF_OTHER_PROGRAMS = (
     "pgbouncer", "schema", "connection_limit", "pool_timeout", "pool_size", "pool_mode",
@@ -119,7 +119,7 @@ class Address:
             application: the name of the connection.
             connect_seconds: how long it may take to connect.
         """
-        default = {**_DEFAULTS, "connect_timeout": str(connect_seconds)}
+        default = {**NOTICING, "connect_timeout": str(connect_seconds)}
         if "," in self.parameters.get("host", ""):
             default["target_session_attrs"] = "read-write"
         ours = {"application_name": application, "client_encoding": "UTF8"}
@@ -137,7 +137,7 @@ class Address:
         Raises:
             ValueError: a secret stands in the way of the address's own service file.
         """
-        rest = {**_DEFAULTS, **self.parameters}
+        rest = {**NOTICING, **self.parameters}
         environment: dict[str, str | bytes] = dict(os.environ)
         if password := rest.pop("password", ""):
             environment["PGPASSWORD"] = password.encode()  # in no other encoding than psycopg's

@@ -27,6 +27,7 @@ from universe_pipeline.adapters.postgres.application import application_name
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.adapters.postgres.holders import Holder, holders, paces
 from universe_pipeline.adapters.postgres.locks import URGENT
+from universe_pipeline.adapters.postgres.patience import EXPLAIN_AFTER
 
 logger = logging.getLogger("universe_pipeline.pace")
 
@@ -40,9 +41,6 @@ GIVE_WAY = 0.5
 
 LOOK_AGAIN = 0.25
 """Seconds for which the unpaced rely on it that nobody else was sent a 429."""
-
-EXPLAIN_AFTER = 5.0
-"""Seconds of a wait for other processes after which the log names them."""
 
 LATE = 0.25
 """Seconds by which a process may wake late before it moves its slot on."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
+from universe_pipeline.adapters.postgres.address import NOTICING
 from universe_pipeline.adapters.postgres.obstacles import refusal
 from universe_pipeline.domain.errors import DatabaseError
 
@@ -43,12 +44,7 @@ _NO_LIMITS = (
 )
 """A load waits for the vendor and for locks, which may take hours."""
 
-_LOST_CLIENT = {
-    "tcp_keepalives_idle": "15",
-    "tcp_keepalives_interval": "5",
-    "tcp_keepalives_count": "3",
-    "tcp_user_timeout": "30000",
-}
+_LOST_CLIENT = {f"tcp_{name.removeprefix('tcp_')}": value for name, value in NOTICING.items()}
 """The server notices a client that has vanished. The kernel's default is two hours, for which the
 server would keep its locks. What `options` of the address say wins."""
 
