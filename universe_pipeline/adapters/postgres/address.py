@@ -128,7 +128,7 @@ class Address:
     def for_program(self, options: str = "") -> tuple[bytes, dict[str, str | bytes]]:
         """What psql, pg_dump and pg_restore take as an argument, and their environment.
 
-        Everybody on the machine may read a process's arguments; its environment only its owner.
+        Every account may read a process's arguments; only its owner may read its environment.
         libpq has no variable for secrets other than the password: those are in a service file.
 
         Args:

@@ -222,7 +222,7 @@ def _reaches_out(entry: Entry, statement: str) -> bool:
 
 
 def _statements(sql: str) -> list[str] | None:
-    """The statements of an object; None where they cannot be told apart with certainty."""
+    """The statements of an object; None where it is uncertain where each ends."""
     found = [each.group().strip() for each in _STATEMENT.finditer(sql)]
     rest = _STATEMENT.sub("", sql)
     return found if not rest.strip() else None

@@ -52,7 +52,7 @@ class Database:
             application: its `application_name`; None: `application_name()`.
 
         Raises:
-            DatabaseUnreachableError: nobody answers, or the login is refused.
+            DatabaseUnreachableError: no server answers, or it refuses the login.
             DatabaseError: the server is too old, or a pooler gives sessions away.
         """
         try:

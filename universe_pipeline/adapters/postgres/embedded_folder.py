@@ -216,7 +216,7 @@ def _owners_rights(mode: int) -> int:
 
 
 def _let_owner_in(made: Path | int) -> None:
-    """Whatever the umask: a lock that its owner cannot open again would lock out everything."""
+    """Not by the umask: a lock that its owner cannot open again would lock out everything."""
     found = os.stat(made).st_mode  # noqa: PTH116 - of an open file as well
     if not open_to_owner(found):
         os.chmod(made, stat.S_IMODE(found | _owners_rights(found)))  # noqa: PTH101 - as above

@@ -1,6 +1,6 @@
 """What makes the running server reachable, and whether it still is. Standard library only.
 
-Cleaners of /tmp, `rm`, `mv` and `chmod` leave the processes as they are, but nobody finds them.
+Cleaners of /tmp, `rm`, `mv` and `chmod` leave the processes as they are; clients cannot find them.
 """
 
 import os

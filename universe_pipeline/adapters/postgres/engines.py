@@ -17,7 +17,7 @@ from universe_pipeline.adapters.postgres.connection import Database
 _DIALECT = "postgresql.universe"
 
 _KEPT_BY_PSYCOPG2 = ("standard_conforming_strings",)
-"""It quotes strings by the value that it finds when it connects, whatever is set afterwards."""
+"""psycopg2 quotes strings by the value that it finds when it connects."""
 
 registry.register(_DIALECT, __name__, "SessionDialect")
 

@@ -195,7 +195,7 @@ ORDER BY j.started_at, j.name
 
 
 def jobs(connection: psycopg.Connection, now: datetime) -> list[Job]:
-    """Every job with its progress at `now`, oldest first; dead ones are told from living ones.
+    """Every job with its progress at `now`, oldest first; a dead one is `interrupted`.
 
     A heartbeat that lies as far in the future is as good as none: the clock was set back since.
     """

@@ -1,8 +1,8 @@
-"""Who still works on what: a lock in the database that its process holds.
+"""Which process still works on what: it holds a lock in the database.
 
-The lock goes with the process (or machine), whatever ends it; no pid can say so. A connection that
-is lost under a living process (an administrator, a proxy, a time-out) is noticed at once, and its
-lock taken again.
+The lock goes with the process (or machine), however that ends; a pid cannot say so. A connection
+that is lost under a living process (an administrator, a proxy, a time-out) is noticed at once, and
+its lock taken again.
 """
 
 import logging
@@ -159,7 +159,7 @@ def held(database: Database, what: str, *, shared: bool = False) -> Generator[Ho
 
 
 def is_held(connection: psycopg.Connection, what: str) -> bool:
-    """Whether some process holds the lock; only looks, so as not to be in anybody's way."""
+    """Whether some process holds the lock; only looks, so that no process waits for it."""
     row = connection.execute(
         """
         SELECT EXISTS (

@@ -103,7 +103,7 @@ class WatchedConnection(psycopg.Connection[tuple[Any, ...]]):
     """A connection that looks into its own long waits.
 
     Raises:
-        SilentServerError: from whatever waits, once the server is silent.
+        SilentServerError: from each method that waits, once the server is silent.
         WaitGivenUpError: likewise, see `given_up_when`.
     """
 
