@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import cast
 
 import dagster as dg
-from dagster_shared.check import CheckError
+from dagster._check import CheckError
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres import schema
