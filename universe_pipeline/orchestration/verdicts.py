@@ -17,7 +17,7 @@ from universe_pipeline.domain.quality import rules
 from universe_pipeline.domain.quality.findings import SHOWN, Finding, Offender
 from universe_pipeline.domain.quality.rules import Rule, Severity
 
-TOLD = 3
+IN_LINE = 3
 """Offenders in the line that a failed check shows."""
 
 EARLIER = "offenders_found_before"
@@ -189,7 +189,7 @@ def verdict(
         passed=not broken and not stands,
         severity=_severity(severe or own),
         metadata=_metadata(broken, stands) | {SEVERITY: _severity(own).value},
-        description=_told(broken, stands),  # shown at once, the list only when asked for
+        description=_described(broken, stands),  # shown at once, the list only when asked for
     )
 
 
@@ -216,7 +216,7 @@ def _metadata(broken: Sequence[Finding], stands: Sequence[Standing]) -> dict[str
 
 
 def _standing_line(stands: Standing) -> str:
-    worst = "; ".join(_example(one) for one in stands.examples[:TOLD])
+    worst = "; ".join(_example(one) for one in stands.examples[:IN_LINE])
     at = stands.judged_at.astimezone(UTC)
     return f"{stands.rule}, {stands.count:,} as of {at:%Y-%m-%d %H:%M} UTC: {worst}"
 
@@ -234,15 +234,17 @@ def _points(texts: Iterable[str]) -> str:
     return "\n".join(f"- {as_markdown(text)}" for text in texts)
 
 
-def _told(broken: Sequence[Finding], stands: Sequence[Standing]) -> str | None:
-    told = _shortened([str(one) for each in broken for one in each.worst])
+def _described(broken: Sequence[Finding], stands: Sequence[Standing]) -> str | None:
+    """The line of a check, which Dagster's UI renders as Markdown."""
+    found = _shortened([str(one) for each in broken for one in each.worst])
     if not stands:
-        return told
+        return found
     earlier = f"{sum(each.count for each in stands):,} found before still stand"
-    return f"{told}; {earlier}" if told else f"nothing in this run; {earlier}"
+    return f"{found}; {earlier}" if found else f"nothing in this run; {earlier}"
 
 
 def _shortened(offenders: Sequence[str]) -> str | None:
     if not offenders:
         return None
-    return "; ".join(offenders[:TOLD]) + (" …" if len(offenders) > TOLD else "")
+    more = " …" if len(offenders) > IN_LINE else ""
+    return "; ".join(map(as_markdown, offenders[:IN_LINE])) + more
