@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from universe_pipeline.adapters.postgres.standing import Standing
+from universe_pipeline.adapters.postgres.standing import StandingRule
 from universe_pipeline.domain.foreign_text import as_code, as_markdown
 from universe_pipeline.domain.quality import rules
 from universe_pipeline.domain.quality.findings import SHOWN, Finding, Offender
@@ -167,7 +167,9 @@ def spec(check: RuleCheck, asset: dg.AssetsDefinition) -> dg.AssetCheckSpec:
 
 
 def verdict(
-    check: RuleCheck, findings: Mapping[Rule, Finding], before: Mapping[str, Standing] | None = None
+    check: RuleCheck,
+    findings: Mapping[Rule, Finding],
+    before: Mapping[str, StandingRule] | None = None,
 ) -> dg.AssetCheckResult:
     """What a check's rules found, and what still stands of earlier judgements.
 
@@ -201,7 +203,7 @@ def _severity(severities: Sequence[Severity]) -> dg.AssetCheckSeverity:
     return dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN
 
 
-def _metadata(broken: Sequence[Finding], stands: Sequence[Standing]) -> dict[str, Any]:
+def _metadata(broken: Sequence[Finding], stands: Sequence[StandingRule]) -> dict[str, Any]:
     metadata: dict[str, Any] = {"offenders": sum(each.count for each in broken)}
     if broken:
         metadata["list"] = dg.MetadataValue.md(_listed(broken))
@@ -215,7 +217,7 @@ def _metadata(broken: Sequence[Finding], stands: Sequence[Standing]) -> dict[str
     return metadata
 
 
-def _standing_line(stands: Standing) -> str:
+def _standing_line(stands: StandingRule) -> str:
     worst = "; ".join(_example(one) for one in stands.examples[:IN_LINE])
     at = stands.judged_at.astimezone(UTC)
     return f"{stands.rule}, {stands.count:,} as of {at:%Y-%m-%d %H:%M} UTC: {worst}"
@@ -234,7 +236,7 @@ def _points(texts: Iterable[str]) -> str:
     return "\n".join(f"- {as_markdown(text)}" for text in texts)
 
 
-def _described(broken: Sequence[Finding], stands: Sequence[Standing]) -> str | None:
+def _described(broken: Sequence[Finding], stands: Sequence[StandingRule]) -> str | None:
     """The line of a check, which Dagster's UI renders as Markdown."""
     found = _shortened([str(one) for each in broken for one in each.worst])
     if not stands:

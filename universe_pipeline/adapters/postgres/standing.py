@@ -23,7 +23,7 @@ _ENDED_BY_APPROVAL = {rule.name for rule in RULES if rule.quarantines} | {SESSIO
 
 
 @dataclass(slots=True)
-class Standing:
+class StandingRule:
     """A rule that earlier judgements found broken."""
 
     rule: str
@@ -57,7 +57,7 @@ class _Row:
 
 def standing(
     connection: psycopg.Connection, *, without: str | None = None, judged: Iterable[date] = ()
-) -> dict[str, Standing]:
+) -> dict[str, StandingRule]:
     """The rules that are broken by what was judged so far, by name.
 
     Args:
@@ -69,7 +69,7 @@ def standing(
     rows = [_Row(*row) for row in connection.execute(_NOT_REPLACED, wanted)]
     is_over = _ends(connection, rows, frozenset(judged))
     newer: dict[str, list[_Row]] = defaultdict(list)
-    found: dict[str, Standing] = {}
+    found: dict[str, StandingRule] = {}
     seen: set[tuple[str, str | None, str | None]] = set()
     for row in rows:
         kept = [
@@ -81,7 +81,7 @@ def standing(
         ]
         unlisted = row.offenders - len(row.examples)
         if not row.is_own and (kept or unlisted > 0):
-            known = found.setdefault(row.rule, Standing(row.rule, row.severity, row.judged_at))
+            known = found.setdefault(row.rule, StandingRule(row.rule, row.severity, row.judged_at))
             known.count += len(kept) + max(0, unlisted)
             known.examples += kept
             seen.update((row.rule, one["date"], one["symbol"]) for one in kept)
