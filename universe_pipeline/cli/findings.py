@@ -7,7 +7,7 @@ from datetime import date
 from rich.table import Table
 
 from universe_pipeline import wiring
-from universe_pipeline.adapters.postgres.asked import Asked, Lacking, ever_asked, lacking
+from universe_pipeline.adapters.postgres.asked import Asked, Lacking, lacking
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.failures import open_failures
 from universe_pipeline.adapters.postgres.verdicts import Result
@@ -86,18 +86,18 @@ def broken(results: Iterable[Result]) -> Counter[str]:
 
 
 def sentence(
-    connection: Connection, sessions: Sequence[date], severities: Mapping[str, int]
+    connection: Connection, asked: Asked, sessions: Sequence[date], severities: Mapping[str, int]
 ) -> str:
     """How things stand, like "Complete from … to …; 0 errors, 6 warnings; next session …".
 
     Args:
         connection: to read what is there.
+        asked: what was ever asked for.
         sessions: those that are meant, in order; not none.
         severities: how many rules are broken, by severity.
     """
     newest = newest_closed(wiring.now(settings()))
-    asked = ever_asked(connection, newest)
-    lacks = lacking(connection, sessions, newest, settings().universe_revisit_sessions)
+    lacks = lacking(connection, asked, sessions, newest, settings().universe_revisit_sessions)
     following = sessions_after(newest, 1)[0]
     counted = ", ".join(
         _count(severities.get(severity, 0), what)

@@ -67,12 +67,12 @@ def show(*, as_json: bool) -> int:
 
 def _quality(connection: Connection) -> dict[str, Any]:
     """How many rules are broken by what was judged so far, and how things stand, in a sentence."""
-    asked = ever_asked(connection, newest_closed(wiring.now(settings()))).sessions
+    asked = ever_asked(connection, newest_closed(wiring.now(settings())))
     severities = Counter(one.severity for one in standing(connection).values())
     counts = {"errors": severities[Severity.ERROR], "warnings": severities[Severity.WARN]}
-    if not asked:
+    if not asked.sessions:
         return {"quality": counts, "summary": NOTHING}
-    return {"quality": counts, "summary": sentence(connection, asked, severities)}
+    return {"quality": counts, "summary": sentence(connection, asked, asked.sessions, severities)}
 
 
 def show_errors(*, as_json: bool) -> int:

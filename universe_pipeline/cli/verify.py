@@ -38,7 +38,8 @@ def verify(
         ended = runs.run("verification", chosen, name="verification", config=config)
     with database.connect() as connection:
         results = results_of(connection, ended.run_id)
-        said = sentence(connection, sessions, broken(results))
+        asked = ever_asked(connection, newest_closed(wiring.now(settings())))
+        said = sentence(connection, asked, sessions, broken(results))
     for message in ended.messages:
         note(message)
     if as_json:

@@ -14,7 +14,7 @@ import polars as pl
 
 from universe_pipeline.adapters.postgres import fingerprints as stored_fingerprints
 from universe_pipeline.adapters.postgres import judging, packed, reading
-from universe_pipeline.adapters.postgres.asked import lacking
+from universe_pipeline.adapters.postgres.asked import ever_asked, lacking
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.copy_binary import fingerprint
 from universe_pipeline.adapters.postgres.judging import StoredLoad
@@ -282,7 +282,8 @@ def judge_loads(
         now: timezone-aware.
         revisit: so many sessions before the newest may still lack a symbol's bars.
     """
-    lacks = lacking(connection, sessions, newest_closed(now), revisit)
+    newest = newest_closed(now)
+    lacks = lacking(connection, ever_asked(connection, newest), sessions, newest, revisit)
     offenders = [(one.is_failure, Offender(one.session, one.symbol, str(one))) for one in lacks]
     return [
         listed(SESSIONS_USABLE, (one for is_failure, one in offenders if is_failure)),

@@ -94,7 +94,11 @@ class Lacking:
 
 
 def lacking(
-    connection: psycopg.Connection, sessions: Sequence[date], newest: date, revisit: int
+    connection: psycopg.Connection,
+    asked: Asked,
+    sessions: Sequence[date],
+    newest: date,
+    revisit: int,
 ) -> list[Lacking]:
     """What of `sessions` is not there: by the session, then by the symbol.
 
@@ -102,13 +106,14 @@ def lacking(
 
     Args:
         connection: to read.
+        asked: what was ever asked for.
         sessions: in order.
         newest: the newest closed session.
         revisit: so many sessions before it may still lack a symbol's bars.
     """
     if not sessions:
         return []
-    whole = ever_asked(connection, newest).with_all_symbols(sessions)
+    whole = asked.with_all_symbols(sessions)
     known = loads.states(connection, whole)
     states = {day: known[day].status if day in known else None for day in whole}
     unasked = [

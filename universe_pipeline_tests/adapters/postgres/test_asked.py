@@ -31,14 +31,13 @@ FAILED = """
 
 
 def told(connection: Connection, *days: date, newest: date = JULY_9) -> list[str]:
-    return [
-        f"{one.session} {one.symbol or '-'} {one}" for one in lacking(connection, days, newest, 3)
-    ]
+    found = lacking(connection, ever_asked(connection, newest), days, newest, 3)
+    return [f"{one.session} {one.symbol or '-'} {one}" for one in found]
 
 
 def test_nothing_was_asked_for_at_first(store: Connection):
     assert ever_asked(store, JULY_9).sessions == []
-    assert lacking(store, [], JULY_9, 3) == []
+    assert lacking(store, ever_asked(store, JULY_9), [], JULY_9, 3) == []
 
 
 @pytest.mark.parametrize("status", ["failed", "pending"])
