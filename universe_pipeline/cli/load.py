@@ -349,7 +349,7 @@ def _carry_out(
         done = changes.update(connection, plan.sessions[-1], wanted, before, ended.run_id)
         result(done.line(wanted))
     else:
-        _summarise(connection, plan, wanted)
+        _summarise(connection, plan, wanted, ended)
     _tell_unusual(connection, {*plan.sessions, *wanted})
     if ended.verdicts:
         result(f"checks: {_checked(ended)}")
@@ -396,8 +396,10 @@ def _status(connection: Connection, plan: Plan, code: int) -> str:
     return "interrupted" if "pending" in states else "completed"
 
 
-def _summarise(connection: Connection, plan: Plan, wanted: Sequence[date]) -> None:
-    states = loads.states(connection, wanted)
+def _summarise(connection: Connection, plan: Plan, wanted: Sequence[date], ended: Ended) -> None:
+    """Print what the run has loaded: a session that it fetched again in vain is stored, only."""
+    failed = {one.day for one in failures_of_run(connection, ended.run_id)}
+    states = loads.states(connection, [day for day in wanted if day not in failed])
     loaded = [state for state in states.values() if state.status in loads.COMMITTED]
     bars = sum(state.stored for state in loaded)
     revised = sum(state.revised for state in loaded)

@@ -102,6 +102,7 @@ def refused(command: Command, connection: psycopg.Connection, vendor: SimulatedV
     ended = command(*LOAD, "--reload")
     assert ended.code == 1
     assert f"`universe approve {SESSION} --reason TEXT` accepts it at once" in ended.err
+    assert "0 of 1 sessions loaded, 0 bars" in ended.out
     assert connection.execute(JUNK_LEFT, (SESSION,)).fetchone() == (60,)
 
 
