@@ -210,11 +210,16 @@ def run_symbols(
 
 
 def _status(connection: Connection, job: SymbolJob, code: int) -> str:
-    """How the job stands: one with a bar that may not be out yet is no failure, and not done."""
+    """How the job stands: with a bar that may not be out yet it has neither failed nor ended.
+
+    A symbol that no list has and that has no bar is misspelt: it is not waited for.
+    """
     if code != DONE:
         return "failed"
     since = jobs.fresh_since(connection, job.name)
     unpublished = unasked(connection, job.symbols, job.sessions, since).wanted
+    for symbol in unknown_symbols(connection, list(unpublished)):
+        del unpublished[symbol]
     for first in sorted({days[0] for days in unpublished.values()}):
         symbols = [symbol for symbol, days in unpublished.items() if days[0] == first]
         result(f"{first}: no bar of {_named(symbols)} yet; it is asked for again later")

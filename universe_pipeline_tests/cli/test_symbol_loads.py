@@ -119,6 +119,21 @@ def test_a_symbol_of_which_nothing_is_found_ends_with_1(command: Command, kind: 
     assert f"aapl {UNKNOWN} did you mean AAPL? Symbols are case-sensitive" in ended.err
 
 
+@pytest.mark.parametrize("kind", ["repair", "historical"])
+def test_a_misspelt_symbol_is_not_waited_for(
+    command: Command, connection: psycopg.Connection, kind: str
+) -> None:
+    newest = newest_closed(datetime.now(UTC) - PUBLISHED_AFTER)
+    span = ("--start", str(sessions_before(newest, 2)[0]), "--end", str(newest))
+
+    ended = command(kind, *span, "--symbols", "AAPL,aapl")
+
+    assert ended.code == 1
+    assert "yet; it is asked for again later" not in ended.out
+    assert list(job_statuses(connection).values()) == ["completed"]
+    assert "no interrupted or failed job" in command("resume").out
+
+
 def test_a_known_symbol_without_a_bar_in_the_range_is_no_failure(
     command: Command, connection: psycopg.Connection
 ) -> None:
