@@ -75,7 +75,7 @@ def prepare_home(settings: Settings) -> Path:
         ) from None
     file = home / "dagster.yaml"
     if not os.path.lexists(file):
-        # It names code that Dagster runs: only its owner may change it, whatever the umask.
+        # It names code that Dagster runs: only its owner may change it, under any umask.
         with replacing(file, 0o644) as written:
             written.write(INSTANCE_FILE.encode())
     _require_ours(file)
