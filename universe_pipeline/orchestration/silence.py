@@ -24,26 +24,28 @@ def ended_when_silent(database: Database) -> Generator[Callable[[], None]]:
     """End the process, with a line, once `database` is silent in the block.
 
     As by a kill: there is nothing that could be recorded anywhere. It takes up to a minute, and
-    some seconds from when the yielded function was called, since then a person waits. After that
-    the block also gives up what a database that answers takes long for.
+    some seconds from when the yielded function was called, since then a person waits; the code is
+    then that of an interrupt. After that the block also gives up what a database that answers takes
+    long for.
     """
     stderr, over = copy_of_stderr(), Event()
 
-    def end(reason: str, code: int = ENDED_BY_SILENCE) -> None:
+    def end(reason: str) -> None:
+        code = ENDED_BY_SILENCE if asking.ident is None else ENDED_AT_ONCE
         end_at_once(stderr, f"universe: {DatabaseLostError(database.address, reason)}", code)
 
     def ask() -> None:
         while not over.wait(LOOK_SECONDS):
             if not patience.answers(database.conninfo, patience.STOPS_WITHIN) and not over.is_set():
-                end("it does not answer", ENDED_AT_ONCE)
+                end("it does not answer")
 
     patience.hurry(is_hurried=False)
     asking = Thread(target=ask, daemon=True)
 
     def interrupted() -> None:
-        patience.hurry()
         if asking.ident is None:
             asking.start()
+        patience.hurry()
 
     with (
         patience.when_silent(end),
