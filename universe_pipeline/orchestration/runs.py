@@ -25,6 +25,7 @@ from universe_pipeline.adapters.postgres import liveness, losses
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.orchestration import streams
 from universe_pipeline.orchestration.catalogue import definitions
+from universe_pipeline.orchestration.event_handler import print_no_statements
 from universe_pipeline.orchestration.instance import open_instance
 from universe_pipeline.orchestration.interrupts import INTERRUPTED, at_once_when_told_twice
 from universe_pipeline.orchestration.partitions import tags_of
@@ -123,6 +124,7 @@ def open_runs(settings: Settings, database: Database) -> Generator[Runs]:
         losses.told(database),
         open_instance(settings) as instance,
     ):
+        print_no_statements(instance)
         reconcile(instance, database, wiring.now(settings))
         yield Runs(instance, database)
 
@@ -210,7 +212,7 @@ def quieten_dagster() -> None:
 
     Also that of its connections: when the database goes away, each is told of with a traceback.
     """
-    for name in ("dagster", "sqlalchemy.pool"):
+    for name in ("dagster", "sqlalchemy.pool", "psycopg"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     logging.getLogger().addFilter(_is_no_repetition)
 

@@ -113,6 +113,28 @@ def test_a_proxy_that_forwards_nothing_ends_the_load(
     assert line.lost_or_doubled == (0, 0, 0, 0)
 
 
+@pytest.mark.parametrize("arguments", [LOAD, ("daily",)])
+def test_a_database_that_goes_away_ends_the_load(
+    user: User,
+    vendor: SimulatedVendor,
+    own_server: OrdinaryServer,
+    proxy: FreezingProxy,
+    arguments: tuple[str, ...],
+) -> None:
+    with at(proxy.url, user).started(*arguments) as process:
+        await_requests(vendor, 2)
+        proxy.close()
+        said = process.communicate(timeout=120)[1]
+
+    assert process.returncode == 1
+    assert "Exception while writing" not in said
+    assert "error ignored" not in said
+    assert "[SQL" not in said
+    assert said.count("`universe resume` goes on") == 1, said
+    await_unlocked(own_server.url)
+    assert at(own_server.url, user).run("resume")[0] == 0
+
+
 def test_a_stopped_server_on_loopback_ends_the_load(
     user: User, vendor: SimulatedVendor, own_server: OrdinaryServer
 ) -> None:
