@@ -23,6 +23,8 @@ from dagster._core.utils import make_new_run_id
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres import liveness, losses
 from universe_pipeline.adapters.postgres.connection import Database
+from universe_pipeline.adapters.postgres.obstacles import first_line
+from universe_pipeline.domain.errors import DatabaseLostError
 from universe_pipeline.orchestration import streams
 from universe_pipeline.orchestration.catalogue import definitions
 from universe_pipeline.orchestration.event_handler import print_no_statements
@@ -36,6 +38,9 @@ from universe_pipeline.orchestration.verdicts import SEVERITY
 from universe_pipeline.settings import Settings
 
 _OUR_ERROR = re.compile(r"universe_pipeline\.[\w.]+: ")
+
+_LOST = re.compile(r"psycopg2?\.(errors\.)?(OperationalError|InterfaceError|AdminShutdown): ")
+"""How a traceback names a lost connection."""
 
 LOCATION = "universe_pipeline"
 MODULE = "universe_pipeline.definitions"
@@ -108,7 +113,7 @@ class Runs:
         return Ended(
             run_id=run.run_id,
             success=result.success,
-            messages=_messages(result),
+            messages=_messages(result, self._database.address),
             verdicts=_verdicts(result),
             interrupted=any(_root(error).cls_name == INTERRUPTED for error in _errors(result)),
         )
@@ -150,7 +155,7 @@ def _origin(job: str) -> RemoteJobOrigin:
     return RemoteRepositoryOrigin(location, "__repository__").get_job_origin(job)
 
 
-def _messages(result: Any) -> tuple[str, ...]:
+def _messages(result: Any, address: str) -> tuple[str, ...]:
     """What the failed steps said, without repetition: our own words, or the root of an error.
 
     Where no step failed, what ended the run outside of them.
@@ -158,16 +163,22 @@ def _messages(result: Any) -> tuple[str, ...]:
     said = dict.fromkeys(
         failure.user_failure_data.description or ""
         if failure.user_failure_data
-        else _words(failure.error)
+        else _words(failure.error, address)
         for failure in _failures(result)
     )
-    outside = map(_words, _errors_outside_of_steps(result))
+    outside = (_words(error, address) for error in _errors_outside_of_steps(result))
     return tuple(said) or tuple(outside)
 
 
-def _words(error: Any) -> str:
-    """What the root of an error says; where it is one of ours, without the name of its class."""
-    return _OUR_ERROR.sub("", _root(error).message.strip())
+def _words(error: Any, address: str) -> str:
+    """What the root of an error says; where it is one of ours, without the name of its class.
+
+    Where Dagster's storage lost its connection to `address`, what we say of a lost one.
+    """
+    said = _root(error).message.strip()
+    if lost := _LOST.match(said):
+        return str(DatabaseLostError(address, first_line(Exception(said[lost.end() :]))))
+    return _OUR_ERROR.sub("", said)
 
 
 def _errors(result: Any) -> list[Any]:

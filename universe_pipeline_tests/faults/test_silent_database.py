@@ -135,6 +135,25 @@ def test_a_database_that_goes_away_ends_the_load(
     assert at(own_server.url, user).run("resume")[0] == 0
 
 
+def test_a_lost_connection_of_dagsters_storage_ends_the_load_in_one_line(
+    user: User, vendor: SimulatedVendor, own_server: OrdinaryServer
+) -> None:
+    with at(own_server.url, user).started(*LOAD) as process:
+        await_requests(vendor, 10)
+        with psycopg.connect(own_server.url) as connection:
+            ended = connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE pid <> pg_backend_pid() AND query LIKE '%INTO event_logs%'"
+            ).fetchall()
+        said = process.communicate(timeout=120)[1]
+
+    assert ended
+    assert process.returncode == 1, said
+    assert "psycopg2" not in said
+    assert "terminating connection due to administrator command; what was committed" in said
+    assert at(own_server.url, user).run("resume")[0] == 0
+
+
 def test_a_stopped_server_on_loopback_ends_the_load(
     user: User, vendor: SimulatedVendor, own_server: OrdinaryServer
 ) -> None:
