@@ -1,9 +1,11 @@
 """`status` and `errors`: what is loaded, what is open; and the checkpoint document."""
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC
+from errno import EDQUOT, ENOSPC
 from typing import Any
 
 from rich.table import Table
@@ -32,6 +34,8 @@ from universe_pipeline.domain.foreign_text import visible
 from universe_pipeline.domain.quality.rules import Severity
 from universe_pipeline.domain.sessions import newest_closed
 from universe_pipeline.settings import settings
+
+logger = logging.getLogger("universe_pipeline.status")
 
 CHECKPOINT = "universe_loader_checkpoint.json"
 
@@ -91,16 +95,24 @@ def show_errors(*, as_json: bool) -> int:
 
 
 def write_checkpoint(connection: Connection) -> None:
-    """Write the jobs to UNIVERSE_HOME, whole or not at all; the database stays the truth."""
+    """Write the jobs to UNIVERSE_HOME, whole or not at all; the database stays the truth.
+
+    On a full disk that is logged, and the command goes on: it may be the one that says why.
+    """
     _write(jobs.jobs(connection, wiring.now(settings())))
 
 
 def _write(known: Sequence[Job]) -> None:
     home = settings().universe_home
-    home.mkdir(parents=True, exist_ok=True)
     document = json.dumps(_jobs_document(known), indent=2)
-    with replacing(home / CHECKPOINT) as file:
-        file.write(document.encode())
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with replacing(home / CHECKPOINT) as file:
+            file.write(document.encode())
+    except OSError as error:
+        if error.errno not in {ENOSPC, EDQUOT}:
+            raise
+        logger.warning("%s was not written: %s", home / CHECKPOINT, error.strerror)
 
 
 def _jobs_document(known: Sequence[Job]) -> dict[str, Any]:

@@ -90,6 +90,7 @@ def test_a_full_disk_under_a_load_is_named_with_its_folder(
             filling.start()
             code, said = user.run(*LOAD)
             filling.join()
+            shown, then_said = user.run("status")
             ballast.unlink()
         again, then = user.run(*LOAD)
         line.times = 1
@@ -103,6 +104,7 @@ def test_a_full_disk_under_a_load_is_named_with_its_folder(
     assert "No space left on device" in said
     assert f"make room: see `df -h` and `df -i` of {home}/postgres" in said
     assert "Traceback" not in said, said
+    assert (shown, "json was not written: No space left" in then_said) == (0, True), then_said
     assert again == 0, then
     assert line.lost_or_doubled == (0, 0, 0, 0)
 
