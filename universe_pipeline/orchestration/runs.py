@@ -27,13 +27,13 @@ from universe_pipeline.adapters.postgres.obstacles import first_line
 from universe_pipeline.domain.errors import DatabaseLostError
 from universe_pipeline.orchestration import streams
 from universe_pipeline.orchestration.catalogue import definitions
-from universe_pipeline.orchestration.event_handler import print_no_statements
 from universe_pipeline.orchestration.instance import open_instance
 from universe_pipeline.orchestration.interrupts import INTERRUPTED, at_once_when_told_twice
 from universe_pipeline.orchestration.partitions import tags_of
 from universe_pipeline.orchestration.reconciliation import reconcile
 from universe_pipeline.orchestration.silence import ended_when_silent
 from universe_pipeline.orchestration.tags import COMMAND_TAG, JOB_TAG, lock_of
+from universe_pipeline.orchestration.unstored_events import print_no_statements
 from universe_pipeline.orchestration.verdicts import SEVERITY
 from universe_pipeline.settings import Settings
 
@@ -123,13 +123,13 @@ class Runs:
 def open_runs(settings: Settings, database: Database) -> Generator[Runs]:
     """Runs on the instance that `settings` name, brought to agree with `database` first."""
     quieten_dagster()
+    print_no_statements()
     with (
         ended_when_silent(database) as interrupted,
         at_once_when_told_twice(interrupted),
         losses.told(database),
         open_instance(settings) as instance,
     ):
-        print_no_statements(instance)
         reconcile(instance, database, wiring.now(settings))
         yield Runs(instance, database)
 
