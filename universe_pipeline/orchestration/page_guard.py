@@ -5,6 +5,7 @@ a run, its form could wipe assets, and a name that resolves to 127.0.0.1 could r
 The guard lets a browser use the page from the page's own origin only:
 
 - The Host header must name this machine, or the origin that a proxy with a login is reached at.
+  The target of a request must be a path: one that names a host would count before the header.
 - What changes something, GraphQL and WebSockets must not come from another origin, by the Origin
   and Sec-Fetch-Site headers that browsers send. Command-line clients send neither.
 - GraphQL over GET may query, and change nothing.
@@ -73,6 +74,8 @@ class PageGuard:
                 "this page answers to the names of its own machine only; set UNIVERSE_PAGE_ORIGIN "
                 "where a proxy serves it under another name"
             )
+        if not scope["path"].startswith("/"):
+            return "the target of a request to this page must be a path"
         if self._is_foreign(scope, host) and (_is_guarded(scope) or not _is_link(scope)):
             return "another site sent this request"
         if scope["type"] == "http" and scope["method"] in _READING and _changes(scope):

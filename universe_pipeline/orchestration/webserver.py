@@ -1,5 +1,6 @@
 """Dagster's webserver behind the page guard: `python -m` this module, with its options."""
 
+from functools import partial
 from typing import Any
 
 from dagster_webserver import cli
@@ -19,4 +20,6 @@ def _create_guarded(*arguments: Any, **options: Any) -> PageGuard:
 
 if __name__ == "__main__":
     cli.create_app_from_workspace_process_context = _create_guarded  # pyright: ignore[reportAttributeAccessIssue]  # any ASGI application serves
+    # It gives the guard a target as it was sent; uvicorn's other parser hides the host in one.
+    cli.uvicorn.run = partial(cli.uvicorn.run, http="h11")
     cli.dagster_webserver()

@@ -78,6 +78,12 @@ def test_a_request_without_a_host_is_refused() -> None:
     assert status("/", "GET", host=None) == 403
 
 
+@pytest.mark.parametrize("path", ["http://evil.example/graphql", f"http://{OWN}/", "*", ""])
+def test_a_target_that_is_not_a_path_is_refused(path: str) -> None:
+    assert status(path) == 403
+    assert status(path, "GET") == 403
+
+
 def test_a_command_line_client_sends_no_origin_and_is_served() -> None:
     assert status() == 200
     assert status("/report_asset_materialization/daily_bars") == 200

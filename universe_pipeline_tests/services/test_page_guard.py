@@ -1,6 +1,8 @@
 """`universe up` serves its page to the page itself and to command-line clients, over real HTTP."""
 
 from collections.abc import Generator
+from contextlib import closing
+from http.client import HTTPConnection
 
 import httpx
 import pytest
@@ -48,6 +50,11 @@ def test_own_and_foreign_requests_over_http_and_websockets(up: Up) -> None:
     assert httpx.get(graphql, params=mutation).status_code == 403
     report = f"{url}/report_asset_materialization/daily_bars"
     assert httpx.post(report, headers={"origin": FOREIGN}).status_code == 403
+    with closing(HTTPConnection("127.0.0.1", up.port)) as absolute:
+        absolute.putrequest("GET", "http://evil.example/server_info", skip_host=True)
+        absolute.putheader("Host", f"127.0.0.1:{up.port}")
+        absolute.endheaders()
+        assert absolute.getresponse().status == 403
     page = httpx.get(url)
     assert page.status_code == 200
     policies = page.headers.get_list("content-security-policy")
