@@ -53,6 +53,8 @@ LIBPQ = {
     "PGDATESTYLE": "German",
     "PGTZ": "Asia/Kathmandu",
     "PGOPTIONS": "-csearch_path=pg_catalog",
+    "PGREQUIRESSL": "1",
+    "PGNOTYETKNOWN": "1",
 }
 
 
@@ -65,7 +67,14 @@ def test_the_environment_of_libpq_never_reaches_the_embedded_server(universe: Un
             "psql", "-At", "-c", "SELECT current_setting('datestyle'), count(*) FROM daily_bars",
             env=chosen,
         )  # fmt: skip
+        left = universe("psql", "-c", r"\! printenv", env=chosen)
+        backup = universe("backup", str(home / "universe.dump"), env=chosen)
 
     assert (status.returncode, status.stderr) == (0, "")
     assert "none asked for yet" in status.stdout
     assert (seen.returncode, seen.stdout, seen.stderr) == (0, "ISO, MDY|0\n", "")
+    # Debian's psql sets some of the others by itself.
+    assert {"PGREQUIRESSL", "PGNOTYETKNOWN", "PGSERVICE"}.isdisjoint(
+        line.partition("=")[0] for line in left.stdout.splitlines()
+    )
+    assert (backup.returncode, backup.stderr) == (0, "")

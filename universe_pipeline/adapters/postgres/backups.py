@@ -114,7 +114,11 @@ def _require_known_version(program: Path, file: Path) -> None:
     chosen = ("--data-only", "--schema=public", f"--table={archive.VERSION_TABLE}", "--file=-")
     with file.open("rb") as backup:
         printed = subprocess.run(  # noqa: S603 - our own command, no shell
-            [program, *chosen], stdin=backup, capture_output=True, check=False
+            [program, *chosen],
+            stdin=backup,
+            capture_output=True,
+            env={**os.environ, **_PLAIN},
+            check=False,
         )
     if printed.returncode != 0:
         said = printed.stderr.decode(errors="replace").splitlines()
@@ -157,7 +161,7 @@ def _run(
         stdin=stdin,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        env={**environment, "LC_ALL": "C"},  # what it says is read
+        env={**environment, **_PLAIN},
         text=True,
         errors="replace",
     ) as running:
@@ -174,6 +178,9 @@ def _failed(name: str, said: str, code: int) -> DatabaseError:
     why = said.removeprefix(f"{name}: error: ") or f"exit code {code}"
     return DatabaseError(f"{name} failed: {visible(why)}")
 
+
+_PLAIN = {"LC_ALL": "C", "PG_COLOR": "never"}
+"""What a program says is read: in English, and without colours."""
 
 _WRITABLE = "-c default_transaction_read_only=off"
 

@@ -1,11 +1,11 @@
 """libpq's environment variables (PGHOST, PGSERVICE …) are about a server of the user's own."""
 
 import os
+import re
 
-from psycopg.pq import Conninfo
-
-_OF_SESSIONS = ("PGDATESTYLE", "PGTZ", "PGGEQO", "PGSERVICEFILE", "PGSYSCONFDIR", "PGLOCALEDIR")
-"""Those that libpq reads besides the ones that it lists as defaults of connection parameters."""
+_OF_LIBPQ = re.compile("PG[A-Z]+")
+"""Its own list (`Conninfo.get_defaults`) lacks some, such as PGREQUIRESSL and PGTZ, and a psql or
+pg_dump of the machine may have a newer libpq, which reads others."""
 
 
 def forget() -> None:
@@ -14,6 +14,5 @@ def forget() -> None:
     libpq applies them to every connection that does not name the parameter itself, and some
     (PGSERVICE) cannot be overridden. Processes started from here do not inherit them either.
     """
-    listed = (option.envvar.decode() for option in Conninfo.get_defaults() if option.envvar)
-    for variable in (*listed, *_OF_SESSIONS):
-        os.environ.pop(variable, None)
+    for variable in filter(_OF_LIBPQ.fullmatch, list(os.environ)):
+        os.environ.pop(variable)
