@@ -97,6 +97,8 @@ def _require_ours(file: Path) -> None:
 def _contents(file: Path) -> Mapping[str, object]:
     import yaml
 
+    if file.exists() and not file.is_file():  # a FIFO would be read without end
+        raise _broken(file, "is not an ordinary file")
     try:
         text = file.read_text(encoding="utf-8")
         contents: object = yaml.safe_load(text)

@@ -121,6 +121,21 @@ def test_an_instance_file_that_cannot_serve_is_named_and_left_as_it_is(
     assert list(file.parent.iterdir()) == [file]
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_an_instance_file_that_is_not_ordinary_is_named(
+    as_user: Callable[[dict[str, str]], None], tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    as_user({})
+    file = tmp_path / "universe" / "dagster" / "dagster.yaml"
+    file.parent.mkdir(parents=True)
+    make(file)
+
+    with pytest.raises(UsageError) as refused:
+        open_instance(settings())
+
+    assert str(refused.value).startswith(f"{file} is not an ordinary file: ")
+
+
 def test_a_command_refuses_the_folder_of_another_dagster_project(
     universe: Universe, tmp_path: Path
 ) -> None:
