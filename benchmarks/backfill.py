@@ -6,8 +6,8 @@ from statistics import mean
 from benchmarks.figures import Figure, Target
 from benchmarks.floor import open_floor
 from benchmarks.stage import Stage
-from universe_pipeline_tests.services.serving import serving
-from universe_pipeline_tests.services.webserver import ASSETS, Webserver, until
+from universe_pipeline_tests.support.serving import serving
+from universe_pipeline_tests.support.webserver import ASSETS, Webserver, until
 
 LOOK_SECONDS = 0.5
 PATIENCE = 600.0

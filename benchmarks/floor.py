@@ -19,7 +19,7 @@ from psycopg import sql
 from benchmarks.answers import body
 from benchmarks.stage import Stage
 from benchmarks.table import BARS
-from universe_pipeline.adapters.postgres.calendar import quarter_of
+from universe_pipeline.adapters.postgres.bars.quarters import quarter_of
 
 _ROW = pl.Struct(
     {"T": pl.String, **dict.fromkeys(("o", "h", "l", "c", "v", "vw"), pl.Float64), "n": pl.Int64}

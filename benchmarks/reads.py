@@ -20,7 +20,7 @@ from benchmarks.archive import Archive
 from benchmarks.figures import Figure, Target
 from benchmarks.stage import Stage
 from benchmarks.table import COLUMNS
-from universe_pipeline.adapters.postgres.figures import figures
+from universe_pipeline.adapters.postgres.summaries.figures import figures
 
 SEED = 20_260
 SYMBOLS = 100

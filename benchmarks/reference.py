@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from benchmarks.table import BARS, COLUMNS
-from universe_pipeline.adapters.postgres.calendar import quarter_of
+from universe_pipeline.adapters.postgres.bars.quarters import quarter_of
 
 NAME = "reference.bars"
 

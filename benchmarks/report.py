@@ -15,7 +15,7 @@ import psycopg
 
 from benchmarks.figures import COLUMNS, Figure, cells
 from benchmarks.stage import BENCH_PYTHON, ROOT, Stage
-from universe_pipeline.adapters.postgres.figures import server_version
+from universe_pipeline.adapters.postgres.summaries.figures import server_version
 
 HEAD = """\
 # What it costs

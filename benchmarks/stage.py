@@ -25,7 +25,7 @@ from psycopg import sql
 from benchmarks.answers import GZIP, prepared
 from benchmarks.scale import Scale
 from benchmarks.vendor import REQUESTS
-from universe_pipeline.adapters.postgres import embedded
+from universe_pipeline.adapters.embedded_postgres import attachment
 from universe_pipeline.domain.sessions import all_sessions, newest_closed
 
 ROOT = Path(__file__).parents[1]
@@ -119,7 +119,7 @@ def open_stage(scale: Scale, sessions: int) -> Generator[Stage]:
     home.chmod(0o755)  # as root, the server runs as another account
     try:
         with (
-            embedded.attach(home, linger=1.0) as server,
+            attachment.attach(home, linger=1.0) as server,
             serving(answers, scale.symbols) as vendor_url,
         ):
             stage = Stage(home, server.url, vendor_url, answers, days, scale)
@@ -128,7 +128,7 @@ def open_stage(scale: Scale, sessions: int) -> Generator[Stage]:
             _use_log(server.url, scale.log)
             yield stage
     finally:
-        embedded.stop(home)
+        attachment.stop(home)
         shutil.rmtree(home)
 
 

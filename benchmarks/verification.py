@@ -8,8 +8,8 @@ import psycopg
 from benchmarks.archive import Archive
 from benchmarks.figures import Figure, Target
 from benchmarks.stage import Stage
-from universe_pipeline.adapters.postgres import packed
-from universe_pipeline.adapters.postgres.calendar import quarter_of
+from universe_pipeline.adapters.postgres.bars import packed
+from universe_pipeline.adapters.postgres.bars.quarters import quarter_of
 
 
 def verification(stage: Stage, archive: Archive) -> list[Figure]:

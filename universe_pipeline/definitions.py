@@ -1,5 +1,5 @@
 """Where Dagster starts: the Definitions that workspace.yaml names."""
 
-from universe_pipeline.orchestration.catalogue import definitions
+from universe_pipeline.orchestration.build import definitions
 
 defs = definitions()

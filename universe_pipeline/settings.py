@@ -220,7 +220,7 @@ class Settings(BaseSettings):
         if value is None:
             return None
         # psycopg is not needed to read the settings of an embedded database.
-        from universe_pipeline.adapters.postgres.address import parse
+        from universe_pipeline.adapters.postgres.connecting.address import parse
 
         return SecretStr(parse(value.get_secret_value()).url)
 

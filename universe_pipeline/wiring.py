@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from universe_pipeline.adapters.postgres import embedded, future, libpq_environment, schema
+from universe_pipeline.adapters.embedded_postgres import attachment, libpq_environment
+from universe_pipeline.adapters.postgres import future, schema
 from universe_pipeline.adapters.postgres.clock import Clock
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.domain.sessions import NEW_YORK
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
 
 
 @lru_cache(maxsize=8)
-def _attached(home: Path) -> embedded.EmbeddedServer:
+def _attached(home: Path) -> attachment.EmbeddedServer:
     libpq_environment.forget()
     # Kept for the life of the process: the server runs as long as somebody is attached.
-    return embedded.attach(home)
+    return attachment.attach(home)
 
 
 def database_url(settings: Settings) -> str:
@@ -98,8 +99,8 @@ def open_for_loading(settings: Settings) -> Database:
 
 
 def _prepare(settings: Settings, connection: Connection) -> None:
-    from universe_pipeline.adapters.postgres.calendar import record_calendar
-    from universe_pipeline.adapters.postgres.symbols import record_types
+    from universe_pipeline.adapters.postgres.bars.quarters import record_calendar
+    from universe_pipeline.adapters.postgres.reference.symbols import record_types
     from universe_pipeline.domain.sessions import all_sessions
 
     record_calendar(connection, all_sessions())
@@ -114,7 +115,7 @@ def claimed(settings: Settings, connection: Connection) -> Generator[None]:
         WrongVendorError: another one does.
     """
     from universe_pipeline.adapters.polygon.origins import vendor_of
-    from universe_pipeline.adapters.postgres import vendor
+    from universe_pipeline.adapters.postgres.ledger import vendor
 
     name = vendor_of(settings.polygon_base_url)
     with vendor.claimed(connection, name, accept=settings.universe_accept_vendor):

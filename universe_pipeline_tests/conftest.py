@@ -17,17 +17,18 @@ import pytest
 from dagster_postgres import DagsterPostgresStorage
 from psycopg import sql
 
-from universe_pipeline.adapters.postgres import embedded, schema
-from universe_pipeline.adapters.postgres.calendar import record_calendar
+from universe_pipeline.adapters.embedded_postgres import attachment
+from universe_pipeline.adapters.postgres import schema
+from universe_pipeline.adapters.postgres.bars.quarters import record_calendar
+from universe_pipeline.adapters.postgres.connecting.engines import url_of
 from universe_pipeline.adapters.postgres.connection import Database
-from universe_pipeline.adapters.postgres.engines import url_of
-from universe_pipeline.adapters.postgres.symbols import record_types
+from universe_pipeline.adapters.postgres.reference.symbols import record_types
 from universe_pipeline.domain.sessions import all_sessions
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.faults.tally import table
-from universe_pipeline_tests.ordinary_server import ordinary_server
+from universe_pipeline_tests.support.fault_tally import table
+from universe_pipeline_tests.support.ordinary_server import ordinary_server
 
-pytest_plugins = ["universe_pipeline_tests.adapters.polygon.recorded_option"]
+pytest_plugins = ["universe_pipeline_tests.support.recorded_option"]
 
 TEMPLATE = "template_of_tests"
 TEMPLATE_LOCK = 7
@@ -64,10 +65,10 @@ def server_url(request: pytest.FixtureRequest, testrun_uid: str) -> Generator[st
         with ordinary_server(home, binaries) as url:
             yield url
         return
-    server = embedded.attach(home, linger=1.0)
+    server = attachment.attach(home, linger=1.0)
     yield server.url
     server.detach()
-    if embedded.stop(home):
+    if attachment.stop(home):
         shutil.rmtree(home, ignore_errors=True)  # another worker may be as quick
 
 

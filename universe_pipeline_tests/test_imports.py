@@ -81,7 +81,7 @@ with contextlib.suppress(SystemExit):
 
 RUN = f"""
 import os, dagster
-from universe_pipeline.orchestration.instance import prepare_home
+from universe_pipeline.orchestration.execution.instance import prepare_home
 from universe_pipeline.settings import settings
 prepare_home(settings())
 # As in a process that Dagster starts for a run: the instance first, then the code location.

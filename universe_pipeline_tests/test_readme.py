@@ -12,8 +12,8 @@ from pydantic.fields import FieldInfo
 
 from universe_pipeline.cli.app import app
 from universe_pipeline.settings import Settings
-from universe_pipeline_tests.adapters.postgres.embedded_homes import fresh_home
 from universe_pipeline_tests.conftest import Universe
+from universe_pipeline_tests.support.embedded_homes import fresh_home
 
 REPOSITORY = Path(__file__).parent.parent
 README = (REPOSITORY / "README.md").read_text()

@@ -7,7 +7,7 @@ import dagster as dg
 
 from benchmarks.children.told import peak_mb, tell
 from universe_pipeline import cli
-from universe_pipeline.orchestration.instance import open_instance
+from universe_pipeline.orchestration.execution.instance import open_instance
 from universe_pipeline.settings import settings
 
 

@@ -6,7 +6,7 @@ from datetime import date
 
 from benchmarks.children.told import tell
 from universe_pipeline import wiring
-from universe_pipeline.adapters.postgres.calendar import make_quarters
+from universe_pipeline.adapters.postgres.bars.quarters import make_quarters
 from universe_pipeline.domain.sessions import sessions_between
 from universe_pipeline.loading.decoding import DecodingWorker
 from universe_pipeline.loading.sessions import fetch_sessions, store

@@ -2,7 +2,7 @@
 
 from universe_pipeline import wiring
 from universe_pipeline.loading.universe import discover
-from universe_pipeline.orchestration.instance import open_instance
+from universe_pipeline.orchestration.execution.instance import open_instance
 from universe_pipeline.settings import settings
 
 

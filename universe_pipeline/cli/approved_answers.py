@@ -6,15 +6,15 @@ A refused answer is not kept: the vendor is asked again, and the approval lets t
 from datetime import date
 
 from universe_pipeline import wiring
-from universe_pipeline.adapters.postgres import loads, refused
 from universe_pipeline.adapters.postgres.connection import Connection, Database
-from universe_pipeline.adapters.postgres.refused import OpenRefusal
+from universe_pipeline.adapters.postgres.ledger import refused_answers, session_loads
+from universe_pipeline.adapters.postgres.ledger.refused_answers import OpenRefusal
 from universe_pipeline.cli.exits import DONE
 from universe_pipeline.cli.load import Plan, carry_out
 from universe_pipeline.cli.symbol_loads import repair
 from universe_pipeline.cli.terminal import note, result
 from universe_pipeline.domain.foreign_text import symbols_option
-from universe_pipeline.loading import approvals
+from universe_pipeline.loading.quality import approvals
 from universe_pipeline.settings import settings
 
 
@@ -24,10 +24,10 @@ def approve_session(database: Database, session: date, reason: str, by: str) -> 
     Raises:
         UsageError: it is neither quarantined, nor was an answer refused.
     """
-    subject = refused.of_session(session)
+    subject = refused_answers.of_session(session)
     with database.connect() as connection:
-        is_refusing = subject in refused.open_refusals(connection)
-        if not is_refusing or loads.quarantined(connection, [session]):
+        is_refusing = subject in refused_answers.open_refusals(connection)
+        if not is_refusing or session_loads.quarantined(connection, [session]):
             return _give_to_readers(connection, session, reason, by)
         result(described(approvals.approve_refused(connection, subject, reason, by)))
     if settings().polygon_api_key is None:
@@ -42,7 +42,9 @@ def approve_symbol(database: Database, symbol: str, reason: str, by: str) -> int
         UsageError: none was.
     """
     with database.connect() as connection:
-        approved = approvals.approve_refused(connection, refused.of_symbol(symbol), reason, by)
+        approved = approvals.approve_refused(
+            connection, refused_answers.of_symbol(symbol), reason, by
+        )
     result(described(approved))
     start, end = approved.subject.span
     if settings().polygon_api_key is None:
@@ -75,8 +77,8 @@ def _store_session(session: date, reason: str, by: str) -> int:
     plan = Plan("retry", f"error_retry_{session}_{session}", days)
     code = carry_out(database, plan, days)
     with database.connect() as connection:
-        waits = refused.of_session(session) in refused.open_refusals(connection)
-        if waits or not loads.quarantined(connection, days):
+        waits = refused_answers.of_session(session) in refused_answers.open_refusals(connection)
+        if waits or not session_loads.quarantined(connection, days):
             return code
         # So few rows are unusual, too: it is this answer that the person took for right.
         _give_to_readers(connection, session, reason, by)

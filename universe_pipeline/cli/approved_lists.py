@@ -3,17 +3,17 @@
 A refused answer is not kept: the vendor is asked again, and the approval lets the same one in.
 """
 
-from universe_pipeline.adapters.postgres import refused
 from universe_pipeline.adapters.postgres.connection import Database
-from universe_pipeline.adapters.postgres.refused import Subject
+from universe_pipeline.adapters.postgres.ledger import refused_answers
+from universe_pipeline.adapters.postgres.ledger.refused_answers import Subject
 from universe_pipeline.cli.approved_answers import described
 from universe_pipeline.cli.exits import DONE
 from universe_pipeline.cli.load import discover_universe
 from universe_pipeline.cli.terminal import note, result
-from universe_pipeline.loading import approvals
+from universe_pipeline.loading.quality import approvals
 from universe_pipeline.settings import settings
 
-LISTS = {str(subject): subject for subject in (refused.SYMBOLS, refused.SPLITS)}
+LISTS = {str(subject): subject for subject in (refused_answers.SYMBOLS, refused_answers.SPLITS)}
 """Lists by the words that `approve` takes."""
 
 
@@ -27,7 +27,7 @@ def approve_list(database: Database, subject: Subject, reason: str, by: str) -> 
         result(described(approvals.approve_refused(connection, subject, reason, by)))
     code = _ask_again(subject)
     with database.connect() as connection:
-        waiting = refused.open_refusals(connection).get(subject)
+        waiting = refused_answers.open_refusals(connection).get(subject)
     if waiting is None:
         result(f"the list of {subject} is stored")
     elif waiting.approved:

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from universe_pipeline import wiring
-from universe_pipeline.adapters.postgres import backups
-from universe_pipeline.adapters.postgres.figures import figures
-from universe_pipeline.adapters.postgres.loads import COMMITTED
+from universe_pipeline.adapters.postgres.backups import backup_file
+from universe_pipeline.adapters.postgres.ledger.session_loads import COMMITTED
+from universe_pipeline.adapters.postgres.summaries.figures import figures
 from universe_pipeline.adapters.whole_file import require_ordinary
 from universe_pipeline.cli.exits import DONE
 from universe_pipeline.cli.terminal import progress_bars, result
@@ -19,7 +19,7 @@ def back_up(file: Path) -> int:
     require_ordinary(file)
     database = wiring.database_as_it_is(settings())
     with progress_bars():
-        backups.back_up(database, file, _show)
+        backup_file.back_up(database, file, _show)
     result(f"{visible(file)}: {file.stat().st_size / 1e6:,.0f} MB")
     return DONE
 
@@ -28,7 +28,7 @@ def restore(file: Path) -> int:
     """Fill a database without tables from `file`, and say what is in it."""
     database = wiring.database_as_it_is(settings())
     with progress_bars():
-        backups.restore(database, file, _show)
+        backup_file.restore(database, file, _show)
     with database.connect() as connection:
         found = figures(connection)
     sessions = sum(found.sessions.get(status, 0) for status in COMMITTED)

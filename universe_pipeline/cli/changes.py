@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from universe_pipeline.adapters.postgres import loads
 from universe_pipeline.adapters.postgres.clock import database_time
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.loads import SessionState
+from universe_pipeline.adapters.postgres.ledger import session_loads
+from universe_pipeline.adapters.postgres.ledger.session_loads import SessionState
 from universe_pipeline.cli.days import spans
 from universe_pipeline.domain.sessions import sessions_between
 
@@ -22,7 +22,7 @@ class Before:
 
 def before(connection: Connection, sessions: Sequence[date]) -> Before:
     """What stands of `sessions` now."""
-    return Before(database_time(connection), loads.states(connection, sessions))
+    return Before(database_time(connection), session_loads.states(connection, sessions))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +121,8 @@ def update(
     run_id: str | None,
 ) -> Update:
     """What the run (None: there was none) changed of `wanted`, as the database has it."""
-    states = loads.states(connection, [*wanted, session])
-    added = loads.added_since(connection, wanted, known.at)
+    states = session_loads.states(connection, [*wanted, session])
+    added = session_loads.added_since(connection, wanted, known.at)
     fetched = [day for day in wanted if _is_of_run(states.get(day), run_id)]
     changes = {
         day: _changes(known.states.get(day), states[day], added.get(day, 0)) for day in fetched
@@ -135,7 +135,7 @@ def _is_of_run(state: SessionState | None, run_id: str | None) -> bool:
 
 
 def _is_committed(state: SessionState | None) -> bool:
-    return state is not None and state.status in loads.COMMITTED
+    return state is not None and state.status in session_loads.COMMITTED
 
 
 def _changes(known: SessionState | None, now: SessionState, added: int) -> Changes:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from universe_pipeline import wiring
-from universe_pipeline.adapters.postgres.embedded import psql_binary
+from universe_pipeline.adapters.embedded_postgres.attachment import psql_binary
 from universe_pipeline.cli.exits import DONE
 from universe_pipeline.cli.terminal import result
 from universe_pipeline.settings import settings

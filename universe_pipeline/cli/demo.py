@@ -10,14 +10,18 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from universe_pipeline import wiring
-from universe_pipeline.adapters.postgres import embedded
-from universe_pipeline.adapters.postgres.figures import Figures, figures, seconds_a_session
+from universe_pipeline.adapters.embedded_postgres import attachment
+from universe_pipeline.adapters.postgres.summaries.figures import (
+    Figures,
+    figures,
+    seconds_a_session,
+)
 from universe_pipeline.cli.load import historical_range
 from universe_pipeline.cli.report import write_report
 from universe_pipeline.cli.terminal import note, result
 from universe_pipeline.domain.errors import DatabaseError
 from universe_pipeline.domain.sessions import all_sessions, newest_closed
-from universe_pipeline.orchestration.services import HOST
+from universe_pipeline.orchestration.execution.services import HOST
 from universe_pipeline.settings import Settings, settings, use_settings
 from universe_pipeline.simulator.aggregates import PUBLISHED_AFTER
 from universe_pipeline.simulator.server import SimulatedVendor
@@ -78,7 +82,7 @@ def _start_afresh(home: Path) -> None:
     """Remove what an earlier demo left, unless it is still in use."""
     if not home.exists():
         return
-    if not embedded.stop(home):
+    if not attachment.stop(home):
         raise DatabaseError(f"the demo's database under {home} is in use: end the other demo first")
     shutil.rmtree(home)
 

@@ -12,8 +12,8 @@ from universe_pipeline.adapters.polygon.retry import Patience
 from universe_pipeline.adapters.postgres import schema
 from universe_pipeline.adapters.postgres.clock import MOST_OFF, database_time, off
 from universe_pipeline.adapters.postgres.connection import Database
-from universe_pipeline.adapters.postgres.figures import server_version
 from universe_pipeline.adapters.postgres.holders import paces
+from universe_pipeline.adapters.postgres.summaries.figures import server_version
 from universe_pipeline.cli.exits import DONE, FAILED
 from universe_pipeline.cli.others import different_limits
 from universe_pipeline.cli.terminal import note, result, verdict

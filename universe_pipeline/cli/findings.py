@@ -7,10 +7,10 @@ from datetime import date
 from rich.table import Table
 
 from universe_pipeline import wiring
-from universe_pipeline.adapters.postgres.asked import Asked, Lacking, lacking
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.failures import open_failures
-from universe_pipeline.adapters.postgres.verdicts import Result
+from universe_pipeline.adapters.postgres.ledger.asked import Asked, Lacking, lacking
+from universe_pipeline.adapters.postgres.ledger.fetch_errors import open_failures
+from universe_pipeline.adapters.postgres.quality.rule_results import Result
 from universe_pipeline.cli.terminal import result, table, verdict
 from universe_pipeline.domain.foreign_text import visible
 from universe_pipeline.domain.quality.rules import RULES, Rule, Severity

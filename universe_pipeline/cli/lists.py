@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from universe_pipeline.adapters.postgres.splits import SplitSnapshot
-from universe_pipeline.adapters.postgres.symbols import AbsentField, Snapshot
+from universe_pipeline.adapters.postgres.reference.splits import SplitSnapshot
+from universe_pipeline.adapters.postgres.reference.symbols import AbsentField, Snapshot
 from universe_pipeline.domain.foreign_text import visible
 
 

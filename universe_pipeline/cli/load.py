@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from universe_pipeline import wiring
-from universe_pipeline.adapters.postgres import jobs, loads
 from universe_pipeline.adapters.postgres.connection import Connection, Database
-from universe_pipeline.adapters.postgres.coverage import cover
-from universe_pipeline.adapters.postgres.failures import OpenFailure, failures_of_run
+from universe_pipeline.adapters.postgres.coverage.cover import cover
+from universe_pipeline.adapters.postgres.ledger import load_jobs, session_loads
+from universe_pipeline.adapters.postgres.ledger.fetch_errors import OpenFailure, failures_of_run
 from universe_pipeline.adapters.postgres.liveness import Hold
-from universe_pipeline.adapters.postgres.splits import newest_split_snapshot
-from universe_pipeline.adapters.postgres.symbols import Snapshot, newest_snapshot
-from universe_pipeline.adapters.postgres.verdicts import broken_by
+from universe_pipeline.adapters.postgres.quality.rule_results import broken_by
+from universe_pipeline.adapters.postgres.reference.splits import newest_split_snapshot
+from universe_pipeline.adapters.postgres.reference.symbols import Snapshot, newest_snapshot
 from universe_pipeline.cli import changes
 from universe_pipeline.cli.days import span, spans
 from universe_pipeline.cli.exits import DONE, FAILED
@@ -33,8 +33,8 @@ from universe_pipeline.domain.sessions import (
     sessions_between,
 )
 from universe_pipeline.loading import plan as plans
-from universe_pipeline.orchestration.runs import Ended, open_runs
-from universe_pipeline.orchestration.settling import due_quarters
+from universe_pipeline.orchestration.execution.in_process import Ended, open_runs
+from universe_pipeline.orchestration.jobs.sealing import due_quarters
 from universe_pipeline.settings import settings, use_settings
 
 LISTS = ("symbols", "splits")
@@ -200,11 +200,11 @@ def go_on(database: Database, plan: "Plan", *, reload: bool = False, doubtful: b
     if reload:
         return carry_out(database, plan, plan.sessions)
     with database.connect() as connection:
-        since = jobs.fresh_since(connection, plan.name)
-        there = loads.committed(connection, plan.sessions, since)
+        since = load_jobs.fresh_since(connection, plan.name)
+        there = session_loads.committed(connection, plan.sessions, since)
         if doubtful:
-            there -= loads.quarantined(connection, plan.sessions)
-        lost = loads.given_up(connection, plan.sessions, since) - there
+            there -= session_loads.quarantined(connection, plan.sessions)
+        lost = session_loads.given_up(connection, plan.sessions, since) - there
     wanted = [day for day in plan.sessions if day not in there | lost]
     return carry_out(database, plan, wanted, lost)
 
@@ -242,7 +242,7 @@ def daily_update(day: date | None) -> int:
             start=settings().universe_start_date,
             revisit=settings().universe_revisit_sessions,
             look_back=plans.LOOK_BACK if day is None else 1,
-            since=jobs.fresh_since(connection, name),
+            since=load_jobs.fresh_since(connection, name),
         )
     sessions = sorted({*planned.missing, session})
     wanted = sorted([*planned.missing, *planned.revisit])
@@ -291,7 +291,7 @@ def carry_out(
 ) -> int:
     """Fetch the sessions `wanted`, loaded or not, in one run; name those that are `lost`."""
     with ExitStack() as stack:
-        hold = stack.enter_context(jobs.held(database, plan.name))
+        hold = stack.enter_context(load_jobs.held(database, plan.name))
         if not hold:
             note(running_elsewhere(plan.name, hold))
             return FAILED
@@ -299,7 +299,7 @@ def carry_out(
         now = wiring.clock(settings())
         days = (plan.sessions[0], plan.sessions[-1])
         chosen = None if plan.kind == "historical" else plan.sessions
-        jobs.begin_job(connection, plan.name, plan.kind, days, sessions=chosen, at=now())
+        load_jobs.begin_job(connection, plan.name, plan.kind, days, sessions=chosen, at=now())
         status = "interrupted"
         try:
             partitions = _partitions(wanted)
@@ -311,8 +311,8 @@ def carry_out(
         finally:
             cover(connection)  # a run that ended early did not come to its coverage
             if hold:
-                jobs.end_job(connection, plan.name, status, now())
-            jobs.complete_loaded_updates(connection, now(), but=plan.name)
+                load_jobs.end_job(connection, plan.name, status, now())
+            load_jobs.complete_loaded_updates(connection, now(), but=plan.name)
             write_checkpoint(connection)
     return code
 
@@ -360,7 +360,7 @@ def _nothing_to_fetch(connection: Connection, plan: Plan) -> str:
     if plan.kind == "daily":
         before = changes.before(connection, plan.sessions)
         return changes.update(connection, plan.sessions[-1], [], before, None).line([])
-    there = len(loads.committed(connection, plan.sessions))
+    there = len(session_loads.committed(connection, plan.sessions))
     loaded = "all" if there == len(plan.sessions) else f"{there} of"
     return f"{plan.name}: {loaded} {len(plan.sessions)} sessions are loaded, nothing to fetch"
 
@@ -390,7 +390,7 @@ def at_pace(requests: int) -> str:
 
 def _status(connection: Connection, plan: Plan, code: int) -> str:
     """How the job stands: one with a session that is not out yet is no failure, and not done."""
-    states = {state.status for state in loads.states(connection, plan.sessions).values()}
+    states = {state.status for state in session_loads.states(connection, plan.sessions).values()}
     if code != DONE or states & {"failed", "quarantined"}:
         return "failed"
     return "interrupted" if "pending" in states else "completed"
@@ -399,8 +399,8 @@ def _status(connection: Connection, plan: Plan, code: int) -> str:
 def _summarise(connection: Connection, plan: Plan, wanted: Sequence[date], ended: Ended) -> None:
     """Print what the run has loaded: a session that it fetched again in vain is stored, only."""
     failed = {one.day for one in failures_of_run(connection, ended.run_id)}
-    states = loads.states(connection, [day for day in wanted if day not in failed])
-    loaded = [state for state in states.values() if state.status in loads.COMMITTED]
+    states = session_loads.states(connection, [day for day in wanted if day not in failed])
+    loaded = [state for state in states.values() if state.status in session_loads.COMMITTED]
     bars = sum(state.stored for state in loaded)
     revised = sum(state.revised for state in loaded)
     rejected = sum(state.rejected for state in loaded)
@@ -413,7 +413,7 @@ def _summarise(connection: Connection, plan: Plan, wanted: Sequence[date], ended
 def _tell_unusual(connection: Connection, sessions: Collection[date]) -> None:
     """Name the sessions that are not out yet, or kept from readers."""
     broken = broken_by(connection, list(sessions))
-    for session, state in sorted(loads.states(connection, list(sessions)).items()):
+    for session, state in sorted(session_loads.states(connection, list(sessions)).items()):
         if state.status == "pending":
             result(f"{session}: not published yet; `universe daily` or `resume` asks again")
         elif state.status == "quarantined":
@@ -469,7 +469,7 @@ def _next_step(
     beyond_plan = (FailureKind.OUTSIDE_PLAN, FailureKind.NOT_ENTITLED)
     if all(one.kind in beyond_plan for one in failures):
         return "`universe retry` asks again, once the plan includes that"
-    loaded = loads.committed(connection, days)
+    loaded = session_loads.committed(connection, days)
     is_own = all(one.retryable and one.symbol is None for one in failures) and not loaded
     if plan and plan.kind != "retry" and days and is_own:
         return "`universe resume` fetches what is missing"

@@ -3,15 +3,15 @@
 from datetime import date
 
 from universe_pipeline import wiring
-from universe_pipeline.adapters.postgres import jobs, loads
 from universe_pipeline.adapters.postgres.connection import Database
-from universe_pipeline.adapters.postgres.failures import (
+from universe_pipeline.adapters.postgres.ledger import load_jobs, session_loads
+from universe_pipeline.adapters.postgres.ledger.fetch_errors import (
     OpenFailure,
     last_refusal,
     open_failures,
     repairs,
 )
-from universe_pipeline.adapters.postgres.jobs import Job
+from universe_pipeline.adapters.postgres.ledger.load_jobs import Job
 from universe_pipeline.adapters.postgres.text import storable
 from universe_pipeline.cli import symbol_loads
 from universe_pipeline.cli.exits import DONE
@@ -36,7 +36,7 @@ def resume(name: str | None) -> int:
     wiring.require_vendor(settings())
     database = wiring.open_for_loading(settings())
     with database.connect() as connection:
-        known = jobs.jobs(connection, wiring.now(settings()))
+        known = load_jobs.jobs(connection, wiring.now(settings()))
     if name is not None and name not in {job.name for job in known}:
         raise _unknown(name, known)
     chosen = [job for job in known if name in (None, job.name) and job.status in UNFINISHED]
@@ -73,8 +73,8 @@ def clear_checkpoint(name: str) -> int:
     """Let the job's next run fetch every session of its range again."""
     with wiring.connected(settings()) as connection:
         now = wiring.now(settings())
-        if not jobs.clear_checkpoint(connection, storable(name), now):
-            raise _unknown(name, jobs.jobs(connection, now))
+        if not load_jobs.clear_checkpoint(connection, storable(name), now):
+            raise _unknown(name, load_jobs.jobs(connection, now))
     result(f"{name}: its next run fetches every session again; bars stay readable meanwhile")
     return DONE
 
@@ -90,7 +90,7 @@ def retry() -> int:
     database = wiring.open_for_loading(settings())
     with database.connect() as connection:
         failures = open_failures(connection)
-        doubtful = loads.with_status(connection, ("failed", "quarantined"))
+        doubtful = session_loads.with_status(connection, ("failed", "quarantined"))
     if not failures and not doubtful:
         result("no open errors")
         return DONE

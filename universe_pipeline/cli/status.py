@@ -11,15 +11,15 @@ from typing import Any
 from rich.table import Table
 
 from universe_pipeline import wiring
-from universe_pipeline.adapters.postgres import jobs
-from universe_pipeline.adapters.postgres.asked import ever_asked
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.failures import OpenFailure, open_failures
-from universe_pipeline.adapters.postgres.figures import Figures, figures
 from universe_pipeline.adapters.postgres.holders import all_holders, paces
-from universe_pipeline.adapters.postgres.jobs import Job
-from universe_pipeline.adapters.postgres.refused import OpenRefusal, open_refusals
-from universe_pipeline.adapters.postgres.standing import standing
+from universe_pipeline.adapters.postgres.ledger import load_jobs
+from universe_pipeline.adapters.postgres.ledger.asked import ever_asked
+from universe_pipeline.adapters.postgres.ledger.fetch_errors import OpenFailure, open_failures
+from universe_pipeline.adapters.postgres.ledger.load_jobs import Job
+from universe_pipeline.adapters.postgres.ledger.refused_answers import OpenRefusal, open_refusals
+from universe_pipeline.adapters.postgres.quality.standing import standing
+from universe_pipeline.adapters.postgres.summaries.figures import Figures, figures
 from universe_pipeline.adapters.whole_file import replacing
 from universe_pipeline.cli.exits import DONE
 from universe_pipeline.cli.findings import sentence
@@ -47,7 +47,7 @@ def show(*, as_json: bool) -> int:
     limit = settings().polygon_rate_limit
     with wiring.connected(settings()) as connection:
         now = wiring.now(settings())
-        known, numbers = jobs.jobs(connection, now), figures(connection)
+        known, numbers = load_jobs.jobs(connection, now), figures(connection)
         refused = list(open_refusals(connection).values())
         held, asking = all_holders(connection), paces(connection)
         quality = _quality(connection)
@@ -99,7 +99,7 @@ def write_checkpoint(connection: Connection) -> None:
 
     On a full disk that is logged, and the command goes on: it may be the one that says why.
     """
-    _write(jobs.jobs(connection, wiring.now(settings())))
+    _write(load_jobs.jobs(connection, wiring.now(settings())))
 
 
 def _write(known: Sequence[Job]) -> None:

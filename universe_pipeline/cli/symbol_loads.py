@@ -6,12 +6,12 @@ from datetime import date
 from hashlib import sha256
 
 from universe_pipeline import wiring
-from universe_pipeline.adapters.postgres import jobs, loads
+from universe_pipeline.adapters.postgres.bars.reading import bar_counts
+from universe_pipeline.adapters.postgres.bars.rejected import of_symbols
 from universe_pipeline.adapters.postgres.connection import Connection, Database
-from universe_pipeline.adapters.postgres.reading import bar_counts
-from universe_pipeline.adapters.postgres.rejected import of_symbols
-from universe_pipeline.adapters.postgres.symbols import listed_symbols, unknown_symbols
-from universe_pipeline.adapters.postgres.verdicts import results_of
+from universe_pipeline.adapters.postgres.ledger import load_jobs, session_loads
+from universe_pipeline.adapters.postgres.quality.rule_results import results_of
+from universe_pipeline.adapters.postgres.reference.symbols import listed_symbols, unknown_symbols
 from universe_pipeline.cli.days import NAMED
 from universe_pipeline.cli.exits import DONE, FAILED
 from universe_pipeline.cli.findings import broken, is_broken, show
@@ -33,7 +33,7 @@ from universe_pipeline.domain.foreign_text import visible
 from universe_pipeline.domain.quality.rules import Severity
 from universe_pipeline.domain.spelling import nearest
 from universe_pipeline.loading.by_symbol import Unasked, unasked
-from universe_pipeline.orchestration.runs import open_runs
+from universe_pipeline.orchestration.execution.in_process import open_runs
 from universe_pipeline.settings import settings
 
 
@@ -96,10 +96,10 @@ def _load_all(database: Database, job: SymbolJob) -> int:
 def go_on(database: Database, job: SymbolJob) -> int:
     """Load what neither endpoint was asked for yet, the cheaper way."""
     with database.connect() as connection:
-        since = jobs.fresh_since(connection, job.name)
+        since = load_jobs.fresh_since(connection, job.name)
         missing = unasked(connection, job.symbols, job.sessions, since)
-        there = loads.committed(connection, job.sessions, since)
-        lost = loads.given_up(connection, job.sessions, since)
+        there = session_loads.committed(connection, job.sessions, since)
+        lost = session_loads.given_up(connection, job.sessions, since)
     by_session = [day for day in job.sessions if day not in there | lost]
     if not missing.wanted:
         code = _end_without_run(database, job, missing)
@@ -114,7 +114,7 @@ def go_on(database: Database, job: SymbolJob) -> int:
 def go_on_repairing(database: Database, job: SymbolJob) -> int:
     """Fetch what the repair has not fetched yet, by the per-symbol endpoint."""
     with database.connect() as connection:
-        since = jobs.fresh_since(connection, job.name)
+        since = load_jobs.fresh_since(connection, job.name)
         missing = unasked(connection, job.symbols, job.sessions, since)
     code = (
         run_symbols(database, job, missing.wanted, again=True)
@@ -128,7 +128,7 @@ def _end_without_run(database: Database, job: SymbolJob, missing: Unasked) -> in
     if not missing.lost_symbols and not missing.lost_sessions:
         result(f"{job.name}: every session of these symbols is loaded, nothing to fetch")
         with database.connect() as connection:
-            jobs.end_job(
+            load_jobs.end_job(
                 connection, job.name, "completed", wiring.now(settings())
             )  # another may have done the rest
             write_checkpoint(connection)
@@ -183,14 +183,14 @@ def run_symbols(
         "again": again,
     }
     span = (job.sessions[0], job.sessions[-1])
-    with jobs.held(database, job.name) as held, database.connect() as connection:
+    with load_jobs.held(database, job.name) as held, database.connect() as connection:
         if not held:
             note(running_elsewhere(job.name, held))
             return FAILED
         now = wiring.clock(settings())
-        jobs.begin_job(connection, job.name, "symbols", span, job.symbols, at=now())
+        load_jobs.begin_job(connection, job.name, "symbols", span, job.symbols, at=now())
         if afresh:
-            jobs.start_afresh(connection, job.name, now())
+            load_jobs.start_afresh(connection, job.name, now())
         status = "interrupted"
         try:
             with open_runs(settings(), database) as runs, progress_bars():
@@ -204,7 +204,7 @@ def run_symbols(
             status = _status(connection, job, code)
         finally:
             if held:
-                jobs.end_job(connection, job.name, status, now())
+                load_jobs.end_job(connection, job.name, status, now())
             write_checkpoint(connection)
     return code
 
@@ -216,7 +216,7 @@ def _status(connection: Connection, job: SymbolJob, code: int) -> str:
     """
     if code != DONE:
         return "failed"
-    since = jobs.fresh_since(connection, job.name)
+    since = load_jobs.fresh_since(connection, job.name)
     unpublished = unasked(connection, job.symbols, job.sessions, since).wanted
     for symbol in unknown_symbols(connection, list(unpublished)):
         del unpublished[symbol]

@@ -19,23 +19,24 @@ import dagster as dg
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters import appended_log
-from universe_pipeline.adapters.postgres import embedded, losses
+from universe_pipeline.adapters.embedded_postgres import attachment
+from universe_pipeline.adapters.postgres.connecting import losses
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.cli.exits import DONE
 from universe_pipeline.cli.terminal import note, result
 from universe_pipeline.domain.errors import SettingsError, UsageError
-from universe_pipeline.orchestration.instance import open_instance, prepare_home
-from universe_pipeline.orchestration.reconciliation import (
-    IN_PROGRESS,
-    reconcile,
-    report_dead_runs,
-)
-from universe_pipeline.orchestration.services import (
+from universe_pipeline.orchestration.execution.instance import open_instance, prepare_home
+from universe_pipeline.orchestration.execution.services import (
     HOST,
     READY_SECONDS,
     ServicesError,
     await_predecessor,
     dagster_services,
+)
+from universe_pipeline.orchestration.reconciliation import (
+    IN_PROGRESS,
+    reconcile,
+    report_dead_runs,
 )
 from universe_pipeline.settings import environment_of, settings
 
@@ -71,7 +72,7 @@ def _database() -> Generator[Database]:
     finally:
         if settings().database_url is None:
             wiring.detach(settings())
-            embedded.stop(settings().universe_home)
+            attachment.stop(settings().universe_home)
 
 
 def _serve(port: int, started: float) -> None:

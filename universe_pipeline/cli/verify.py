@@ -7,9 +7,9 @@ from datetime import date
 from typing import Any
 
 from universe_pipeline import wiring
-from universe_pipeline.adapters.postgres.asked import ever_asked
 from universe_pipeline.adapters.postgres.connection import Database
-from universe_pipeline.adapters.postgres.verdicts import Result, results_of
+from universe_pipeline.adapters.postgres.ledger.asked import ever_asked
+from universe_pipeline.adapters.postgres.quality.rule_results import Result, results_of
 from universe_pipeline.cli.exits import DONE, FAILED
 from universe_pipeline.cli.findings import broken, command, in_order, sentence, show, word
 from universe_pipeline.cli.load import at_pace
@@ -17,8 +17,8 @@ from universe_pipeline.cli.terminal import note, progress_bars, result
 from universe_pipeline.domain.errors import UsageError
 from universe_pipeline.domain.quality.rules import ENDPOINTS_AGREE, Rule
 from universe_pipeline.domain.sessions import closed_range, newest_closed
-from universe_pipeline.loading.comparison import REQUESTS_A_SYMBOL
-from universe_pipeline.orchestration.runs import Ended, Verdict, open_runs
+from universe_pipeline.loading.quality.comparison import REQUESTS_A_SYMBOL
+from universe_pipeline.orchestration.execution.in_process import Ended, Verdict, open_runs
 from universe_pipeline.settings import no_key, settings
 
 

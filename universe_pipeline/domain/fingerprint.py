@@ -26,8 +26,8 @@ each as a JSON array in the canonical form of RFC 8785, and a line feed. A date 
 `2024-07-01`, a time the text `2024-07-01T13:30:00.000000` of UTC, a number the 16 hexadecimal
 digits of its binary64.
 
-`adapters/postgres/copy_binary.py` computes that of a session column by column; a test holds it to
-`of_session`.
+`adapters/postgres/bars/copy_binary.py` computes that of a session column by column; a test holds it
+to `of_session`.
 """
 
 import json

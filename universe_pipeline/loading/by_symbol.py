@@ -11,16 +11,10 @@ from functools import partial
 import polars as pl
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
-from universe_pipeline.adapters.postgres import (
-    bars,
-    copy_binary,
-    failures,
-    loads,
-    refused,
-    symbol_history,
-)
-from universe_pipeline.adapters.postgres.bars import EncodedSymbol, Write
+from universe_pipeline.adapters.postgres.bars import copy_binary, symbol_history, writing
+from universe_pipeline.adapters.postgres.bars.writing import EncodedSymbol, Write
 from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.adapters.postgres.ledger import fetch_errors, refused_answers, session_loads
 from universe_pipeline.domain import quality
 from universe_pipeline.domain.bars import (
     DATED_BAR_SCHEMA,
@@ -116,12 +110,12 @@ def unasked(
     since: datetime | None = None,
 ) -> Unasked:
     """What neither endpoint was asked for (after `since`) of some symbols over some sessions."""
-    lost_symbols = loads.symbols_given_up(connection, symbols, since)
-    outside = loads.outside_plan_until(connection, since) or date.min
+    lost_symbols = session_loads.symbols_given_up(connection, symbols, since)
+    outside = session_loads.outside_plan_until(connection, since) or date.min
     wanted: dict[str, list[date]] = {}
     lost: set[date] = set()
     for symbol in symbols:
-        days = loads.sessions_unasked(connection, symbol, sessions, since)
+        days = session_loads.sessions_unasked(connection, symbol, sessions, since)
         lost.update(day for day in days if day <= outside)
         if reached := [day for day in days if day > outside]:
             wanted[symbol] = reached
@@ -257,7 +251,7 @@ def _store_bars(
         rows=len(rows.frame) + len(rows.rejected),
         last=max(given.frame["date"], default=date.min),
     )
-    with bars.locked_symbol(
+    with writing.locked_symbol(
         connection, asked.symbol, asked.sessions, asked.requested_at
     ) as writable:
         stored = symbol_history.traded_days(connection, asked.symbol, writable)
@@ -267,10 +261,10 @@ def _store_bars(
         write = None
         if sessions:
             encoded = _encode(asked, sessions, rows)
-            write = bars.write_symbol_locked(connection, encoded, writable, run_id)
+            write = writing.write_symbol_locked(connection, encoded, writable, run_id)
             _forget_failures(connection, asked, is_whole=error is None)
         elif error is not None and not stored:
-            bars.keep_rejected(connection, _encode(asked, asked.sessions, rows), run_id)
+            writing.keep_rejected(connection, _encode(asked, asked.sessions, rows), run_id)
         if error is not None:
             _record(connection, asked, error, run_id)
     return SymbolOutcome(asked.symbol, write, error)
@@ -305,12 +299,12 @@ def _refusal(
     connection: Connection, asked: _Asked, short: Shortfall, run_id: str | None
 ) -> VendorError | None:
     """Why an answer that lacks so much is not believed; None if it is."""
-    subject = refused.of_symbol(asked.symbol, asked.sessions[0], asked.sessions[-1])
+    subject = refused_answers.of_symbol(asked.symbol, asked.sessions[0], asked.sessions[-1])
     answer = short.on(day_of(asked.requested_at))
-    if refused.believe_or_refuse(connection, subject, answer, run_id):
+    if refused_answers.believe_or_refuse(connection, subject, answer, run_id):
         return None
     changed = "What came is stored" if short.proven else "Nothing stored was changed"
-    way_out = refused.way_out(connection, subject, answer)
+    way_out = refused_answers.way_out(connection, subject, answer)
     return CollapsedError(
         FailureKind.COLLAPSED,
         f"range {asked.sessions[0]} to {asked.sessions[-1]}",
@@ -322,15 +316,15 @@ def _forget_failures(connection: Connection, asked: _Asked, *, is_whole: bool) -
     """The answer is stored: what failed or was refused within its range counts no more."""
     if is_whole:
         keys = [day.isoformat() for day in asked.sessions]
-        refused.close(connection, refused.of_symbol(asked.symbol), keys)
-    failures.resolve_symbol_failures(connection, asked.symbol, asked.sessions)
+        refused_answers.close(connection, refused_answers.of_symbol(asked.symbol), keys)
+    fetch_errors.resolve_symbol_failures(connection, asked.symbol, asked.sessions)
 
 
 def _record(connection: Connection, asked: _Asked, error: VendorError, run_id: str | None) -> None:
     # The plan ends at a day, whichever symbol was asked for.
     symbol = None if asked.is_outside_plan else asked.symbol
     first, last = asked.sessions[0], asked.sessions[-1]
-    failures.record_failure(
+    fetch_errors.record_failure(
         connection, error, symbol=symbol, day=first, until=last, run_id=run_id, at=asked.now
     )
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from universe_pipeline.adapters.postgres import loads
 from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.adapters.postgres.ledger import session_loads
 from universe_pipeline.domain.sessions import sessions_before
 
 LOOK_BACK = 10
@@ -45,11 +45,15 @@ def daily(
     """
     before = [day for day in sessions_before(session, look_back - 1) if day >= start]
     trailing = [day for day in sessions_before(session, revisit) if day >= start]
-    there = loads.committed(connection, before) | loads.committed(connection, [session], since)
-    lost = loads.given_up(connection, before) | loads.given_up(connection, [session], since)
+    there = session_loads.committed(connection, before) | session_loads.committed(
+        connection, [session], since
+    )
+    lost = session_loads.given_up(connection, before) | session_loads.given_up(
+        connection, [session], since
+    )
     absent = [day for day in (*before, session) if day not in there]
     return Daily(
         missing=[day for day in absent if day not in lost],
-        revisit=loads.revisitable(connection, trailing),
+        revisit=session_loads.revisitable(connection, trailing),
         given_up=[day for day in absent if day in lost],
     )

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from universe_pipeline.adapters.postgres import failures, reading, refused
-from universe_pipeline.adapters.postgres.bars import EncodedSession, Standing
+from universe_pipeline.adapters.postgres.bars import reading
+from universe_pipeline.adapters.postgres.bars.writing import EncodedSession, Standing
 from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.adapters.postgres.ledger import fetch_errors, refused_answers
 from universe_pipeline.domain.completeness import ShortAnswer, day_of
 from universe_pipeline.domain.errors import FailureKind
-from universe_pipeline.loading.doubts import Doubt
+from universe_pipeline.loading.quality.doubts import Doubt
 
 
 def is_disbelieved(
@@ -24,7 +25,7 @@ def is_disbelieved(
         return False
     if standing.content_hash == answer.content_hash:
         return False
-    return not failures.is_open(connection, answer.session, FailureKind.COLLAPSED)
+    return not fetch_errors.is_open(connection, answer.session, FailureKind.COLLAPSED)
 
 
 def refusal(
@@ -52,8 +53,8 @@ def refusal(
         missing=frozenset(reading.symbols_on(connection, answer.session) - held),
         day=day_of(answer.requested_at),
     )
-    subject = refused.of_session(answer.session)
-    if refused.believe_or_refuse(connection, subject, short, run_id):
+    subject = refused_answers.of_session(answer.session)
+    if refused_answers.believe_or_refuse(connection, subject, short, run_id):
         return None
-    way_out = refused.way_out(connection, subject, short)
+    way_out = refused_answers.way_out(connection, subject, short)
     return f"{standing.measure:,} are stored. Nothing stored was changed. {way_out}"

@@ -15,17 +15,12 @@ import numpy as np
 import polars as pl
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
-from universe_pipeline.adapters.postgres import (
-    bars,
-    copy_binary,
-    failures,
-    fingerprints,
-    loads,
-    verdicts,
-)
-from universe_pipeline.adapters.postgres.bars import EncodedSession, Standing, Write
+from universe_pipeline.adapters.postgres.bars import copy_binary, fingerprints, writing
+from universe_pipeline.adapters.postgres.bars.writing import EncodedSession, Standing, Write
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.verdicts import Approval
+from universe_pipeline.adapters.postgres.ledger import fetch_errors, session_loads
+from universe_pipeline.adapters.postgres.quality import rule_results
+from universe_pipeline.adapters.postgres.quality.rule_results import Approval
 from universe_pipeline.domain import quality
 from universe_pipeline.domain.bars import Bars, Failed, Nothing, NotYetPublished
 from universe_pipeline.domain.errors import (
@@ -41,7 +36,7 @@ from universe_pipeline.domain.thresholds import Thresholds
 from universe_pipeline.loading import row_counts
 from universe_pipeline.loading.ahead import ahead
 from universe_pipeline.loading.decoding import DecodingWorker
-from universe_pipeline.loading.doubts import Doubt, Traits, doubts, traits
+from universe_pipeline.loading.quality.doubts import Doubt, Traits, doubts, traits
 
 SAMPLE_ROWS = 5
 READ_AHEAD = 6
@@ -109,7 +104,7 @@ class Outcome:
     @property
     def committed(self) -> bool:
         """Whether the session's rows (or its confirmed emptiness) stand in the database."""
-        return self.state in loads.COMMITTED
+        return self.state in session_loads.COMMITTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,12 +235,14 @@ def encode_session(
 def store(connection: Connection, fetched: Fetched, run_id: str | None) -> Outcome:
     """Write one answer, or why there is none, in one transaction; say what became of it."""
     session = fetched.session
-    with bars.locked_session(connection, session) as standing:
+    with writing.locked_session(connection, session) as standing:
         write, error = _store(connection, standing, fetched, run_id)
         if error is not None:
-            failures.record_failure(connection, error, day=session, run_id=run_id, at=fetched.now)
+            fetch_errors.record_failure(
+                connection, error, day=session, run_id=run_id, at=fetched.now
+            )
         recorded = write and write.status
-        state = recorded or loads.states(connection, [session])[session].status
+        state = recorded or session_loads.states(connection, [session])[session].status
     seconds = time.monotonic() - fetched.begun
     is_whole = recorded is not None and not standing.holds_bars
     return Outcome(session, state, seconds, write, error, fetched.sample, is_whole)
@@ -259,15 +256,15 @@ def _store(
         case EncodedSession() as answer:
             return _store_rows(connection, standing, fetched, answer, run_id)
         case Nothing():
-            if loads.record_empty_answer(connection, session, at, run_id):
+            if session_loads.record_empty_answer(connection, session, at, run_id):
                 return None, None
             message = "no row on a session"
             return None, RetryableError(FailureKind.EMPTY, f"grouped {session}", message)
         case NotYetPublished():
-            loads.record_unstored(connection, session, "pending", at, run_id)
+            session_loads.record_unstored(connection, session, "pending", at, run_id)
             return None, None
         case Failed(error):
-            loads.record_unstored(connection, session, "failed", at, run_id)
+            session_loads.record_unstored(connection, session, "failed", at, run_id)
             return None, error
 
 
@@ -282,15 +279,15 @@ def _store_rows(
     content = fingerprints.known(connection, session, standing.content_hash)
     standing = replace(standing, content_hash=content)
     if not answer.rows:
-        loads.record_unstored(connection, session, "failed", at, run_id)
-        bars.record_rejected(connection, standing, answer, run_id)
+        session_loads.record_unstored(connection, session, "failed", at, run_id)
+        writing.record_rejected(connection, standing, answer, run_id)
         message = f"none of the {len(answer.rejected)} rows is usable"
         return None, RetryableError(FailureKind.EMPTY, f"grouped {session}", message)
     doubted = _doubts(connection, standing, fetched, answer)
     if row_counts.is_disbelieved(connection, standing, answer, doubted):
-        loads.record_unstored(connection, session, "failed", at, run_id)
+        session_loads.record_unstored(connection, session, "failed", at, run_id)
         return None, _collapsed(answer, "the sessions before hold far more")
-    keep = partial(bars.write_locked, connection, standing, answer, run_id)
+    keep = partial(writing.write_locked, connection, standing, answer, run_id)
     write = keep(quarantined=bool(doubted))
     if write.collapsed:
         refusal = row_counts.refusal(connection, standing, answer, fetched.bars, run_id)
@@ -298,12 +295,12 @@ def _store_rows(
             return write, _collapsed(answer, refusal)
         doubted = [doubt for doubt in doubted if not doubt.collapsed]
         write = keep(quarantined=bool(doubted), believed=True)
-        verdicts.keep_approval(
+        rule_results.keep_approval(
             connection, Approval(session, *_BELIEVED, fetched.now), answer.content_hash, []
         )
     if doubted and not write.superseded:
         broken = [(doubt.rule, doubt.offender) for doubt in doubted]
-        verdicts.record_broken(connection, broken, run_id, fetched.now)
+        rule_results.record_broken(connection, broken, run_id, fetched.now)
     return write, None
 
 
@@ -318,7 +315,7 @@ def _doubts(
     if fetched.traits is None:
         return []
     found = doubts(connection, fetched.traits, fetched.before, standing.usual_rows)
-    approved = found and verdicts.is_approved(connection, answer.session, answer.content_hash)
+    approved = found and rule_results.is_approved(connection, answer.session, answer.content_hash)
     return [] if approved else found
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from universe_pipeline.adapters.postgres import refused
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.refused import Subject
+from universe_pipeline.adapters.postgres.ledger import refused_answers
+from universe_pipeline.adapters.postgres.ledger.refused_answers import Subject
 from universe_pipeline.domain.completeness import ShortAnswer
 from universe_pipeline.domain.errors import CollapsedError, FailureKind
 
@@ -27,8 +27,8 @@ def require_belief(connection: Connection, short: ShortList, run_id: str | None)
     Raises:
         CollapsedError: it is not believed yet; the message holds the day's number and the way out.
     """
-    if refused.believe_or_refuse(connection, short.subject, short.answer, run_id):
+    if refused_answers.believe_or_refuse(connection, short.subject, short.answer, run_id):
         return
-    way_out = refused.way_out(connection, short.subject, short.answer)
+    way_out = refused_answers.way_out(connection, short.subject, short.answer)
     message = f"{'; '.join(short.reasons)}. Nothing stored was changed. {way_out}"
     raise CollapsedError(FailureKind.COLLAPSED, short.endpoint, message)

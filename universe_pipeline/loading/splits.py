@@ -8,9 +8,9 @@ from http import HTTPStatus
 import polars as pl
 
 from universe_pipeline.adapters.polygon.client import OLDER_SPLITS, SPLITS, PolygonClient
-from universe_pipeline.adapters.postgres import failures, refused
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.splits import (
+from universe_pipeline.adapters.postgres.ledger import fetch_errors, refused_answers
+from universe_pipeline.adapters.postgres.reference.splits import (
     SplitList,
     SplitSnapshot,
     newest_split_snapshot,
@@ -80,12 +80,12 @@ def refresh_splits(
             listed = _list(client, on_page, at)
             _require_whole(connection, known, listed, run_id)
         except VendorError as error:
-            failures.record_failure(connection, error, run_id=run_id, at=now())
+            fetch_errors.record_failure(connection, error, run_id=run_id, at=now())
             raise
         with connection.transaction():
             snapshot = swap_splits(connection, listed, run_id)
-            refused.close(connection, refused.SPLITS)
-            failures.resolve_split_failures(connection)
+            refused_answers.close(connection, refused_answers.SPLITS)
+            fetch_errors.resolve_split_failures(connection)
     return Refreshed(snapshot, reused=False)
 
 
@@ -132,7 +132,7 @@ def _require_whole(
             missing=frozenset(missing),
             day=day_of(listed.taken_at),
         )
-        short = ShortList(refused.SPLITS, listed.endpoint, answer, reasons)
+        short = ShortList(refused_answers.SPLITS, listed.endpoint, answer, reasons)
         require_belief(connection, short, run_id)
 
 

@@ -7,9 +7,10 @@ from datetime import datetime
 import polars as pl
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
-from universe_pipeline.adapters.postgres import failures, refused, symbols
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.symbols import Aside, Snapshot
+from universe_pipeline.adapters.postgres.ledger import fetch_errors, refused_answers
+from universe_pipeline.adapters.postgres.reference import symbols
+from universe_pipeline.adapters.postgres.reference.symbols import Aside, Snapshot
 from universe_pipeline.domain.completeness import day_of
 from universe_pipeline.domain.errors import FailureKind, RetryableError, VendorError
 from universe_pipeline.domain.moments import Now, is_fresh
@@ -70,7 +71,7 @@ def discover(
             lists = [_list(client, on_page, active=active) for active in (True, False)]
             return _store(connection, lists, at, run_id)
         except VendorError as error:
-            failures.record_failure(connection, error, run_id=run_id, at=now())
+            fetch_errors.record_failure(connection, error, run_id=run_id, at=now())
             raise
 
 
@@ -99,12 +100,12 @@ def _store(
     since = None if newest is None else day_of(newest.taken_at)
     short = shortage(lists, found, known, day_of(taken_at), since)
     if short is not None:
-        small = ShortList(refused.SYMBOLS, _TICKERS, short.answer, short.reasons)
+        small = ShortList(refused_answers.SYMBOLS, _TICKERS, short.answer, short.reasons)
         require_belief(connection, small, run_id)
     merged = merge(found, known)
     aside = Aside([row for each in lists for row in each.rejected], kept, merged.absent)
     with connection.transaction():
         snapshot = symbols.swap_universe(connection, merged.symbols, taken_at, run_id, aside)
-        refused.close(connection, refused.SYMBOLS)
-        failures.resolve_reference_failures(connection)
+        refused_answers.close(connection, refused_answers.SYMBOLS)
+        fetch_errors.resolve_reference_failures(connection)
     return Discovery(snapshot, reused=False, superseded=len(found.superseded))

@@ -13,10 +13,10 @@ from typing import Protocol, runtime_checkable
 import dagster as dg
 import polars as pl
 
+from universe_pipeline.adapters.postgres.bars.reading import session_bars
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.reading import session_bars
 from universe_pipeline.domain.errors import UsageError
-from universe_pipeline.orchestration.partition_events import Metadata, PartitionEvents
+from universe_pipeline.orchestration.internals.partition_events import Metadata, PartitionEvents
 from universe_pipeline.orchestration.partitions import as_sessions
 from universe_pipeline.orchestration.resources import PostgresResource
 

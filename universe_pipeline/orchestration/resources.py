@@ -16,11 +16,11 @@ from universe_pipeline import wiring
 from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.postgres import liveness
 from universe_pipeline.adapters.postgres.connection import Connection, Database
-from universe_pipeline.adapters.postgres.coverage import Version
-from universe_pipeline.adapters.postgres.runs import Bars
+from universe_pipeline.adapters.postgres.coverage.cover import Version
+from universe_pipeline.adapters.postgres.coverage.streaks import Bars
 from universe_pipeline.domain.quality.findings import Finding
 from universe_pipeline.loading.decoding import DecodingWorker
-from universe_pipeline.loading.streaming import Judged
+from universe_pipeline.loading.quality.while_loading import Judged
 from universe_pipeline.orchestration.tags import DAILY_UPDATE, lock_of
 from universe_pipeline.settings import Settings, settings
 

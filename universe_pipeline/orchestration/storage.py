@@ -15,11 +15,11 @@ from dagster_postgres import DagsterPostgresStorage
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters import machine
-from universe_pipeline.adapters.postgres.engines import url_of
-from universe_pipeline.orchestration import daemon_interval
-from universe_pipeline.orchestration.connection_pool import share_pool
-from universe_pipeline.orchestration.event_log import UniverseEventLog
-from universe_pipeline.orchestration.run_storage import UniverseRunStorage
+from universe_pipeline.adapters.postgres.connecting.engines import url_of
+from universe_pipeline.orchestration.internals import daemon_interval
+from universe_pipeline.orchestration.internals.connection_pool import share_pool
+from universe_pipeline.orchestration.internals.event_log import UniverseEventLog
+from universe_pipeline.orchestration.internals.run_storage import UniverseRunStorage
 from universe_pipeline.settings import settings
 
 EVENT_BATCH = "1000"

@@ -7,13 +7,13 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from universe_pipeline.adapters.postgres import overview
-from universe_pipeline.adapters.postgres.asked import ever_asked
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.failures import OpenFailure, open_failures
-from universe_pipeline.adapters.postgres.figures import Figures, figures
-from universe_pipeline.adapters.postgres.overview import Broken
-from universe_pipeline.adapters.postgres.verdicts import Judgement, newest_judgements
+from universe_pipeline.adapters.postgres.ledger.asked import ever_asked
+from universe_pipeline.adapters.postgres.ledger.fetch_errors import OpenFailure, open_failures
+from universe_pipeline.adapters.postgres.quality.rule_results import Judgement, newest_judgements
+from universe_pipeline.adapters.postgres.summaries import overview
+from universe_pipeline.adapters.postgres.summaries.figures import Figures, figures
+from universe_pipeline.adapters.postgres.summaries.overview import Broken
 from universe_pipeline.domain.sessions import closed_range, newest_closed
 from universe_pipeline.domain.thresholds import TRAILING_DAYS, Thresholds
 from universe_pipeline.reporting.tables import WORST

@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 
-from universe_pipeline.adapters.postgres.failures import OpenFailure
-from universe_pipeline.adapters.postgres.overview import Broken
-from universe_pipeline.adapters.postgres.verdicts import Judgement
+from universe_pipeline.adapters.postgres.ledger.fetch_errors import OpenFailure
+from universe_pipeline.adapters.postgres.quality.rule_results import Judgement
+from universe_pipeline.adapters.postgres.summaries.overview import Broken
 from universe_pipeline.domain.quality.rules import (
     LOAD,
     LOOK,

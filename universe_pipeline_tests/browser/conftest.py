@@ -4,10 +4,10 @@ from collections.abc import Generator
 
 import pytest
 
-from universe_pipeline_tests.browser.chromium import chromium
-from universe_pipeline_tests.browser.page import Page, mark_as_greeted
-from universe_pipeline_tests.services.serving import Up, serving
-from universe_pipeline_tests.services.site import Site, made_site
+from universe_pipeline_tests.support.chromium import chromium
+from universe_pipeline_tests.support.dagster_page import Page, mark_as_greeted
+from universe_pipeline_tests.support.serving import Up, serving
+from universe_pipeline_tests.support.site import Site, made_site
 
 
 @pytest.fixture(scope="module")

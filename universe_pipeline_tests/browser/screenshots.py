@@ -13,9 +13,9 @@ from pathlib import Path
 
 from selenium.webdriver import Chrome
 
-from universe_pipeline_tests.browser.chromium import chromium
-from universe_pipeline_tests.browser.page import Page, mark_as_greeted
-from universe_pipeline_tests.services.serving import PROGRAM, free_port
+from universe_pipeline_tests.support.chromium import chromium
+from universe_pipeline_tests.support.dagster_page import Page, mark_as_greeted
+from universe_pipeline_tests.support.serving import PROGRAM, free_port
 
 PICTURES = Path(__file__).parents[2] / "docs" / "screenshots"
 SESSIONS = 100

@@ -5,9 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from universe_pipeline.domain.sessions import sessions_between
-from universe_pipeline_tests.browser.page import Page
-from universe_pipeline_tests.services.site import Site
-from universe_pipeline_tests.services.webserver import ASSETS
+from universe_pipeline_tests.support.dagster_page import Page
+from universe_pipeline_tests.support.site import Site
+from universe_pipeline_tests.support.webserver import ASSETS
 
 THANKSGIVING_WEEK = ["2024-11-25", "2024-11-26", "2024-11-27", "2024-11-29", "2024-12-02"]
 """Thursday, 28 November, was Thanksgiving; Friday closed early."""

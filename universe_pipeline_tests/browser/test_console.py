@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from universe_pipeline_tests.browser.chromium import chromium
-from universe_pipeline_tests.browser.page import Page
+from universe_pipeline_tests.support.chromium import chromium
+from universe_pipeline_tests.support.dagster_page import Page
 
 
 @pytest.mark.system

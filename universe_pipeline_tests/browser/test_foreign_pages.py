@@ -7,10 +7,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from universe_pipeline_tests.browser.chromium import chromium
-from universe_pipeline_tests.services.serving import Up
-from universe_pipeline_tests.services.site import Site
-from universe_pipeline_tests.services.webserver import until
+from universe_pipeline_tests.support.chromium import chromium
+from universe_pipeline_tests.support.serving import Up
+from universe_pipeline_tests.support.site import Site
+from universe_pipeline_tests.support.webserver import until
 
 ATTACK = """\
 <!doctype html><title>evil</title>

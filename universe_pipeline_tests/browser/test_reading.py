@@ -2,9 +2,9 @@
 
 import pytest
 
-from universe_pipeline_tests.browser.page import Page
-from universe_pipeline_tests.cli.vendor_answers import Row, grouped
-from universe_pipeline_tests.services.site import Site
+from universe_pipeline_tests.support.dagster_page import Page
+from universe_pipeline_tests.support.simulated_answers import Row, grouped
+from universe_pipeline_tests.support.site import Site
 
 PRICES = ("open", "high", "low", "close", "volume", "vwap")
 

@@ -12,9 +12,9 @@ import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
-from universe_pipeline_tests.browser.chromium import chromium
-from universe_pipeline_tests.browser.page import Page
-from universe_pipeline_tests.services.site import Site
+from universe_pipeline_tests.support.chromium import chromium
+from universe_pipeline_tests.support.dagster_page import Page
+from universe_pipeline_tests.support.site import Site
 
 WINDOWS = {"desktop": 1280, "tablet": 800, "phone": 360}
 PICTURES = {

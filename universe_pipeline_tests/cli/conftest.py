@@ -1,5 +1,5 @@
 """Fixtures of the command line's tests."""
 
-from universe_pipeline_tests.cli.in_process import as_user, command, retries_at_once
+from universe_pipeline_tests.support.command_in_process import as_user, command, retries_at_once
 
 __all__ = ["as_user", "command", "retries_at_once"]

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.cli.in_process import Command
 from universe_pipeline_tests.conftest import Universe
+from universe_pipeline_tests.support.command_in_process import Command
 
 
 @pytest.mark.parametrize(

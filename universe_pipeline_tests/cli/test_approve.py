@@ -4,8 +4,8 @@ import psycopg
 import pytest
 
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.cli.in_process import Command
-from universe_pipeline_tests.cli.stored import statuses
+from universe_pipeline_tests.support.command_in_process import Command
+from universe_pipeline_tests.support.stored import statuses
 
 SESSION = "2024-03-12"
 LOAD = ("historical", "--start", SESSION, "--end", SESSION)

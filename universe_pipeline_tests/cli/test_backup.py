@@ -17,17 +17,17 @@ from psycopg.conninfo import conninfo_to_dict
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres import schema
-from universe_pipeline.adapters.postgres.calendar import make_quarters
+from universe_pipeline.adapters.postgres.bars.quarters import make_quarters
+from universe_pipeline.adapters.postgres.bars.sealing import settle
 from universe_pipeline.adapters.postgres.connection import Connection, Database
-from universe_pipeline.adapters.postgres.settling import settle
-from universe_pipeline.orchestration.instance import open_instance
+from universe_pipeline.orchestration.execution.instance import open_instance
 from universe_pipeline.settings import settings
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.adapters.postgres.older_releases import made_at
-from universe_pipeline_tests.adapters.postgres.session_answers import JULY_1, stored
-from universe_pipeline_tests.cli.in_process import Command
-from universe_pipeline_tests.cli.vendor_answers import asked_sessions
 from universe_pipeline_tests.conftest import Universe
+from universe_pipeline_tests.support.command_in_process import Command
+from universe_pipeline_tests.support.older_releases import made_at
+from universe_pipeline_tests.support.session_answers import JULY_1, stored
+from universe_pipeline_tests.support.simulated_answers import asked_sessions
 
 TWO_QUARTERS = ("historical", "--start", "2024-06-27", "--end", "2024-07-02")
 SETTLED = "daily_bars_2024q2"
@@ -273,7 +273,8 @@ def test_without_a_program_of_the_servers_version_it_is_said_what_to_install(
     (tmp_path / "universe.dump").touch()
     program(first_on_path, name, version, "exit 1")
     monkeypatch.setattr(
-        "universe_pipeline.adapters.postgres.backups.wheel_binaries", lambda: first_on_path
+        "universe_pipeline.adapters.postgres.backups.backup_file.wheel_binaries",
+        lambda: first_on_path,
     )
 
     ended = command(*command_line, UNIVERSE_DATABASE_URL=empty_database.url)

@@ -8,10 +8,10 @@ import psycopg
 import pytest
 
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.cli.in_process import Command
-from universe_pipeline_tests.cli.stored import job_statuses, statuses
-from universe_pipeline_tests.cli.vendor_answers import asked_sessions, grouped
-from universe_pipeline_tests.clocks import stop_clock
+from universe_pipeline_tests.support.clocks import stop_clock
+from universe_pipeline_tests.support.command_in_process import Command
+from universe_pipeline_tests.support.simulated_answers import asked_sessions, grouped
+from universe_pipeline_tests.support.stored import job_statuses, statuses
 
 Connection = psycopg.Connection
 

@@ -3,9 +3,9 @@
 import psycopg
 
 from universe_pipeline.adapters.postgres.connection import Database
-from universe_pipeline_tests.adapters.postgres.embedded_homes import fresh_home
-from universe_pipeline_tests.cli.in_process import Command
 from universe_pipeline_tests.conftest import Universe
+from universe_pipeline_tests.support.command_in_process import Command
+from universe_pipeline_tests.support.embedded_homes import fresh_home
 
 
 def test_the_url_is_one_that_others_can_connect_to(command: Command, database: Database) -> None:

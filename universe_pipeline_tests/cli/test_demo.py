@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from universe_pipeline.adapters.postgres import embedded
+from universe_pipeline.adapters.embedded_postgres import attachment
 from universe_pipeline.cli.demo import pages, psql_on_demo, questions
 from universe_pipeline.settings import load_settings
 
@@ -31,7 +31,7 @@ def home() -> Generator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="demo-", dir="/tmp"))
     folder.chmod(0o755)
     yield folder
-    embedded.stop(folder / "universe" / "demo")
+    attachment.stop(folder / "universe" / "demo")
     shutil.rmtree(folder, ignore_errors=True)
 
 

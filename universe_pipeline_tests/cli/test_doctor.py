@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.cli.in_process import Command
+from universe_pipeline_tests.support.command_in_process import Command
 
 pytestmark = pytest.mark.usefixtures("retries_at_once")
 

@@ -7,7 +7,7 @@ import pytest
 
 from universe_pipeline_tests.cli.test_environment import DAY
 from universe_pipeline_tests.conftest import Universe
-from universe_pipeline_tests.services.serving import PROGRAM
+from universe_pipeline_tests.support.serving import PROGRAM
 
 LOAD = ("historical", "--start", DAY, "--end", DAY)
 LOST = "universe: the result cannot be written: No space left on device"

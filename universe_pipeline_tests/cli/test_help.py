@@ -14,8 +14,8 @@ from typer.main import get_group
 from universe_pipeline.adapters.postgres.schema import HEAD
 from universe_pipeline.cli.app import GROUPS, app
 from universe_pipeline.cli.terminal import verdict
-from universe_pipeline_tests.cli.in_process import Command
-from universe_pipeline_tests.cli.pseudo_terminal import OnTerminal
+from universe_pipeline_tests.support.command_in_process import Command
+from universe_pipeline_tests.support.pseudo_terminal import OnTerminal
 
 PROGRAM = str(Path(sys.executable).parent / "universe")
 COMMANDS = get_group(app).commands

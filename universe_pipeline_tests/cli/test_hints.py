@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from universe_pipeline.domain.quality.rules import RULES
-from universe_pipeline_tests.cli.in_process import Command, Ended
+from universe_pipeline_tests.support.command_in_process import Command, Ended
 
 LOAD = ("historical", "--start", "2024-06-24", "--end", "2024-06-28")
 

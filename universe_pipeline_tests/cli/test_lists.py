@@ -7,8 +7,8 @@ import psycopg
 import pytest
 
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.cli.in_process import Command
-from universe_pipeline_tests.cli.vendor_answers import tickers
+from universe_pipeline_tests.support.command_in_process import Command
+from universe_pipeline_tests.support.simulated_answers import tickers
 
 FORCED = ("discover", "--force-refresh")
 BARE: dict[str, Any] = {

@@ -9,10 +9,10 @@ from psycopg import sql
 
 from universe_pipeline.adapters.postgres.locks import VENDOR_LOCK
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.cli.in_process import Command
-from universe_pipeline_tests.cli.stored import bars, statuses
-from universe_pipeline_tests.cli.vendor_answers import asked_sessions, grouped, tickers
-from universe_pipeline_tests.clocks import stop_clock
+from universe_pipeline_tests.support.clocks import stop_clock
+from universe_pipeline_tests.support.command_in_process import Command
+from universe_pipeline_tests.support.simulated_answers import asked_sessions, grouped, tickers
+from universe_pipeline_tests.support.stored import bars, statuses
 
 Connection = psycopg.Connection
 

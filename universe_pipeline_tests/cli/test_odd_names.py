@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from universe_pipeline_tests.cli.in_process import Command
+from universe_pipeline_tests.support.command_in_process import Command
 
 PROGRAM = str(Path(sys.executable).parent / "universe")
 

@@ -14,8 +14,8 @@ from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.cli.progress import Lines, progress_on
 from universe_pipeline.loading.progress import Step, report
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.cli.pseudo_terminal import COLUMNS, OnTerminal
 from universe_pipeline_tests.conftest import Universe
+from universe_pipeline_tests.support.pseudo_terminal import COLUMNS, OnTerminal
 
 PROGRAM = str(Path(sys.executable).parent / "universe")
 

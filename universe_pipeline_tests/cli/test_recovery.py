@@ -15,11 +15,11 @@ import psycopg
 import pytest
 
 from universe_pipeline.adapters.postgres.locks import SESSION_LOCKS
-from universe_pipeline.orchestration.interrupts import ONE_SIGNAL
+from universe_pipeline.orchestration.internals.interrupts import ONE_SIGNAL
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.cli.in_process import Command
-from universe_pipeline_tests.cli.stored import bars, job_statuses, statuses
-from universe_pipeline_tests.cli.vendor_answers import asked_sessions, grouped
+from universe_pipeline_tests.support.command_in_process import Command
+from universe_pipeline_tests.support.simulated_answers import asked_sessions, grouped
+from universe_pipeline_tests.support.stored import bars, job_statuses, statuses
 
 WEEK = ["2024-03-11", "2024-03-12", "2024-03-13", "2024-03-14", "2024-03-15"]
 LOAD = ("historical", "--start", "2024-03-11", "--end", "2024-03-15")

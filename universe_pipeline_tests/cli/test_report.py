@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.cli.in_process import Command
 from universe_pipeline_tests.conftest import Universe
+from universe_pipeline_tests.support.command_in_process import Command
 
 LOAD = ("historical", "--start", "2024-03-11", "--end", "2024-03-14")
 

@@ -12,9 +12,9 @@ import pytest
 from psycopg import sql
 
 from universe_pipeline.adapters.postgres import schema
-from universe_pipeline.adapters.postgres.backups import client_program
+from universe_pipeline.adapters.postgres.backups.backup_file import client_program
 from universe_pipeline.adapters.postgres.connection import Database
-from universe_pipeline_tests.cli.in_process import Command
+from universe_pipeline_tests.support.command_in_process import Command
 
 OBJECTS = """
     SELECT nspname, relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

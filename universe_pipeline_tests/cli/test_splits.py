@@ -6,8 +6,8 @@ from typing import Any
 import psycopg
 
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.cli.in_process import Command
-from universe_pipeline_tests.cli.vendor_answers import ask
+from universe_pipeline_tests.support.command_in_process import Command
+from universe_pipeline_tests.support.simulated_answers import ask
 
 
 def test_a_discovery_brings_the_splits_and_says_how_many(

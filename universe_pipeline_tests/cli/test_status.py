@@ -10,15 +10,17 @@ from typing import Any
 
 import psycopg
 
-from universe_pipeline.adapters.postgres import bars, jobs, liveness
+from universe_pipeline.adapters.postgres import liveness
+from universe_pipeline.adapters.postgres.bars import writing
 from universe_pipeline.adapters.postgres.connection import Database
+from universe_pipeline.adapters.postgres.ledger import load_jobs
 from universe_pipeline.adapters.postgres.locks import URGENT
 from universe_pipeline.adapters.postgres.pace import SharedPace
 from universe_pipeline.cli.status import CHECKPOINT, write_checkpoint
 from universe_pipeline.settings import settings
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.cli.in_process import Command
-from universe_pipeline_tests.clocks import machine
+from universe_pipeline_tests.support.clocks import machine
+from universe_pipeline_tests.support.command_in_process import Command
 
 LOAD = ("historical", "--start", "2024-03-09", "--end", "2024-03-13")
 JOB = "historical_load_2024-03-09_2024-03-13"
@@ -174,12 +176,12 @@ def test_status_names_the_holder_of_each_lock(
     assert "held by other processes" not in command("status").out
     assert json.loads(command("status", "--json").out)["locks"] == []
     days = (date(2024, 3, 9), date(2024, 3, 13))
-    jobs.begin_job(connection, JOB, "historical", days, at=machine())
+    load_jobs.begin_job(connection, JOB, "historical", days, at=machine())
 
     with (
-        jobs.held(database, JOB),
+        load_jobs.held(database, JOB),
         liveness.held(database, URGENT, shared=True),
-        bars.locked_session(connection, date(2024, 3, 11)),
+        writing.locked_session(connection, date(2024, 3, 11)),
     ):
         shown = command("status").out
         locks = json.loads(command("status", "--json").out)["locks"]

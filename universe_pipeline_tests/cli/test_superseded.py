@@ -6,8 +6,8 @@ import psycopg
 import pytest
 
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.cli.in_process import Command
-from universe_pipeline_tests.clocks import stop_clock
+from universe_pipeline_tests.support.clocks import stop_clock
+from universe_pipeline_tests.support.command_in_process import Command
 
 DAYS = ("--start", "2024-03-11", "--end", "2024-03-12")
 

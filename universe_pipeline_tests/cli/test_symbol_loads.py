@@ -13,10 +13,10 @@ import pytest
 from universe_pipeline.domain.sessions import newest_closed, sessions_before
 from universe_pipeline.simulator.aggregates import PUBLISHED_AFTER
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.cli.in_process import Command
-from universe_pipeline_tests.cli.stored import bars, job_statuses, statuses
 from universe_pipeline_tests.cli.test_recovery import started
-from universe_pipeline_tests.cli.vendor_answers import Row, ask, grouped
+from universe_pipeline_tests.support.command_in_process import Command
+from universe_pipeline_tests.support.simulated_answers import Row, ask, grouped
+from universe_pipeline_tests.support.stored import bars, job_statuses, statuses
 
 WEEK = ["2024-03-11", "2024-03-12", "2024-03-13", "2024-03-14", "2024-03-15"]
 MARCH = "/range/1/day/2024-03-11/2024-03-15?adjusted=false&limit=50000"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from universe_pipeline_tests.cli.in_process import Command, Ended
-from universe_pipeline_tests.clocks import stop_clock
+from universe_pipeline_tests.support.clocks import stop_clock
+from universe_pipeline_tests.support.command_in_process import Command, Ended
 
 LOADING = [
     ("discover",),

@@ -8,12 +8,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from universe_pipeline.adapters.postgres.jobs import begin_job, end_job
+from universe_pipeline.adapters.postgres.ledger.load_jobs import begin_job, end_job
 from universe_pipeline.domain.quality.rules import RULES
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.cli.in_process import Command, Ended
-from universe_pipeline_tests.cli.vendor_answers import ask
-from universe_pipeline_tests.clocks import machine
+from universe_pipeline_tests.support.clocks import machine
+from universe_pipeline_tests.support.command_in_process import Command, Ended
+from universe_pipeline_tests.support.simulated_answers import ask
 
 LOAD = ("historical", "--start", "2024-03-11", "--end", "2024-03-12")
 SAMPLED = {"bars_agree_with_the_symbol_endpoint", "adjusted_bars_agree_with_the_splits"}

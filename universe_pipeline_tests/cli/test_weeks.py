@@ -8,8 +8,8 @@ import pytest
 
 from universe_pipeline.domain.sessions import sessions_between
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.cli.in_process import Command
-from universe_pipeline_tests.clocks import stop_clock
+from universe_pipeline_tests.support.clocks import stop_clock
+from universe_pipeline_tests.support.command_in_process import Command
 
 FIRST, LAST = date(2024, 6, 24), date(2024, 7, 8)
 """Fifteen days with a holiday and two weekends."""

@@ -7,11 +7,11 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
-from universe_pipeline.adapters.postgres import embedded
-from universe_pipeline_tests.adapters.postgres.embedded_homes import fresh_home
-from universe_pipeline_tests.adapters.postgres.test_address import REFUSED
-from universe_pipeline_tests.cli.in_process import Command
+from universe_pipeline.adapters.embedded_postgres import attachment
+from universe_pipeline_tests.adapters.postgres.connecting.test_address import REFUSED
 from universe_pipeline_tests.databases.conftest import PasswordServer
+from universe_pipeline_tests.support.command_in_process import Command
+from universe_pipeline_tests.support.embedded_homes import fresh_home
 
 LOAD = ("historical", "--start", "2024-07-01", "--end", "2024-07-01")
 
@@ -56,11 +56,11 @@ def test_every_form_of_an_address_loads_and_shows_the_same_database(
 @pytest.fixture(scope="module")
 def socket() -> Generator[str]:
     """The socket folder of an embedded server."""
-    with fresh_home() as home, embedded.attach(home, linger=1.0) as server:
+    with fresh_home() as home, attachment.attach(home, linger=1.0) as server:
         (folder,) = parse_qs(urlsplit(server.url).query)["host"]
         yield folder
         server.detach()
-        embedded.stop(home)
+        attachment.stop(home)
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from urllib.parse import quote
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from universe_pipeline_tests.cli.in_process import Command
 from universe_pipeline_tests.conftest import Universe
 from universe_pipeline_tests.databases.conftest import PasswordServer, as_identifier
+from universe_pipeline_tests.support.command_in_process import Command
 
 PRINTABLE = string.printable[:95]
 assert set(PRINTABLE) == set(map(chr, range(32, 127)))
@@ -79,7 +79,7 @@ def test_the_code_location_works_with_such_an_address(
     home = tmp_path / "universe" / "dagster"
     stored = (
         "import dagster as dg; from universe_pipeline.definitions import defs;"
-        "from universe_pipeline.orchestration.instance import open_instance;"
+        "from universe_pipeline.orchestration.execution.instance import open_instance;"
         "from universe_pipeline.settings import settings;"
         "print(open_instance(settings()).get_runs_count(),"
         " defs.resolve_job_def('daily_update').name)"

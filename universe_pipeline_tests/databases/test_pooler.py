@@ -11,10 +11,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from universe_pipeline_tests.cli.in_process import Command
 from universe_pipeline_tests.conftest import Universe
 from universe_pipeline_tests.databases.conftest import PasswordServer
-from universe_pipeline_tests.ordinary_server import free_port
+from universe_pipeline_tests.support.command_in_process import Command
+from universe_pipeline_tests.support.ordinary_server import free_port
 
 pytestmark = pytest.mark.system
 

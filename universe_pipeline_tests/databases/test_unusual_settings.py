@@ -3,11 +3,11 @@
 import psycopg
 import pytest
 
-from universe_pipeline.adapters.postgres import sessions
+from universe_pipeline.adapters.postgres.connecting import session_settings
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.domain.errors import DatabaseError
-from universe_pipeline_tests.cli.in_process import Command
 from universe_pipeline_tests.databases.conftest import PasswordServer
+from universe_pipeline_tests.support.command_in_process import Command
 
 LOAD = ("historical", "--start", "2024-07-01", "--end", "2024-07-03")
 
@@ -225,4 +225,4 @@ def test_a_standby_is_read_and_what_writes_is_one_line(
 
 def test_a_server_that_is_too_old_is_one_line() -> None:
     with pytest.raises(DatabaseError, match="PostgreSQL 14 is too old: PostgreSQL 15 or newer"):
-        sessions.opening_query("public", 140022, "")
+        session_settings.opening_query("public", 140022, "")

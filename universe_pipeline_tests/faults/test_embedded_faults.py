@@ -8,22 +8,22 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from universe_pipeline.adapters.postgres.embedded import attach, stop
+from universe_pipeline.adapters.embedded_postgres.attachment import attach, stop
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.adapters.postgres.embedded_causes import (
+from universe_pipeline_tests.faults.test_database_faults import SMALL_DISK, fill, small_disk
+from universe_pipeline_tests.support.disturbed_loads import LOAD, SIXTY, User, asked_again
+from universe_pipeline_tests.support.embedded_causes import (
     IN_A_NAMESPACE,
     OF_THE_MACHINE,
     message,
 )
-from universe_pipeline_tests.adapters.postgres.embedded_homes import fresh_home
-from universe_pipeline_tests.adapters.postgres.embedded_removals import (
+from universe_pipeline_tests.support.embedded_homes import fresh_home
+from universe_pipeline_tests.support.embedded_removals import (
     MORE_REMOVALS,
     Act,
     disturbed,
 )
-from universe_pipeline_tests.faults.loads import LOAD, SIXTY, User, asked_again
-from universe_pipeline_tests.faults.tally import Tally
-from universe_pipeline_tests.faults.test_database_faults import SMALL_DISK, fill, small_disk
+from universe_pipeline_tests.support.fault_tally import Tally
 
 pytestmark = pytest.mark.faults
 

@@ -10,10 +10,17 @@ import pytest
 from psycopg import sql
 
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.cli.stored import job_statuses
-from universe_pipeline_tests.cli.vendor_answers import asked_sessions
-from universe_pipeline_tests.faults.loads import LOAD, SIXTY, Moment, User, asked_again, loaded
-from universe_pipeline_tests.faults.tally import Tally
+from universe_pipeline_tests.support.disturbed_loads import (
+    LOAD,
+    SIXTY,
+    Moment,
+    User,
+    asked_again,
+    loaded,
+)
+from universe_pipeline_tests.support.fault_tally import Tally
+from universe_pipeline_tests.support.simulated_answers import asked_sessions
+from universe_pipeline_tests.support.stored import job_statuses
 
 IN_FLIGHT = 2
 LATENCY = 0.05

@@ -10,7 +10,7 @@ import pytest
 
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.faults.tally import Tally
+from universe_pipeline_tests.support.fault_tally import Tally
 
 pytestmark = pytest.mark.faults
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from universe_pipeline.adapters.postgres import embedded
+from universe_pipeline.adapters.embedded_postgres import attachment
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.cli.pseudo_terminal import OnTerminal
-from universe_pipeline_tests.faults.loads import LOAD, PROGRAM, SIXTY, User
-from universe_pipeline_tests.faults.tally import Tally
-from universe_pipeline_tests.ordinary_server import OrdinaryServer
-from universe_pipeline_tests.proxy import FreezingProxy, freezing_proxy
+from universe_pipeline_tests.support.disturbed_loads import LOAD, PROGRAM, SIXTY, User
+from universe_pipeline_tests.support.fault_tally import Tally
+from universe_pipeline_tests.support.ordinary_server import OrdinaryServer
+from universe_pipeline_tests.support.proxy import FreezingProxy, freezing_proxy
+from universe_pipeline_tests.support.pseudo_terminal import OnTerminal
 
 pytestmark = pytest.mark.faults
 
@@ -171,7 +171,7 @@ def test_a_stopped_embedded_server_ends_the_load(
     home = tmp_path / "universe"
     chosen = {**user.environment, "UNIVERSE_HOME": str(home)}
     del chosen["UNIVERSE_DATABASE_URL"]
-    server = embedded.attach(home, linger=1.0)
+    server = attachment.attach(home, linger=1.0)
     try:
         with User(chosen, tmp_path).started(*LOAD) as process:
             await_requests(vendor, 10)
@@ -179,7 +179,7 @@ def test_a_stopped_embedded_server_ends_the_load(
                 ends_in_one_line(process)
     finally:
         server.detach()
-        embedded.stop(home)
+        attachment.stop(home)
 
 
 @pytest.mark.parametrize("seed", range(6))

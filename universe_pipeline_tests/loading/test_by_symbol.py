@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
-from universe_pipeline.adapters.postgres.bars import Write
-from universe_pipeline.adapters.postgres.calendar import make_quarters
+from universe_pipeline.adapters.postgres.bars.quarters import make_quarters
+from universe_pipeline.adapters.postgres.bars.writing import Write
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.domain.sessions import newest_closed, sessions_before, sessions_between
 from universe_pipeline.loading.by_symbol import SymbolOutcome, load_symbols, unasked
 from universe_pipeline.simulator.aggregates import PUBLISHED_AFTER
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.adapters.postgres.session_answers import (
+from universe_pipeline_tests.support.clocks import machine
+from universe_pipeline_tests.support.session_answers import (
     JULY_1,
     JULY_2,
     JULY_3,
@@ -27,8 +28,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     versions,
     write_session,
 )
-from universe_pipeline_tests.cli.vendor_answers import grouped
-from universe_pipeline_tests.clocks import machine
+from universe_pipeline_tests.support.simulated_answers import grouped
 
 LONG = sessions_between(date(2024, 5, 1), date(2024, 7, 3))
 WEEK = (JULY_1, JULY_2, JULY_3, JULY_5, JULY_8)

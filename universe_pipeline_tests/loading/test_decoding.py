@@ -13,16 +13,16 @@ from pydantic import SecretStr
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters.polygon.client import PolygonClient
-from universe_pipeline.adapters.postgres.calendar import make_quarters
+from universe_pipeline.adapters.postgres.bars.quarters import make_quarters
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.domain.bars import Bars
 from universe_pipeline.domain.thresholds import Thresholds
 from universe_pipeline.loading.decoding import DecodingWorker
+from universe_pipeline.loading.quality.while_loading import StreamingJudge
 from universe_pipeline.loading.sessions import Encoding, fetch_sessions, store
-from universe_pipeline.loading.streaming import StreamingJudge
 from universe_pipeline.settings import Settings
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.clocks import machine
+from universe_pipeline_tests.support.clocks import machine
 
 Result = TypeVar("Result")
 DAYS = [date(2024, 7, 1), date(2024, 7, 2), date(2024, 7, 3)]

@@ -6,21 +6,22 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from universe_pipeline.adapters.postgres import schema, verdicts
-from universe_pipeline.adapters.postgres.bars import EncodedSession
-from universe_pipeline.adapters.postgres.calendar import make_quarters
+from universe_pipeline.adapters.postgres import schema
+from universe_pipeline.adapters.postgres.bars.quarters import make_quarters
+from universe_pipeline.adapters.postgres.bars.writing import EncodedSession
 from universe_pipeline.adapters.postgres.connection import Connection, Database
-from universe_pipeline.adapters.postgres.coverage import cover
-from universe_pipeline.adapters.postgres.verdicts import Approval, is_approved
+from universe_pipeline.adapters.postgres.coverage.cover import cover
+from universe_pipeline.adapters.postgres.quality import rule_results
+from universe_pipeline.adapters.postgres.quality.rule_results import Approval, is_approved
 from universe_pipeline.domain.fingerprint import BarValues, of_session
 from universe_pipeline.domain.quality.rules import CONTENTS_KEPT
 from universe_pipeline.domain.thresholds import Thresholds
-from universe_pipeline.loading import approvals
-from universe_pipeline.loading.judging import judge_bars
+from universe_pipeline.loading.quality import approvals
+from universe_pipeline.loading.quality.stored import judge_bars
 from universe_pipeline.loading.sessions import Fetched, Outcome
 from universe_pipeline.loading.sessions import store as store_answer
-from universe_pipeline_tests.adapters.postgres.older_releases import made_at
-from universe_pipeline_tests.adapters.postgres.session_answers import (
+from universe_pipeline_tests.support.older_releases import made_at
+from universe_pipeline_tests.support.session_answers import (
     JULY_1,
     JULY_2,
     T1,
@@ -133,7 +134,7 @@ def test_a_session_that_is_known_to_be_altered_stays_so_until_it_is_fetched(olde
 
 def test_an_approval_follows_the_content_that_it_is_for(older: Connection):
     stored = fingerprint_of(older) or ""
-    verdicts.keep_approval(older, Approval(JULY_1, "checked", "me"), stored, [])
+    rule_results.keep_approval(older, Approval(JULY_1, "checked", "me"), stored, [])
 
     altered(older)
 
@@ -143,7 +144,7 @@ def test_an_approval_follows_the_content_that_it_is_for(older: Connection):
 
 def test_a_fetch_finds_the_approval_of_an_older_release(older: Connection):
     stored = fingerprint_of(older) or ""
-    verdicts.keep_approval(older, Approval(JULY_1, "checked", "me"), stored, [])
+    rule_results.keep_approval(older, Approval(JULY_1, "checked", "me"), stored, [])
 
     fetch(older, answered(JULY_1, *BARS, at=T2))
 

@@ -9,17 +9,17 @@ from datetime import date
 import pytest
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
-from universe_pipeline.adapters.postgres import refused
 from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.adapters.postgres.ledger import refused_answers
 from universe_pipeline.domain.errors import UsageError
 from universe_pipeline.domain.sessions import sessions_before
-from universe_pipeline.loading.approvals import approve
+from universe_pipeline.loading.quality.approvals import approve
 from universe_pipeline.loading.sessions import Encoding, Outcome, fetch_sessions
 from universe_pipeline.loading.sessions import store as keep
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.adapters.postgres.session_answers import JULY_2, JULY_3
-from universe_pipeline_tests.cli.vendor_answers import grouped
-from universe_pipeline_tests.clocks import machine
+from universe_pipeline_tests.support.clocks import machine
+from universe_pipeline_tests.support.session_answers import JULY_2, JULY_3
+from universe_pipeline_tests.support.simulated_answers import grouped
 
 BEFORE = sessions_before(JULY_2, 20)
 
@@ -234,7 +234,7 @@ def test_a_smaller_right_answer_is_stored_on_the_third_different_day(
     assert (outcomes[4].write.stored, outcomes[4].write.revised) == (rows, len(JUNK))
     assert outcomes[5].write == replace(outcomes[4].write, revised=0)
     assert symbols(store).isdisjoint(JUNK)
-    assert (refused.open_refusals(store), open_kinds(store)) == ({}, [])
+    assert (refused_answers.open_refusals(store), open_kinds(store)) == ({}, [])
 
 
 def test_answers_that_lack_other_rows_each_day_are_not_believed(
@@ -270,12 +270,12 @@ def test_an_approved_smaller_answer_is_stored_when_it_comes_and_no_other(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor, rows: int, too_many: int
 ) -> None:
     load(client, store)
-    refused.approve(store, refused.of_session(JULY_2), "junk", "a test")
+    refused_answers.approve(store, refused_answers.of_session(JULY_2), "junk", "a test")
     vendor.faults.add("collapsed", times=1)
 
     other = load(client, store)
     left = len(symbols(store))
-    refused.approve(store, refused.of_session(JULY_2), "junk", "a test")
+    refused_answers.approve(store, refused_answers.of_session(JULY_2), "junk", "a test")
     vendor.faults.add("collapsed", times=1)
     approved = load(client, store)
 
@@ -293,7 +293,7 @@ def test_an_empty_answer_over_a_loaded_session_is_never_believed(
     errors = [load(client, store).error for _ in range(4)]
 
     assert [error and error.kind for error in errors] == ["empty"] * 4
-    assert (len(symbols(store)), refused.open_refusals(store)) == (too_many, {})
+    assert (len(symbols(store)), refused_answers.open_refusals(store)) == (too_many, {})
 
 
 def test_with_less_than_twenty_loaded_sessions_before_nothing_is_doubted(

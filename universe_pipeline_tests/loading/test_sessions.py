@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
-from universe_pipeline.adapters.postgres.bars import Write
+from universe_pipeline.adapters.postgres.bars.writing import Write
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.loads import given_up
+from universe_pipeline.adapters.postgres.ledger.session_loads import given_up
 from universe_pipeline.domain.bars import BAR_SCHEMA, Bars
 from universe_pipeline.domain.sessions import sessions_between
 from universe_pipeline.loading.sessions import (
@@ -20,7 +20,8 @@ from universe_pipeline.loading.sessions import (
 )
 from universe_pipeline.loading.sessions import store as store_answer
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.adapters.postgres.session_answers import (
+from universe_pipeline_tests.support.clocks import machine
+from universe_pipeline_tests.support.session_answers import (
     JULY_1,
     JULY_2,
     JULY_3,
@@ -30,8 +31,7 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     stored,
     versions,
 )
-from universe_pipeline_tests.cli.vendor_answers import grouped
-from universe_pipeline_tests.clocks import machine
+from universe_pipeline_tests.support.simulated_answers import grouped
 
 DAYS = (JULY_1, JULY_2, JULY_3)
 

@@ -7,28 +7,28 @@ from typing import Any
 import pytest
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
-from universe_pipeline.adapters.postgres import refused
-from universe_pipeline.adapters.postgres.bars import Write
-from universe_pipeline.adapters.postgres.calendar import make_quarters
+from universe_pipeline.adapters.postgres.bars.quarters import make_quarters
+from universe_pipeline.adapters.postgres.bars.writing import Write
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.coverage import cover
-from universe_pipeline.adapters.postgres.failures import record_failure
+from universe_pipeline.adapters.postgres.coverage.cover import cover
+from universe_pipeline.adapters.postgres.ledger import refused_answers
+from universe_pipeline.adapters.postgres.ledger.fetch_errors import record_failure
 from universe_pipeline.domain.errors import FailureKind, RetryableError
 from universe_pipeline.domain.moments import Now
 from universe_pipeline.domain.sessions import newest_closed, sessions_before, sessions_between
 from universe_pipeline.loading.by_symbol import SymbolOutcome, load_symbols, unasked
 from universe_pipeline.simulator.aggregates import PUBLISHED_AFTER
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.adapters.postgres.session_answers import (
+from universe_pipeline_tests.support.clocks import machine, stopped
+from universe_pipeline_tests.support.session_answers import (
     answered,
     bar,
     write_session,
 )
-from universe_pipeline_tests.clocks import machine, stopped
 
 HALF = sessions_between(date(2024, 4, 1), date(2024, 9, 27))
 assert len(HALF) == 126
-AAPL = refused.of_symbol("AAPL")
+AAPL = refused_answers.of_symbol("AAPL")
 FIRST, SECOND = HALF[:63], HALF[63:]
 """Ranges that have no session in common."""
 
@@ -133,7 +133,7 @@ def test_a_short_answer_is_stored_on_the_third_different_day(
     assert believed == SymbolOutcome("AAPL", Write(stored=100, revised=26))
     assert days_of(store) == list(HALF[:100])
     assert open_errors(store) == []
-    assert refused.open_refusals(store) == {}
+    assert refused_answers.open_refusals(store) == {}
     assert store.execute("SELECT count(*) FROM bar_revisions").fetchone() == (26,)
 
 
@@ -143,7 +143,7 @@ def test_an_approved_short_answer_is_stored_when_it_comes_again(
     load(client, store)
     vendor.faults.add("empty")
     load(client, store)
-    refused.approve(store, AAPL, "never traded", "a test")
+    refused_answers.approve(store, AAPL, "never traded", "a test")
 
     outcome = load(client, store)
 
@@ -161,12 +161,12 @@ def test_a_whole_answer_over_other_sessions_leaves_the_refusal_open(
     load(client, store, HALF[:63])
 
     load(client, store, HALF[63:])
-    still, open_still = list(refused.open_refusals(store)), open_errors(store)
+    still, open_still = list(refused_answers.open_refusals(store)), open_errors(store)
     load(client, store)
 
-    assert still == [refused.of_symbol("AAPL", HALF[0], HALF[62])]
+    assert still == [refused_answers.of_symbol("AAPL", HALF[0], HALF[62])]
     assert open_still == [("collapsed", "AAPL", HALF[0], HALF[62], True)]
-    assert (refused.open_refusals(store), open_errors(store)) == ({}, [])
+    assert (refused_answers.open_refusals(store), open_errors(store)) == ({}, [])
 
 
 def test_two_ranges_refused_on_the_same_days_are_both_believed_on_the_third(
@@ -182,13 +182,13 @@ def test_two_ranges_refused_on_the_same_days_are_both_believed_on_the_third(
         next_day(store)
 
     second = load(client, store, SECOND)
-    left, errors_left = list(refused.open_refusals(store)), open_errors(store)
+    left, errors_left = list(refused_answers.open_refusals(store)), open_errors(store)
     first = load(client, store, FIRST)
 
     assert second == first == SymbolOutcome("AAPL", Write(stored=0, revised=63))
-    assert left == [refused.of_symbol("AAPL", FIRST[0], FIRST[-1])]
+    assert left == [refused_answers.of_symbol("AAPL", FIRST[0], FIRST[-1])]
     assert errors_left == [("collapsed", "AAPL", FIRST[0], FIRST[-1], True)] * 2
-    assert (refused.open_refusals(store), open_errors(store)) == ({}, [])
+    assert (refused_answers.open_refusals(store), open_errors(store)) == ({}, [])
 
 
 def test_an_approval_outlives_a_refusal_over_another_range(
@@ -197,7 +197,7 @@ def test_an_approval_outlives_a_refusal_over_another_range(
     load(client, store)
     vendor.faults.add("empty")
     load(client, store, FIRST)
-    refused.approve(store, AAPL, "never traded", "a test")
+    refused_answers.approve(store, AAPL, "never traded", "a test")
 
     second = load(client, store, SECOND)
     first = load(client, store, FIRST)
@@ -217,7 +217,9 @@ def test_a_refusal_over_a_part_and_one_over_the_whole_range_wait_apart(
 
     load(client, store, FIRST)
 
-    assert list(refused.open_refusals(store)) == [refused.of_symbol("AAPL", HALF[0], HALF[-1])]
+    assert list(refused_answers.open_refusals(store)) == [
+        refused_answers.of_symbol("AAPL", HALF[0], HALF[-1])
+    ]
     assert open_errors(store) == [("collapsed", "AAPL", HALF[0], HALF[-1], True)]
 
 
@@ -393,7 +395,7 @@ def test_bars_that_stop_in_the_middle_are_stored_and_prove_nothing_after_them(
     assert left == {"AAPL": list(HALF[85:])}
     assert believed == SymbolOutcome("AAPL", Write(stored=85))
     assert unasked(store, ["AAPL"], HALF).wanted == {}
-    assert (open_errors(store), refused.open_refusals(store)) == ([], {})
+    assert (open_errors(store), refused_answers.open_refusals(store)) == ([], {})
 
 
 def test_the_rest_of_bars_that_stopped_closes_the_failure(
@@ -407,7 +409,7 @@ def test_the_rest_of_bars_that_stopped_closes_the_failure(
     outcome = load(client, store, left)
 
     assert outcome == SymbolOutcome("AAPL", Write(stored=41, added=41))
-    assert (open_errors(store), refused.open_refusals(store)) == ([], {})
+    assert (open_errors(store), refused_answers.open_refusals(store)) == ([], {})
     assert days_of(store) == list(HALF)
 
 

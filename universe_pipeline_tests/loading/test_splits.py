@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
-from universe_pipeline.adapters.postgres import refused
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.failures import open_failures, record_failure
-from universe_pipeline.adapters.postgres.splits import newest_split_snapshot, rejected_splits
+from universe_pipeline.adapters.postgres.ledger import refused_answers
+from universe_pipeline.adapters.postgres.ledger.fetch_errors import open_failures, record_failure
+from universe_pipeline.adapters.postgres.reference.splits import (
+    newest_split_snapshot,
+    rejected_splits,
+)
 from universe_pipeline.domain.errors import (
     CollapsedError,
     FailureKind,
@@ -19,9 +22,9 @@ from universe_pipeline.domain.errors import (
 )
 from universe_pipeline.loading.splits import refresh_splits
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.adapters.postgres.session_answers import Row, versions
-from universe_pipeline_tests.cli.vendor_answers import ask
-from universe_pipeline_tests.clocks import machine, stopped
+from universe_pipeline_tests.support.clocks import machine, stopped
+from universe_pipeline_tests.support.session_answers import Row, versions
+from universe_pipeline_tests.support.simulated_answers import ask
 
 NEWER, OLDER = "/stocks/v1/splits", "/v3/reference/splits"
 
@@ -301,11 +304,11 @@ def test_an_approved_list_of_splits_is_stored_when_it_comes_again(
     refresh_splits(client, store, machine)
     vendor.faults.add("collapsed", endpoint="splits")
     refused_first = refreshed(client, store)
-    refused.approve(store, refused.SPLITS, "withdrawn", "ada")
+    refused_answers.approve(store, refused_answers.SPLITS, "withdrawn", "ada")
 
     assert refused_first is not None
     assert refreshed(client, store) is None
-    assert refused.open_refusals(store) == {}
+    assert refused_answers.open_refusals(store) == {}
 
 
 def test_a_stored_split_outlives_rows_about_it_that_cannot_be_used(

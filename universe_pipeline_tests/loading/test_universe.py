@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
-from universe_pipeline.adapters.postgres import refused
 from universe_pipeline.adapters.postgres.connection import Connection, Database
-from universe_pipeline.adapters.postgres.failures import open_failures
-from universe_pipeline.adapters.postgres.symbols import newest_snapshot
+from universe_pipeline.adapters.postgres.ledger import refused_answers
+from universe_pipeline.adapters.postgres.ledger.fetch_errors import open_failures
+from universe_pipeline.adapters.postgres.reference.symbols import newest_snapshot
 from universe_pipeline.domain.errors import AccessError, RetryableError, VendorError
 from universe_pipeline.domain.moments import is_fresh
 from universe_pipeline.loading.universe import Discovery, discover
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.adapters.postgres.session_answers import Row, versions
-from universe_pipeline_tests.cli.vendor_answers import tickers
-from universe_pipeline_tests.clocks import machine, stopped
+from universe_pipeline_tests.support.clocks import machine, stopped
+from universe_pipeline_tests.support.session_answers import Row, versions
+from universe_pipeline_tests.support.simulated_answers import tickers
 
 
 def universe(connection: Connection) -> list[Row]:
@@ -351,13 +351,13 @@ def test_an_approved_list_is_stored_when_it_comes_again_and_once(
     vendor.faults.add("missing", endpoint="tickers", tickers=known[:80])
     asked(client, store)
 
-    approved = refused.approve(store, refused.SYMBOLS, "withdrawn", "ada")
+    approved = refused_answers.approve(store, refused_answers.SYMBOLS, "withdrawn", "ada")
     again = asked(client, store)
 
     assert approved is not None
     assert again is None
     assert actives(store) == len(known) - 80
-    assert refused.open_refusals(store) == {}
+    assert refused_answers.open_refusals(store) == {}
     vendor.faults.add("missing", endpoint="tickers", tickers=known[80:160])
     assert asked(client, store) is not None
 

@@ -6,10 +6,10 @@ import dagster as dg
 import pytest
 
 from universe_pipeline.adapters.postgres.connection import Database
-from universe_pipeline.orchestration.instance import open_instance
-from universe_pipeline.orchestration.runs import Runs, quieten_dagster
+from universe_pipeline.orchestration.execution.in_process import Runs, quieten_dagster
+from universe_pipeline.orchestration.execution.instance import open_instance
 from universe_pipeline.settings import settings
-from universe_pipeline_tests.cli.in_process import as_user, command
+from universe_pipeline_tests.support.command_in_process import as_user, command
 
 __all__ = ["as_user", "command"]
 

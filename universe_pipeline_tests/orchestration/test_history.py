@@ -8,9 +8,9 @@ import dagster as dg
 import pytest
 
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.orchestration.catalogue import definitions
+from universe_pipeline.orchestration.build import definitions
 from universe_pipeline_tests.conftest import Universe
-from universe_pipeline_tests.orchestration.records import ASSETS, materialized
+from universe_pipeline_tests.support.dagster_records import ASSETS, materialized
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 PRUNING = re.findall(r'-c "(DELETE FROM dagster.event_logs .*)"$', README, re.MULTILINE)

@@ -5,12 +5,12 @@ import polars as pl
 import pytest
 
 from universe_pipeline.domain.errors import UsageError
-from universe_pipeline.orchestration.catalogue import definitions
+from universe_pipeline.orchestration.build import definitions
+from universe_pipeline.orchestration.execution.in_process import Runs
 from universe_pipeline.orchestration.partitions import SESSIONS
-from universe_pipeline.orchestration.runs import Runs
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.cli.vendor_answers import grouped
-from universe_pipeline_tests.orchestration.records import sessions
+from universe_pipeline_tests.support.dagster_records import sessions
+from universe_pipeline_tests.support.simulated_answers import grouped
 
 COLUMNS = ["date", "symbol", "open", "high", "low", "close", "volume", "vwap", "transactions"]
 

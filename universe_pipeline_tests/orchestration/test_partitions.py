@@ -11,10 +11,10 @@ from dagster._core.definitions.partitions.snap import PartitionsSnap
 
 from universe_pipeline.definitions import defs
 from universe_pipeline.domain.sessions import NEW_YORK
+from universe_pipeline.orchestration.execution.in_process import Runs
 from universe_pipeline.orchestration.partitions import session_partitions
-from universe_pipeline.orchestration.runs import Runs
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.clocks import stop_clock
+from universe_pipeline_tests.support.clocks import stop_clock
 
 PARTITIONS = session_partitions(date(2024, 6, 24))
 

@@ -5,10 +5,10 @@ from datetime import date
 import dagster as dg
 
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.orchestration.instance import open_instance
+from universe_pipeline.orchestration.execution.instance import open_instance
 from universe_pipeline.settings import settings
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.cli.in_process import Command
+from universe_pipeline_tests.support.command_in_process import Command
 
 WEEK = ["2024-06-24", "2024-06-25", "2024-06-26", "2024-06-27", "2024-06-28"]
 LOAD = ("historical", "--start", "2024-06-24", "--end", "2024-06-28")

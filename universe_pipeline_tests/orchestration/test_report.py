@@ -6,9 +6,9 @@ from typing import Any
 
 import dagster as dg
 
-from universe_pipeline.orchestration.runs import Runs
+from universe_pipeline.orchestration.execution.in_process import Runs
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.orchestration.records import materialized, sessions
+from universe_pipeline_tests.support.dagster_records import materialized, sessions
 
 TWO_DAYS = sessions("2024-06-24", "2024-06-25")
 

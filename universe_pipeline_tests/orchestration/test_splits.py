@@ -6,10 +6,10 @@ import dagster as dg
 import psycopg
 import pytest
 
-from universe_pipeline.orchestration.runs import Runs
+from universe_pipeline.orchestration.execution.in_process import Runs
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.orchestration.records import materialized, sessions
-from universe_pipeline_tests.orchestration.test_checks import evaluations, offenders
+from universe_pipeline_tests.orchestration.checks.test_specs import evaluations, offenders
+from universe_pipeline_tests.support.dagster_records import materialized, sessions
 
 TWO_DAYS = sessions("2024-06-24", "2024-06-25")
 

@@ -4,10 +4,10 @@ import dagster as dg
 import pytest
 
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.orchestration.catalogue import definitions
-from universe_pipeline.orchestration.runs import Runs
+from universe_pipeline.orchestration.build import definitions
+from universe_pipeline.orchestration.execution.in_process import Runs
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.orchestration.records import materialized, metadata, sessions
+from universe_pipeline_tests.support.dagster_records import materialized, metadata, sessions
 
 TWO_DAYS = sessions("2022-10-27", "2022-10-28")
 

@@ -10,11 +10,11 @@ import pytest
 
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.domain.quality.rules import RULES, Severity
-from universe_pipeline.orchestration.verdicts import EARLIER
+from universe_pipeline.orchestration.checks.evaluation import EARLIER
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.cli.in_process import Command
-from universe_pipeline_tests.orchestration.test_checks import evaluations
-from universe_pipeline_tests.reporting.html import Parts
+from universe_pipeline_tests.orchestration.checks.test_specs import evaluations
+from universe_pipeline_tests.support.command_in_process import Command
+from universe_pipeline_tests.support.html_parts import Parts
 
 LOAD = ("historical", "--start", "2024-06-03", "--end", "2024-06-28")
 FAILING = {Severity.ERROR.value, Severity.WARN.value}

@@ -9,9 +9,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from universe_pipeline.adapters.postgres.connection import Connection, Database
-from universe_pipeline.adapters.postgres.coverage import cover
-from universe_pipeline.adapters.postgres.loads import record_unstored
-from universe_pipeline_tests.adapters.postgres.session_answers import (
+from universe_pipeline.adapters.postgres.coverage.cover import cover
+from universe_pipeline.adapters.postgres.ledger.session_loads import record_unstored
+from universe_pipeline_tests.support.hypothesis_profile import examples
+from universe_pipeline_tests.support.reused_database import emptied
+from universe_pipeline_tests.support.session_answers import (
     T1,
     Row,
     answered,
@@ -20,8 +22,6 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     write_session,
     write_symbol,
 )
-from universe_pipeline_tests.properties.profile import examples
-from universe_pipeline_tests.reused_database import emptied
 
 DAYS = [date(2024, 6, 27), date(2024, 6, 28), *(date(2024, 7, day) for day in (1, 2, 3, 5, 8, 9))]
 """All sessions from a Thursday on: a weekend, a quarter's end, a holiday and another weekend."""

@@ -18,9 +18,9 @@ from universe_pipeline.adapters.polygon.reference import ticker_page, ticker_typ
 from universe_pipeline.domain.bars import Nothing, RejectedRow
 from universe_pipeline.domain.errors import FailureKind, VendorError
 from universe_pipeline.domain.symbols import TICKER_RULES, RejectedTicker
-from universe_pipeline_tests.adapters.polygon.answers import as_sent, grouped, listed, ranged, row
-from universe_pipeline_tests.properties.mutations import broken_bytes, wrong_values
-from universe_pipeline_tests.properties.profile import examples
+from universe_pipeline_tests.support.hypothesis_profile import examples
+from universe_pipeline_tests.support.mutations import broken_bytes, wrong_values
+from universe_pipeline_tests.support.vendor_answers import as_sent, grouped, listed, ranged, row
 
 SESSION = date(2024, 1, 16)
 URL = httpx.URL("https://api.massive.com/v2/aggs?adjusted=false")

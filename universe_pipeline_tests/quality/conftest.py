@@ -9,7 +9,7 @@ from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.conftest import NOON_AFTER
 from universe_pipeline_tests.loading.conftest import BRISK
-from universe_pipeline_tests.reused_database import reused_database, store, store_database
+from universe_pipeline_tests.support.reused_database import reused_database, store, store_database
 
 __all__ = ["reused_database", "store", "store_database"]
 

@@ -7,23 +7,23 @@ from typing import Any
 import polars as pl
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
-from universe_pipeline.adapters.postgres.calendar import make_quarters
+from universe_pipeline.adapters.postgres.bars.quarters import make_quarters
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.splits import SplitList, swap_splits
-from universe_pipeline.adapters.postgres.verdicts import settle
+from universe_pipeline.adapters.postgres.quality.rule_results import settle
+from universe_pipeline.adapters.postgres.reference.splits import SplitList, swap_splits
 from universe_pipeline.domain.quality.findings import Finding
 from universe_pipeline.domain.quality.rules import Level, Severity
 from universe_pipeline.domain.sessions import sessions_between
 from universe_pipeline.domain.splits import SPLIT_SCHEMA
 from universe_pipeline.domain.thresholds import Thresholds
-from universe_pipeline.loading.judging import judge_bars, judge_universe
+from universe_pipeline.loading.quality.stored import judge_bars, judge_universe
 from universe_pipeline.loading.sessions import Encoding, Outcome, fetch_sessions
 from universe_pipeline.loading.sessions import store as store_answer
 from universe_pipeline.loading.universe import discover
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.cli.vendor_answers import ask
-from universe_pipeline_tests.clocks import machine
-from universe_pipeline_tests.quality.planted import SERIES, SPLITS, calm, plant
+from universe_pipeline_tests.support.clocks import machine
+from universe_pipeline_tests.support.planted_faults import SERIES, SPLITS, calm, plant
+from universe_pipeline_tests.support.simulated_answers import ask
 
 DAYS = sessions_between(date(2024, 4, 15), date(2024, 7, 9))
 """Sixty sessions."""

@@ -6,18 +6,19 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from universe_pipeline.adapters.postgres import verdicts
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.coverage import cover
-from universe_pipeline.adapters.postgres.failures import record_failure
-from universe_pipeline.adapters.postgres.loads import record_unstored
+from universe_pipeline.adapters.postgres.coverage.cover import cover
+from universe_pipeline.adapters.postgres.ledger.fetch_errors import record_failure
+from universe_pipeline.adapters.postgres.ledger.session_loads import record_unstored
+from universe_pipeline.adapters.postgres.quality import rule_results
 from universe_pipeline.domain.errors import FailureKind, RangeError, RetryableError
 from universe_pipeline.domain.quality.findings import Offender, listed
 from universe_pipeline.domain.quality.rules import NO_REPEAT, OHLC_ORDER, ROW_COUNT_USUAL, VWAP_NEAR
 from universe_pipeline.domain.thresholds import Thresholds
 from universe_pipeline.reporting.reading import Wanted
 from universe_pipeline.reporting.report import Report, make_report
-from universe_pipeline_tests.adapters.postgres.session_answers import (
+from universe_pipeline_tests.support.html_parts import Parts
+from universe_pipeline_tests.support.session_answers import (
     JULY_1,
     JULY_2,
     JULY_3,
@@ -29,7 +30,6 @@ from universe_pipeline_tests.adapters.postgres.session_answers import (
     bar,
     write_session,
 )
-from universe_pipeline_tests.reporting.html import Parts
 
 NOW = datetime(2024, 7, 10, 16, 5, tzinfo=UTC)
 HOSTILE = "<img src=//x.y/z onerror=alert(1)>'\"&amp;</td></table>"
@@ -64,8 +64,8 @@ def made(store: Connection) -> Report:
         listed(OHLC_ORDER, [Offender(JULY_2, HOSTILE, HOSTILE)]),
         listed(VWAP_NEAR, [Offender(JULY_3, "AAPL", "vwap 9.8")]),
     ]
-    verdicts.record_results(store, "verification", findings, (JULY_1, JULY_9), "run-1")
-    verdicts.settle(
+    rule_results.record_results(store, "verification", findings, (JULY_1, JULY_9), "run-1")
+    rule_results.settle(
         store,
         [JULY_1, JULY_2],
         [

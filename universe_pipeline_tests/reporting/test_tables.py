@@ -4,9 +4,9 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 
-from universe_pipeline.adapters.postgres.failures import OpenFailure
-from universe_pipeline.adapters.postgres.overview import Broken
-from universe_pipeline.adapters.postgres.verdicts import Judgement, Result
+from universe_pipeline.adapters.postgres.ledger.fetch_errors import OpenFailure
+from universe_pipeline.adapters.postgres.quality.rule_results import Judgement, Result
+from universe_pipeline.adapters.postgres.summaries.overview import Broken
 from universe_pipeline.domain.quality.rules import Severity
 from universe_pipeline.reporting import tables
 

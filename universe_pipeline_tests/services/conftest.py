@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from universe_pipeline_tests.services.serving import Up, serving
-from universe_pipeline_tests.services.site import Site, made_site
+from universe_pipeline_tests.support.serving import Up, serving
+from universe_pipeline_tests.support.site import Site, made_site
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import pytest
 
 from universe_pipeline.domain.sessions import newest_closed
-from universe_pipeline_tests.cli.vendor_answers import grouped
-from universe_pipeline_tests.services.serving import Up, serving
-from universe_pipeline_tests.services.site import Site
-from universe_pipeline_tests.services.webserver import ASSETS, Webserver
+from universe_pipeline_tests.support.serving import Up, serving
+from universe_pipeline_tests.support.simulated_answers import grouped
+from universe_pipeline_tests.support.site import Site
+from universe_pipeline_tests.support.webserver import ASSETS, Webserver
 
 pytestmark = pytest.mark.system
 

@@ -17,7 +17,7 @@ from universe_pipeline.domain.sessions import newest_closed, sessions_before
 from universe_pipeline.simulator.aggregates import PUBLISHED_AFTER
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.conftest import Universe, on_database
-from universe_pipeline_tests.ordinary_server import OrdinaryServer, free_port
+from universe_pipeline_tests.support.ordinary_server import OrdinaryServer, free_port
 
 pytestmark = pytest.mark.system
 

@@ -4,9 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from universe_pipeline_tests.services.serving import serving, workers
-from universe_pipeline_tests.services.site import Site
-from universe_pipeline_tests.services.webserver import ASSETS, until
+from universe_pipeline_tests.support.serving import serving, workers
+from universe_pipeline_tests.support.site import Site
+from universe_pipeline_tests.support.webserver import ASSETS, until
 
 pytestmark = pytest.mark.faults
 

@@ -6,9 +6,9 @@ import signal
 
 import pytest
 
-from universe_pipeline_tests.services.serving import Up, workers
-from universe_pipeline_tests.services.site import Site
-from universe_pipeline_tests.services.webserver import ASSETS, Webserver, until
+from universe_pipeline_tests.support.serving import Up, workers
+from universe_pipeline_tests.support.site import Site
+from universe_pipeline_tests.support.webserver import ASSETS, Webserver, until
 
 pytestmark = pytest.mark.faults
 

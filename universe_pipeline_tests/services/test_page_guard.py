@@ -9,8 +9,8 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from universe_pipeline_tests.services.serving import Up, serving
-from universe_pipeline_tests.services.site import Site, made_site
+from universe_pipeline_tests.support.serving import Up, serving
+from universe_pipeline_tests.support.site import Site, made_site
 
 VERSION = {"query": "{version}"}
 FOREIGN = "https://evil.example"

@@ -8,9 +8,9 @@ import exchange_calendars
 import pytest
 import yaml
 
-from universe_pipeline_tests.services.serving import Up
-from universe_pipeline_tests.services.site import Site
-from universe_pipeline_tests.services.webserver import Webserver, until
+from universe_pipeline_tests.support.serving import Up
+from universe_pipeline_tests.support.site import Site
+from universe_pipeline_tests.support.webserver import Webserver, until
 
 pytestmark = pytest.mark.faults
 

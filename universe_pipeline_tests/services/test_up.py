@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from universe_pipeline_tests.adapters.postgres.embedded_homes import (
+from universe_pipeline_tests.support.embedded_homes import (
     fresh_home,
     postmasters,
     processes,
 )
-from universe_pipeline_tests.services.serving import (
+from universe_pipeline_tests.support.serving import (
     PROGRAM,
     Up,
     free_port,
@@ -22,8 +22,8 @@ from universe_pipeline_tests.services.serving import (
     processes_with,
     serving,
 )
-from universe_pipeline_tests.services.site import Site
-from universe_pipeline_tests.services.webserver import ASSETS, Webserver, until
+from universe_pipeline_tests.support.site import Site
+from universe_pipeline_tests.support.webserver import ASSETS, Webserver, until
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.simulator.asking import ask, daily_range, grouped
+from universe_pipeline_tests.support.asking import ask, daily_range, grouped
 
 OHLCV = ("o", "h", "l", "c", "v", "vw", "n")
 

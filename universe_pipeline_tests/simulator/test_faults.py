@@ -10,7 +10,7 @@ import pytest
 
 from universe_pipeline.simulator.faults import Kind, fault_from_text
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.simulator.asking import (
+from universe_pipeline_tests.support.asking import (
     GROUPED,
     TICKERS,
     all_pages,

@@ -10,7 +10,7 @@ import pytest
 
 from universe_pipeline.simulator.__main__ import main
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.simulator.asking import TICKERS, ask, daily_range, grouped
+from universe_pipeline_tests.support.asking import TICKERS, ask, daily_range, grouped
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.simulator.asking import grouped
+from universe_pipeline_tests.support.asking import grouped
 
 Session = dict[str, dict[str, Any]]
 

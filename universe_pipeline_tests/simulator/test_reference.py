@@ -3,7 +3,7 @@ from collections import Counter
 import pytest
 
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.simulator.asking import TICKERS, all_pages, ask
+from universe_pipeline_tests.support.asking import TICKERS, all_pages, ask
 
 
 def rows_of(vendor: SimulatedVendor, query: str) -> list[dict[str, object]]:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.simulator.asking import GROUPED, TICKERS, ask, grouped, send
+from universe_pipeline_tests.support.asking import GROUPED, TICKERS, ask, grouped, send
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from universe_pipeline.domain.sessions import is_session
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline.simulator.world import World
-from universe_pipeline_tests.simulator.asking import ask, daily_range, grouped
+from universe_pipeline_tests.support.asking import ask, daily_range, grouped
 
 NEWER, OLDER = "/stocks/v1/splits", "/v3/reference/splits"
 

@@ -8,11 +8,18 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from universe_pipeline.adapters.postgres import sessions
-from universe_pipeline.adapters.postgres.address import UNREADABLE, Address, parse
-from universe_pipeline.adapters.postgres.application import application_name
-from universe_pipeline.adapters.postgres.obstacles import in_one_line, refusal, unreachable
-from universe_pipeline.adapters.postgres.patience import WatchedConnection, connect_seconds
+from universe_pipeline.adapters.postgres.connecting import session_settings
+from universe_pipeline.adapters.postgres.connecting.address import UNREADABLE, Address, parse
+from universe_pipeline.adapters.postgres.connecting.application import application_name
+from universe_pipeline.adapters.postgres.connecting.obstacles import (
+    in_one_line,
+    refusal,
+    unreachable,
+)
+from universe_pipeline.adapters.postgres.connecting.patience import (
+    WatchedConnection,
+    connect_seconds,
+)
 from universe_pipeline.domain.errors import DatabaseUnreachableError
 
 Connection = psycopg.Connection
@@ -84,7 +91,7 @@ class Database:
         A pooler refuses `options`, and notices it by itself.
         """
         address = self.parsed
-        noticing = "" if self.url in _whole else sessions.noticing_options(address.options)
+        noticing = "" if self.url in _whole else session_settings.noticing_options(address.options)
         return address.for_program(f"{noticing} {options}".strip())
 
     def _begin(self, connection: psycopg.Connection) -> None:
@@ -127,9 +134,9 @@ _LOOKS = 3
 
 def _begin(connection: psycopg.Connection, address: Address, schema: str) -> int:
     """Prepare the session; returns the process id of its backend."""
-    query = sessions.opening_query(schema, connection.info.server_version, address.options)
+    query = session_settings.opening_query(schema, connection.info.server_version, address.options)
     row = connection.execute(query.encode()).fetchone() or ()
-    return sessions.backend(address.shown, schema, row)
+    return session_settings.backend(address.shown, schema, row)
 
 
 def _share_backends(first: psycopg.Connection, second: psycopg.Connection) -> bool:
@@ -147,7 +154,7 @@ def _share_backends(first: psycopg.Connection, second: psycopg.Connection) -> bo
 
 def _backend(connection: psycopg.Connection) -> int:
     # Prepared, which psycopg does by itself, it would be one server's alone.
-    row = connection.execute(f"SELECT {sessions.BACKEND}", prepare=False).fetchone()
+    row = connection.execute(f"SELECT {session_settings.BACKEND}", prepare=False).fetchone()
     return row[0] if row else 0
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from universe_pipeline.adapters.postgres.application import Application, parsed
+from universe_pipeline.adapters.postgres.connecting.application import Application, parsed
 from universe_pipeline.adapters.postgres.locks import FOR_A_TRANSACTION, URGENT, name_of
 
 

@@ -16,9 +16,9 @@ from typing import LiteralString
 
 import psycopg
 
+from universe_pipeline.adapters.postgres.connecting.obstacles import first_line
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.adapters.postgres.holders import Holder, holders
-from universe_pipeline.adapters.postgres.obstacles import first_line
 from universe_pipeline.domain.errors import DatabaseError, LockLostError
 
 logger = logging.getLogger("universe_pipeline.locks")

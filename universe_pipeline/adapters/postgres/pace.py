@@ -23,11 +23,11 @@ from typing import TypeVar
 import psycopg
 
 from universe_pipeline.adapters.postgres import liveness
-from universe_pipeline.adapters.postgres.application import application_name
+from universe_pipeline.adapters.postgres.connecting.application import application_name
+from universe_pipeline.adapters.postgres.connecting.patience import EXPLAIN_AFTER
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.adapters.postgres.holders import Holder, holders, paces
 from universe_pipeline.adapters.postgres.locks import URGENT
-from universe_pipeline.adapters.postgres.patience import EXPLAIN_AFTER
 
 logger = logging.getLogger("universe_pipeline.pace")
 

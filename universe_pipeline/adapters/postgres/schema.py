@@ -7,9 +7,9 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from universe_pipeline.adapters.postgres.connecting.obstacles import first_line, refusal
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.adapters.postgres.locks import MIGRATION_LOCK, turn
-from universe_pipeline.adapters.postgres.obstacles import first_line, refusal
 from universe_pipeline.domain.errors import DatabaseError, SchemaTooNewError
 
 HEAD = "0007"
@@ -168,7 +168,7 @@ def _migrate(database: Database) -> None:
     from alembic.config import Config
     from sqlalchemy.exc import DBAPIError
 
-    from universe_pipeline.adapters.postgres.engines import migration_engine
+    from universe_pipeline.adapters.postgres.connecting.engines import migration_engine
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))

@@ -11,35 +11,36 @@ import polars as pl
 from pydantic import Field
 
 from universe_pipeline import wiring
-from universe_pipeline.adapters.postgres import calendar, loads
+from universe_pipeline.adapters.postgres.bars import quarters
+from universe_pipeline.adapters.postgres.bars.reading import sample
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.jobs import Heartbeat
-from universe_pipeline.adapters.postgres.loads import SessionState
-from universe_pipeline.adapters.postgres.reading import sample
+from universe_pipeline.adapters.postgres.ledger import session_loads
+from universe_pipeline.adapters.postgres.ledger.load_jobs import Heartbeat
+from universe_pipeline.adapters.postgres.ledger.session_loads import SessionState
 from universe_pipeline.domain.sessions import sessions_before, sessions_between
 from universe_pipeline.loading.decoding import DecodingWorker
 from universe_pipeline.loading.progress import Step, report
+from universe_pipeline.loading.quality.while_loading import StreamingJudge
 from universe_pipeline.loading.sessions import SAMPLE_ROWS, Outcome, fetch_sessions, store
-from universe_pipeline.loading.streaming import StreamingJudge
+from universe_pipeline.orchestration.assets.session_assets import session_asset
 from universe_pipeline.orchestration.assets.symbols import symbols
 from universe_pipeline.orchestration.discovery import discover_if_stale
-from universe_pipeline.orchestration.failures import stop
-from universe_pipeline.orchestration.interrupts import in_hand, interrupted
-from universe_pipeline.orchestration.io_manager import Committed, PartitionWriter
-from universe_pipeline.orchestration.metadata import (
+from universe_pipeline.orchestration.display.metadata import (
     Metadata,
     bar_sample,
     session_links,
     table,
 )
+from universe_pipeline.orchestration.display.plot import PLOTTED, bars_per_session
+from universe_pipeline.orchestration.failures import stop
+from universe_pipeline.orchestration.internals.interrupts import in_hand, interrupted
+from universe_pipeline.orchestration.io_manager import Committed, PartitionWriter
 from universe_pipeline.orchestration.partitions import closed_sessions, span
-from universe_pipeline.orchestration.plot import PLOTTED, bars_per_session
 from universe_pipeline.orchestration.resources import (
     JudgedResource,
     PolygonResource,
     PostgresResource,
 )
-from universe_pipeline.orchestration.session_assets import session_asset
 from universe_pipeline.orchestration.tags import JOB_TAG, WAITING
 
 DESCRIPTION = """\
@@ -106,7 +107,7 @@ class SessionLoads:
             self._require_reason(connection)
 
     def _commit(self, connection: Connection) -> Iterator[Committed]:
-        known = loads.states(connection, self.sessions)
+        known = session_loads.states(connection, self.sessions)
         wanted = [session for session in self.sessions if self._is_wanted(session, known)]
         skipped = [day for day in self.sessions if day not in wanted and _is_committed(day, known)]
         self.context.log.info(
@@ -115,13 +116,15 @@ class SessionLoads:
         # Sessions between those that were named stay as they are shown.
         for session in skipped if self.fetch is None else ():
             yield self._present(connection, known[session])
-        calendar.make_quarters(connection, wanted)
+        quarters.make_quarters(connection, wanted)
         yield from self._fetch(connection, wanted, known)
         self._plot(connection, self.sessions[-1])
 
     def _require_reason(self, connection: Connection) -> None:
         """Let no run end green that materialized nothing."""
-        statuses = {state.status for state in loads.states(connection, self.sessions).values()}
+        statuses = {
+            state.status for state in session_loads.states(connection, self.sessions).values()
+        }
         if "failed" in statuses and self._is_checked():
             return  # the check of the sessions fails for them, and names them
         if statuses == {"pending"}:
@@ -206,7 +209,7 @@ class SessionLoads:
     def _plot(self, connection: Connection, last: date) -> None:
         """Let the run's last event, the one that the asset's page shows, carry the plot."""
         trailing = (*sessions_before(last, PLOTTED - 1), last)
-        known = loads.states(connection, trailing)
+        known = session_loads.states(connection, trailing)
         bars = {day: known[day].stored if day in known else 0 for day in trailing}
         self.context.add_asset_metadata({"bars_per_session": bars_per_session(bars)})
 
@@ -227,7 +230,7 @@ class SessionLoads:
 
 
 def _is_committed(session: date, known: Mapping[date, SessionState]) -> bool:
-    return session in known and known[session].status in loads.COMMITTED
+    return session in known and known[session].status in session_loads.COMMITTED
 
 
 def _warn_of(superseded: Sequence[date]) -> None:

@@ -6,20 +6,20 @@ from datetime import date
 
 import dagster as dg
 
-from universe_pipeline.adapters.postgres import loads
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.coverage import cover, symbol_count
+from universe_pipeline.adapters.postgres.coverage.cover import cover, symbol_count
+from universe_pipeline.adapters.postgres.ledger import session_loads
 from universe_pipeline.orchestration.assets.daily_bars import daily_bars
+from universe_pipeline.orchestration.assets.session_assets import session_asset
+from universe_pipeline.orchestration.display.metadata import table
 from universe_pipeline.orchestration.failures import stop
 from universe_pipeline.orchestration.io_manager import Committed, PartitionWriter
-from universe_pipeline.orchestration.metadata import table
 from universe_pipeline.orchestration.partitions import (
     asked_for,
     closed_sessions,
     span,
 )
 from universe_pipeline.orchestration.resources import JudgedResource
-from universe_pipeline.orchestration.session_assets import session_asset
 
 DESCRIPTION = """\
 For every symbol its first and last session, how many bars it has, and the unbroken runs of
@@ -60,8 +60,8 @@ class Coverage:
         """
         cover(connection, self.judged.bars)
         symbols = symbol_count(connection)
-        known = loads.states(connection, self.sessions)
-        committed = [state for state in known.values() if state.status in loads.COMMITTED]
+        known = session_loads.states(connection, self.sessions)
+        committed = [state for state in known.values() if state.status in session_loads.COMMITTED]
         if not (committed or self.loads_bars):
             raise stop(f"nothing is loaded of {span(self.sessions)}: materialize daily_bars first")
         for state in sorted(committed, key=lambda state: state.session):

@@ -10,7 +10,7 @@ from universe_pipeline.loading.progress import report as report_step
 from universe_pipeline.orchestration.assets.daily_bars import daily_bars
 from universe_pipeline.orchestration.assets.data_coverage import data_coverage
 from universe_pipeline.orchestration.assets.symbols import symbols
-from universe_pipeline.orchestration.metadata import OWNERS
+from universe_pipeline.orchestration.display.metadata import OWNERS
 from universe_pipeline.orchestration.resources import PostgresResource
 
 DESCRIPTION = """\

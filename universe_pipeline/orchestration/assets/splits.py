@@ -8,14 +8,14 @@ from pydantic import Field
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.failures import failures_of_run
-from universe_pipeline.adapters.postgres.splits import split_figures
+from universe_pipeline.adapters.postgres.ledger.fetch_errors import failures_of_run
+from universe_pipeline.adapters.postgres.reference.splits import split_figures
 from universe_pipeline.domain.completeness import day_of
 from universe_pipeline.domain.errors import FailureKind, VendorError
 from universe_pipeline.loading.progress import Step, report
 from universe_pipeline.loading.splits import Refreshed, refresh_splits
+from universe_pipeline.orchestration.display.metadata import OWNERS, table
 from universe_pipeline.orchestration.failures import stop
-from universe_pipeline.orchestration.metadata import OWNERS, table
 from universe_pipeline.orchestration.resources import PolygonResource, PostgresResource
 
 DESCRIPTION = """\

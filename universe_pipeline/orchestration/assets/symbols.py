@@ -10,16 +10,16 @@ from pydantic import Field
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.symbols import Snapshot, listed_counts
+from universe_pipeline.adapters.postgres.reference.symbols import Snapshot, listed_counts
 from universe_pipeline.domain.errors import VendorError
 from universe_pipeline.loading.progress import Step, report
 from universe_pipeline.loading.universe import Discovery, discover
+from universe_pipeline.orchestration.assets.session_assets import session_asset
+from universe_pipeline.orchestration.display.metadata import table
 from universe_pipeline.orchestration.failures import stop
 from universe_pipeline.orchestration.io_manager import Committed, PartitionWriter
-from universe_pipeline.orchestration.metadata import table
 from universe_pipeline.orchestration.partitions import closed_sessions
 from universe_pipeline.orchestration.resources import PolygonResource, PostgresResource
-from universe_pipeline.orchestration.session_assets import session_asset
 
 DESCRIPTION = """\
 Every security of the vendor's reference lists, active and delisted, one row a symbol.

@@ -6,7 +6,7 @@ import pytest
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.polygon.retry import Patience
-from universe_pipeline_tests.adapters.polygon.scripted_vendor import (
+from universe_pipeline_tests.support.scripted_vendor import (
     ScriptedVendor,
     scripted_vendor,
 )

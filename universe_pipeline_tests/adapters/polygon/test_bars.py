@@ -15,7 +15,7 @@ from universe_pipeline.adapters.polygon.exchange import Reply
 from universe_pipeline.domain.bars import BAR_SCHEMA, DATED_BAR_SCHEMA, Bars, Nothing, RejectedRow
 from universe_pipeline.domain.errors import FailureKind, PermanentError, RetryableError, VendorError
 from universe_pipeline.domain.sessions import sessions_between
-from universe_pipeline_tests.adapters.polygon.answers import EMPTY, as_sent, grouped, ranged, row
+from universe_pipeline_tests.support.vendor_answers import EMPTY, as_sent, grouped, ranged, row
 
 SESSION = date(2024, 1, 16)
 

@@ -18,22 +18,22 @@ from universe_pipeline.domain.errors import (
     RetryableError,
     VendorError,
 )
-from universe_pipeline_tests.adapters.polygon.answers import (
-    EMPTY,
-    grouped,
-    listed,
-    ranged,
-    refused,
-    row,
-)
 from universe_pipeline_tests.adapters.polygon.conftest import BRISK, KEY, RecordingPace
-from universe_pipeline_tests.adapters.polygon.scripted_vendor import (
+from universe_pipeline_tests.support.scripted_vendor import (
     Reply,
     ScriptedVendor,
     answer,
     kept_alive,
     silence,
     zipped,
+)
+from universe_pipeline_tests.support.vendor_answers import (
+    EMPTY,
+    grouped,
+    listed,
+    ranged,
+    refused,
+    row,
 )
 
 SESSION = date(2024, 1, 16)

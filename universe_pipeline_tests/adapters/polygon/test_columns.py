@@ -10,7 +10,7 @@ from universe_pipeline.adapters.polygon.columns import read_columns
 from universe_pipeline.adapters.polygon.envelope import Header
 from universe_pipeline.adapters.polygon.exchange import Reply
 from universe_pipeline.domain.errors import FailureKind, RetryableError
-from universe_pipeline_tests.adapters.polygon.answers import as_sent, grouped
+from universe_pipeline_tests.support.vendor_answers import as_sent, grouped
 
 TYPES: dict[str, pl.DataType] = {"T": pl.String(), "c": pl.Float64(), "n": pl.Int64()}
 

@@ -12,9 +12,8 @@ import pytest
 from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.domain.bars import Bars, Failed
 from universe_pipeline.domain.errors import FailureKind, PermanentError, RetryableError
-from universe_pipeline_tests.adapters.polygon.answers import grouped, row
 from universe_pipeline_tests.adapters.polygon.conftest import BRISK, KEY, RecordingPace
-from universe_pipeline_tests.adapters.polygon.scripted_vendor import (
+from universe_pipeline_tests.support.scripted_vendor import (
     Reply,
     ScriptedVendor,
     answer,
@@ -24,6 +23,7 @@ from universe_pipeline_tests.adapters.polygon.scripted_vendor import (
     silence,
     zipped,
 )
+from universe_pipeline_tests.support.vendor_answers import grouped, row
 
 SESSION = date(2024, 1, 16)
 GOOD = grouped(row())

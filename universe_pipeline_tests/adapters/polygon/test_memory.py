@@ -11,7 +11,7 @@ import pytest
 
 from universe_pipeline.simulator.faults import Kind
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.adapters.polygon.scripted_vendor import ScriptedVendor, answer
+from universe_pipeline_tests.support.scripted_vendor import ScriptedVendor, answer
 
 MOST = 300
 """Megabytes above what the client had before: an answer of 64, what it is decoded to, and room."""

@@ -7,7 +7,7 @@ import pytest
 
 from universe_pipeline.adapters.polygon.proxies import proxy_to, require_passage
 from universe_pipeline.domain.errors import SettingsError
-from universe_pipeline_tests.adapters.polygon.scripted_vendor import ScriptedVendor
+from universe_pipeline_tests.support.scripted_vendor import ScriptedVendor
 
 VENDOR = httpx.URL("https://vendor.example")
 SCHEMES = ("https", "http", "all", "no")

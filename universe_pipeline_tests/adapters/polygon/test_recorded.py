@@ -28,7 +28,7 @@ from universe_pipeline.domain.errors import (
 )
 from universe_pipeline.domain.quality import validate
 from universe_pipeline.domain.symbols import resolve
-from universe_pipeline_tests.adapters.polygon.answers import as_sent
+from universe_pipeline_tests.support.vendor_answers import as_sent
 
 URL = httpx.URL("https://api.massive.com/")
 

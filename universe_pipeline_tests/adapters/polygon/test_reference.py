@@ -11,7 +11,7 @@ from universe_pipeline.adapters.polygon.exchange import Reply
 from universe_pipeline.adapters.polygon.reference import TickerPage, ticker_page, ticker_types
 from universe_pipeline.domain.errors import FailureKind, PermanentError, RetryableError
 from universe_pipeline.domain.symbols import SYMBOL_SCHEMA
-from universe_pipeline_tests.adapters.polygon.answers import as_sent, listed
+from universe_pipeline_tests.support.vendor_answers import as_sent, listed
 
 
 def test_a_whole_row_keeps_its_values():

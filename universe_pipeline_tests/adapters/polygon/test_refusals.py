@@ -9,13 +9,13 @@ import pytest
 from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.domain.bars import Bars, Failed
 from universe_pipeline.domain.errors import FailureKind, RetryableError
-from universe_pipeline_tests.adapters.polygon.answers import as_sent, grouped, refused, row
 from universe_pipeline_tests.adapters.polygon.conftest import KEY
-from universe_pipeline_tests.adapters.polygon.scripted_vendor import (
+from universe_pipeline_tests.support.scripted_vendor import (
     ScriptedVendor,
     answer,
     zipped,
 )
+from universe_pipeline_tests.support.vendor_answers import as_sent, grouped, refused, row
 
 SESSION = date(2024, 1, 16)
 GOOD = grouped(row())

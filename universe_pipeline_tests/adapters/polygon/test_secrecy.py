@@ -13,14 +13,14 @@ from universe_pipeline.adapters.polygon.key import ApiKey
 from universe_pipeline.adapters.polygon.retry import Patience
 from universe_pipeline.domain.bars import Failed, NotYetPublished
 from universe_pipeline.domain.errors import FailureKind, PermanentError, SettingsError
-from universe_pipeline_tests.adapters.polygon.answers import listed
 from universe_pipeline_tests.adapters.polygon.conftest import BRISK, KEY
-from universe_pipeline_tests.adapters.polygon.scripted_vendor import (
+from universe_pipeline_tests.support.scripted_vendor import (
     Reply,
     ScriptedVendor,
     answer,
     reset,
 )
+from universe_pipeline_tests.support.vendor_answers import listed
 
 SESSION = date(2024, 1, 16)
 

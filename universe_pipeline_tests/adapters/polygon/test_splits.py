@@ -11,9 +11,9 @@ from universe_pipeline.adapters.polygon.exchange import Reply
 from universe_pipeline.adapters.polygon.splits import SplitPage, split_page
 from universe_pipeline.domain.errors import FailureKind, RetryableError
 from universe_pipeline.domain.splits import SPLIT_SCHEMA
-from universe_pipeline_tests.adapters.polygon.answers import as_sent
 from universe_pipeline_tests.adapters.polygon.conftest import KEY
-from universe_pipeline_tests.adapters.polygon.scripted_vendor import ScriptedVendor, answer
+from universe_pipeline_tests.support.scripted_vendor import ScriptedVendor, answer
+from universe_pipeline_tests.support.vendor_answers import as_sent
 
 DATE = date(2020, 8, 31)
 

@@ -8,9 +8,9 @@ import pytest
 from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.polygon.trust import trust
 from universe_pipeline.domain.errors import SettingsError
-from universe_pipeline_tests.adapters.polygon.answers import listed
 from universe_pipeline_tests.adapters.polygon.conftest import BRISK, KEY
-from universe_pipeline_tests.adapters.polygon.scripted_vendor import ScriptedVendor, answer
+from universe_pipeline_tests.support.scripted_vendor import ScriptedVendor, answer
+from universe_pipeline_tests.support.vendor_answers import listed
 
 VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 

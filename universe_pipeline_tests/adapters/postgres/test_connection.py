@@ -5,9 +5,9 @@ import socket
 import pytest
 from sqlalchemy import create_engine
 
-from universe_pipeline.adapters.postgres.application import parsed
+from universe_pipeline.adapters.postgres.connecting.application import parsed
+from universe_pipeline.adapters.postgres.connecting.engines import url_of
 from universe_pipeline.adapters.postgres.connection import Database
-from universe_pipeline.adapters.postgres.engines import url_of
 from universe_pipeline.domain.errors import DatabaseUnreachableError
 
 

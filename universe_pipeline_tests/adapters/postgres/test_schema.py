@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from universe_pipeline.adapters.postgres import schema
-from universe_pipeline.adapters.postgres.calendar import make_quarters
+from universe_pipeline.adapters.postgres.bars.quarters import make_quarters
 from universe_pipeline.adapters.postgres.connection import Connection, Database
-from universe_pipeline.adapters.postgres.loads import sessions_unasked
+from universe_pipeline.adapters.postgres.ledger.session_loads import sessions_unasked
 from universe_pipeline.domain.errors import DatabaseError, SchemaTooNewError
 from universe_pipeline.domain.tables import COLUMNS
-from universe_pipeline_tests.adapters.postgres.older_releases import made_at
-from universe_pipeline_tests.adapters.postgres.session_answers import (
+from universe_pipeline_tests.support.older_releases import made_at
+from universe_pipeline_tests.support.session_answers import (
     JULY_1,
     JULY_3,
     JULY_5,

@@ -8,7 +8,7 @@ import pytest
 
 from universe_pipeline.domain.quality.figures import Figures, figures
 from universe_pipeline.domain.quality.lines import Lines
-from universe_pipeline_tests.domain.quality.made import DAYS, NO_ROWS, lined_up, series
+from universe_pipeline_tests.support.made_bars import DAYS, NO_ROWS, lined_up, series
 
 EXCHANGES = pl.DataFrame({"symbol": ["A", "B", "C"], "exchange": ["XNYS", "XNAS", "XNYS"]})
 

@@ -31,7 +31,8 @@ from universe_pipeline.domain.quality.scan import Reference, Scan
 from universe_pipeline.domain.quality.sessions import Stored
 from universe_pipeline.domain.sessions import sessions_between
 from universe_pipeline.domain.thresholds import TRAILING_DAYS, Thresholds
-from universe_pipeline_tests.domain.quality.made import (
+from universe_pipeline_tests.domain.quality.test_scan import SYMBOLS
+from universe_pipeline_tests.support.made_bars import (
     DAYS,
     NO_ROWS,
     NO_SPLITS,
@@ -39,7 +40,6 @@ from universe_pipeline_tests.domain.quality.made import (
     series,
     split_daily,
 )
-from universe_pipeline_tests.domain.quality.test_scan import SYMBOLS
 
 
 def found(

@@ -3,7 +3,7 @@
 import polars as pl
 
 from universe_pipeline.domain.quality.lines import Histories
-from universe_pipeline_tests.domain.quality.made import (
+from universe_pipeline_tests.support.made_bars import (
     DAYS,
     NO_SPLITS,
     calm,

@@ -22,7 +22,7 @@ from universe_pipeline.domain.quality.rules import (
     WICKS_SHORT,
 )
 from universe_pipeline.domain.thresholds import Thresholds
-from universe_pipeline_tests.domain.quality.made import (
+from universe_pipeline_tests.support.made_bars import (
     DAYS,
     NO_SPLITS,
     calm,

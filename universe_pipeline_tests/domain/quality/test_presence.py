@@ -3,7 +3,7 @@
 import polars as pl
 
 from universe_pipeline.domain.quality.presence import Presence
-from universe_pipeline_tests.domain.quality.made import DAYS, lined_up, series
+from universe_pipeline_tests.support.made_bars import DAYS, lined_up, series
 
 
 def test_spans_grow_with_every_window():

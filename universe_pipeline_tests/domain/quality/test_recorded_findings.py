@@ -23,7 +23,7 @@ from universe_pipeline.domain.quality.scan import Reference, Scan
 from universe_pipeline.domain.quality.sessions import Stored
 from universe_pipeline.domain.sessions import sessions_between
 from universe_pipeline.domain.thresholds import Thresholds
-from universe_pipeline_tests.domain.quality.made import NO_ROWS
+from universe_pipeline_tests.support.made_bars import NO_ROWS
 
 TRUE = (
     "bad bar",

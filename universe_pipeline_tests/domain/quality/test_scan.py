@@ -10,7 +10,7 @@ from universe_pipeline.domain.quality.rules import RULES, Level
 from universe_pipeline.domain.quality.scan import Reference, Scan
 from universe_pipeline.domain.quality.sessions import Stored
 from universe_pipeline.domain.thresholds import Thresholds
-from universe_pipeline_tests.domain.quality.made import DAYS, NO_ROWS, NO_SPLITS, calm, series
+from universe_pipeline_tests.support.made_bars import DAYS, NO_ROWS, NO_SPLITS, calm, series
 
 SYMBOLS = pl.DataFrame(
     [("A", True, None, "XNYS", True)],

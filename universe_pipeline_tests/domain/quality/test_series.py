@@ -16,7 +16,7 @@ from universe_pipeline.domain.quality.rules import (
 )
 from universe_pipeline.domain.quality.series import judge_series
 from universe_pipeline.domain.thresholds import Thresholds
-from universe_pipeline_tests.domain.quality.made import (
+from universe_pipeline_tests.support.made_bars import (
     DAYS,
     NO_ROWS,
     calm,

@@ -31,8 +31,8 @@ from universe_pipeline.domain.quality.sessions import Stored
 from universe_pipeline.domain.quality.shifts import Shift, Usual, shift_of
 from universe_pipeline.domain.sessions import sessions_between
 from universe_pipeline.domain.thresholds import Thresholds
-from universe_pipeline_tests.domain.quality.made import NO_ROWS, NO_SPLITS
 from universe_pipeline_tests.domain.quality.test_scan import SYMBOLS
+from universe_pipeline_tests.support.made_bars import NO_ROWS, NO_SPLITS
 
 DAYS = sessions_between(date(2024, 4, 1), date(2024, 5, 31))
 D = 30

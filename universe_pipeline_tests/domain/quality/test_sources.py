@@ -6,7 +6,7 @@ import polars as pl
 
 from universe_pipeline.domain.quality.sources import differences, misadjusted
 from universe_pipeline.domain.splits import SPLIT_SCHEMA
-from universe_pipeline_tests.domain.quality.made import DAYS, series
+from universe_pipeline_tests.support.made_bars import DAYS, series
 
 TODAY = date(2024, 6, 28)
 

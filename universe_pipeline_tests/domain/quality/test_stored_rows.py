@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from universe_pipeline.domain.bars import DATED_BAR_SCHEMA
 from universe_pipeline.domain.quality.rows import judge_rows, judgements
 from universe_pipeline.domain.thresholds import Thresholds
-from universe_pipeline_tests.domain.quality.made import DAYS
+from universe_pipeline_tests.support.made_bars import DAYS
 
 CLEAN = {
     "date": DAYS[0],

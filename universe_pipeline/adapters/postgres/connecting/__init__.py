@@ -1,0 +1,1 @@
+"""How a connection comes about: addresses, session settings, pools, waits and obstacles."""

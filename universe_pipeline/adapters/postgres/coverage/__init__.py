@@ -1,0 +1,1 @@
+"""`data_coverage`: which sessions each symbol has a bar of."""

@@ -1,0 +1,1 @@
+"""Results of the quality rules, and what bars are judged by."""

@@ -1,0 +1,1 @@
+"""The vendor's reference lists: symbols and splits."""

@@ -1,0 +1,1 @@
+"""Figures for `status`, `doctor` and the report, read from small tables."""

@@ -1,0 +1,1 @@
+"""The quality rules applied: while loading, to stored bars, and to what waits for approval."""

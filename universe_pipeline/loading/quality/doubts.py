@@ -1,0 +1,139 @@
+"""Is an answer a whole session, and another one than the session before?
+
+Judged before it is stored, by what it holds and by what is stored of the sessions before, so that
+no reader ever sees a doubtful session. What takes long (reading the session before, or which
+benchmark symbols were there) is done only where it can change the verdict.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from universe_pipeline.adapters.postgres.bars import packed
+from universe_pipeline.adapters.postgres.bars.reading import held_by_all
+from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.adapters.postgres.ledger import session_loads
+from universe_pipeline.domain.quality.findings import Offender
+from universe_pipeline.domain.quality.rules import (
+    BENCHMARKS_PRESENT,
+    NO_REPEAT,
+    ROW_COUNT_PLAUSIBLE,
+    Rule,
+)
+from universe_pipeline.domain.quality.sessions import ENOUGH_ROWS, is_off, is_repeat
+from universe_pipeline.domain.sessions import sessions_before
+from universe_pipeline.domain.thresholds import TRAILING, Thresholds
+
+Prints = npt.NDArray[np.uint64]
+"""A number for each bar with trades, of its symbol and values, in order."""
+
+_PRINTED = ("open", "high", "low", "close", "volume")
+_ODD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio: spreads the bits it multiplies
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What is looked at of one session's bars."""
+
+    session: date
+    rows: int
+    prints: Prints
+    absent: tuple[str, ...]
+    """Benchmark symbols without a bar with trades."""
+    thresholds: Thresholds
+    """The figures that decide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A rule that an answer breaks, and how."""
+
+    rule: Rule
+    offender: Offender
+    collapsed: bool = False
+    """Whether it has far fewer rows than usual, which may be another time when asked again."""
+
+
+def traits(bars: pl.DataFrame, session: date, thresholds: Thresholds) -> Traits:
+    """What is looked at of `bars` (`BAR_SCHEMA`), which are `session`'s."""
+    traded = bars["volume"].to_numpy() > 0
+    hashes = _hashes(bars["symbol"])
+    named = np.isin(hashes, _hashes(pl.Series(thresholds.benchmarks, dtype=pl.String)))
+    present = set(bars["symbol"][np.flatnonzero(named & traded)])
+    return Traits(
+        session,
+        bars.height,
+        pl.Series(_prints(hashes, bars)[traded]).sort().to_numpy(),  # in a third of numpy's time
+        tuple(symbol for symbol in thresholds.benchmarks if symbol not in present),
+        thresholds,
+    )
+
+
+def _hashes(symbols: pl.Series) -> Prints:
+    return symbols.hash().to_numpy()
+
+
+def _prints(hashes: Prints, bars: pl.DataFrame) -> Prints:
+    # Polars' own hash of rows takes three times as long.
+    mixed = hashes
+    for name in _PRINTED:
+        mixed = (mixed ^ bars[name].to_numpy().view(np.uint64)) * _ODD
+    return mixed
+
+
+def doubts(
+    connection: Connection, given: Traits, before: Traits | None, usual_rows: float | None
+) -> list[Doubt]:
+    """How a session with these traits breaks the rules that quarantine.
+
+    Args:
+        connection: for what is stored of the sessions before.
+        given: the answer's.
+        before: those of the answer before, if they are at hand.
+        usual_rows: how many rows the sessions before usually hold, if there are enough of them.
+    """
+    return [
+        *_row_count(given, usual_rows),
+        *_repeat(connection, given, before),
+        *_benchmarks(connection, given),
+    ]
+
+
+def _row_count(given: Traits, usual: float | None) -> Iterator[Doubt]:
+    if usual is not None and is_off(given.rows, usual, given.thresholds.rows_error):
+        told = Offender(given.session, None, f"{given.rows:,} bars, usually {usual:,.0f}")
+        yield Doubt(ROW_COUNT_PLAUSIBLE, told, collapsed=given.rows < usual)
+
+
+def _repeat(connection: Connection, given: Traits, before: Traits | None) -> Iterator[Doubt]:
+    traded = len(given.prints)
+    session = next(iter(sessions_before(given.session, 1)), None)
+    if traded < ENOUGH_ROWS or session is None:
+        return
+    if before is None or before.session != session:
+        bars = packed.read(connection, session, session).bars
+        before = traits(bars, session, given.thresholds)
+    repeated = _in_both(given.prints, before.prints)
+    if is_repeat(repeated, traded, given.thresholds):
+        text = f"{repeated:,} of {traded:,} bars are those of the session before"
+        yield Doubt(NO_REPEAT, Offender(given.session, None, text))
+
+
+def _in_both(prints: Prints, others: Prints) -> int:
+    if not len(others):
+        return 0
+    places = np.minimum(np.searchsorted(others, prints), len(others) - 1)
+    return int(np.count_nonzero(others[places] == prints))
+
+
+def _benchmarks(connection: Connection, given: Traits) -> Iterator[Doubt]:
+    if given.absent:
+        sessions = session_loads.trailing_sessions(connection, given.session)
+        absent = held_by_all(connection, given.absent, sessions)
+        if absent and len(sessions) == TRAILING:
+            text = f"no bar with trades of {', '.join(absent)}"
+            yield Doubt(BENCHMARKS_PRESENT, Offender(given.session, None, text))

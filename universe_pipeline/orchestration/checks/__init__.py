@@ -1,0 +1,1 @@
+"""Asset checks: groups of quality rules, and how their findings are shown."""

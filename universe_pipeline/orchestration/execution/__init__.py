@@ -1,0 +1,1 @@
+"""Where runs are executed: in the command's process, and the services of `universe up`."""

@@ -1,0 +1,1 @@
+"""What Dagster does not document; only this package may import its private modules."""

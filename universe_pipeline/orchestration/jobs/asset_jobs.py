@@ -1,0 +1,61 @@
+"""Jobs: selections of the assets under the names that people and schedules use."""
+
+import dagster as dg
+
+from universe_pipeline.orchestration.assets.report import report
+from universe_pipeline.orchestration.assets.splits import splits
+from universe_pipeline.orchestration.assets.symbols import symbols
+from universe_pipeline.orchestration.checks.specs import sample_checks
+from universe_pipeline.orchestration.jobs.sealing import settling
+from universe_pipeline.orchestration.jobs.symbol_repair import symbol_repair
+from universe_pipeline.orchestration.tags import DAILY_UPDATE, VERIFICATION
+
+SESSION_ASSETS = dg.AssetSelection.assets(
+    "symbols", "daily_bars", "data_coverage"
+) - dg.AssetSelection.checks(*sample_checks.check_keys)  # a load asks for bars once
+
+universe_discovery = dg.define_asset_job(
+    "universe_discovery",
+    selection=dg.AssetSelection.assets(symbols, splits),
+    description="Discover the universe of symbols and ask for the splits: what `universe discover` "
+    "runs.",
+)
+
+historical_load = dg.define_asset_job(
+    "historical_load",
+    selection=SESSION_ASSETS | dg.AssetSelection.assets(splits),
+    description="Load a range of sessions: what `universe historical` runs.",
+)
+
+daily_update = dg.define_asset_job(
+    DAILY_UPDATE,
+    selection=SESSION_ASSETS | dg.AssetSelection.assets(splits),
+    description="Load the newest closed sessions and fetch the trailing ones again: what "
+    "`universe daily` and the schedule `daily_update_after_close` run.",
+)
+
+error_retry = dg.define_asset_job(
+    "error_retry",
+    selection=SESSION_ASSETS,
+    description="Ask again for the sessions that failed: what `error_retry_sensor` runs.",
+)
+
+verification = dg.define_asset_job(
+    VERIFICATION,
+    selection=dg.AssetSelection.checks_for_assets(
+        "symbols", "daily_bars", "data_coverage", "splits"
+    )
+    | dg.AssetSelection.assets(report),
+    description="Run every check over all that was asked for, and make the report; loads nothing. "
+    "`universe verify` and the schedule `weekly_verification` run it.",
+)
+
+JOBS = [
+    universe_discovery,
+    historical_load,
+    daily_update,
+    error_retry,
+    symbol_repair,
+    settling,
+    verification,
+]

@@ -1,0 +1,70 @@
+"""Interrupts that come where nobody can take them."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+from dagster import DagsterExecutionInterruptedError
+
+from universe_pipeline.orchestration.internals.interrupts import at_once_when_told_twice
+
+
+class Finalizer:
+    """Is interrupted while it is taken apart."""
+
+    def __init__(self, error: type[BaseException]) -> None:
+        self.error = error
+
+    def __del__(self) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, DagsterExecutionInterruptedError])
+def test_an_interrupt_that_is_ignored_comes_again(
+    error: type[BaseException], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with at_once_when_told_twice():
+        Finalizer(error)
+        with pytest.raises(KeyboardInterrupt):
+            time.sleep(30)
+
+    assert capsys.readouterr().err == ""
+
+
+def test_an_interrupt_that_is_ignored_at_the_end_still_comes() -> None:
+    with pytest.raises(KeyboardInterrupt), at_once_when_told_twice():
+        Finalizer(KeyboardInterrupt)
+
+
+_LATE = """
+import signal, time
+from universe_pipeline.orchestration.internals.interrupts import ONE_SIGNAL, at_once_when_told_twice
+from universe_pipeline_tests.orchestration.internals.test_interrupts import Finalizer
+with at_once_when_told_twice():
+    signal.signal(signal.SIGINT, lambda *_: time.sleep(2 * ONE_SIGNAL))
+    signal.raise_signal(signal.SIGINT)
+    Finalizer(KeyboardInterrupt)
+    time.sleep(ONE_SIGNAL)
+"""
+
+
+def test_an_interrupt_that_is_ignored_late_is_no_second_one() -> None:
+    """A second one would end the process at once."""
+    ended = subprocess.run([sys.executable, "-c", _LATE], capture_output=True, check=False)
+
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def test_other_errors_that_are_ignored_are_told_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[type[BaseException]] = []
+
+    def hook(ignored: "sys.UnraisableHookArgs") -> None:
+        told.append(ignored.exc_type)
+
+    monkeypatch.setattr(sys, "unraisablehook", hook)
+
+    with at_once_when_told_twice():
+        Finalizer(ArithmeticError)
+
+    assert told == [ArithmeticError]
