@@ -6,12 +6,6 @@ from functools import lru_cache
 from typing import Any
 
 import dagster as dg
-from dagster._core.instance import DynamicPartitionsStore
-from dagster._core.storage.tags import (
-    ASSET_PARTITION_RANGE_END_TAG,
-    ASSET_PARTITION_RANGE_START_TAG,
-    PARTITION_NAME_TAG,
-)
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres import clock
@@ -25,6 +19,12 @@ from universe_pipeline.domain.sessions import (
     sessions_between,
 )
 from universe_pipeline.orchestration.failures import stop
+from universe_pipeline.orchestration.internals.names import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    PARTITION_NAME_TAG,
+    DynamicPartitionsStore,
+)
 from universe_pipeline.settings import settings
 
 WEEKENDS = "0 0 * * 0,6"

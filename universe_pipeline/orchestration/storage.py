@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from dagster import Field, IntSource
-from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 
 from universe_pipeline import wiring
@@ -19,6 +18,7 @@ from universe_pipeline.adapters.postgres.connecting.engines import url_of
 from universe_pipeline.orchestration.internals import daemon_interval
 from universe_pipeline.orchestration.internals.connection_pool import share_pool
 from universe_pipeline.orchestration.internals.event_log import UniverseEventLog
+from universe_pipeline.orchestration.internals.names import ConfigurableClassData
 from universe_pipeline.orchestration.internals.run_storage import UniverseRunStorage
 from universe_pipeline.settings import settings
 

@@ -1,6 +1,6 @@
 """Names by which the product finds runs again."""
 
-from dagster._core.storage.tags import SCHEDULE_NAME_TAG, SENSOR_NAME_TAG
+from universe_pipeline.orchestration.internals.names import SCHEDULE_NAME_TAG, SENSOR_NAME_TAG
 
 DAILY_UPDATE = "daily_update"
 """The job whose requests go before all others."""

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from dagster._cli import dev
-
 from universe_pipeline.orchestration.execution import webserver
+from universe_pipeline.orchestration.internals.dagster_dev import dev
 from universe_pipeline.orchestration.internals.odd_folders import take_names_literally
 
 # pyright: reportPrivateImportUsage=false

@@ -9,16 +9,6 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.job_base import InMemoryJob
-from dagster._core.execution.api import execute_run
-from dagster._core.remote_origin import (
-    ManagedGrpcPythonEnvCodeLocationOrigin,
-    RemoteJobOrigin,
-    RemoteRepositoryOrigin,
-)
-from dagster._core.storage.tags import REPOSITORY_LABEL_TAG
-from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
-from dagster._core.utils import make_new_run_id
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres import liveness
@@ -31,10 +21,12 @@ from universe_pipeline.orchestration.checks.evaluation import SEVERITY
 from universe_pipeline.orchestration.execution import streams
 from universe_pipeline.orchestration.execution.instance import open_instance
 from universe_pipeline.orchestration.execution.silence import ended_when_silent
+from universe_pipeline.orchestration.internals import execution
 from universe_pipeline.orchestration.internals.interrupts import (
     INTERRUPTED,
     at_once_when_told_twice,
 )
+from universe_pipeline.orchestration.internals.names import make_new_run_id
 from universe_pipeline.orchestration.internals.unstored_events import print_no_statements
 from universe_pipeline.orchestration.partitions import tags_of
 from universe_pipeline.orchestration.reconciliation import reconcile
@@ -45,9 +37,6 @@ _OUR_ERROR = re.compile(r"universe_pipeline\.[\w.]+: ")
 
 _LOST = re.compile(r"psycopg2?\.(errors\.)?(OperationalError|InterfaceError|AdminShutdown): ")
 """How a traceback names a lost connection."""
-
-LOCATION = "universe_pipeline"
-MODULE = "universe_pipeline.definitions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +91,18 @@ class Runs:
             name: the load job that the run works for; a tag of the run.
             config: run configuration by asset or op.
         """
-        definition, origin = definitions().resolve_job_def(job), _origin(job)
+        definition, origin = definitions().resolve_job_def(job), execution.origin_of(job)
         run_id = make_new_run_id()
         with liveness.held(self._database, lock_of(run_id)):
             run = self._instance.create_run_for_job(
                 definition,
                 run_id=run_id,
                 run_config=_run_config(config or {}),
-                tags={**tags_of(sessions), **_tags(name, origin)},
+                tags={**tags_of(sessions), **execution.tags_of(origin), **_tags(name)},
                 remote_job_origin=origin,
             )
             with streams.restored(self._instance.root_directory):
-                result = execute_run(InMemoryJob(definition), run, self._instance)
+                result = execution.execute(definition, run, self._instance)
         return Ended(
             run_id=run.run_id,
             success=result.success,
@@ -138,9 +127,8 @@ def open_runs(settings: Settings, database: Database) -> Generator[Runs]:
         yield Runs(instance, database)
 
 
-def _tags(name: str, origin: RemoteJobOrigin) -> dict[str, str]:
-    label = origin.repository_origin.get_label()
-    return {JOB_TAG: name, REPOSITORY_LABEL_TAG: label, COMMAND_TAG: "true"}
+def _tags(name: str) -> dict[str, str]:
+    return {JOB_TAG: name, COMMAND_TAG: "true"}
 
 
 def _run_config(config: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -149,14 +137,6 @@ def _run_config(config: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         # The command line shows progress and results; the whole log is in Dagster's storage.
         "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
     }
-
-
-def _origin(job: str) -> RemoteJobOrigin:
-    """Names the code location of workspace.yaml, so that the UI attributes the run to it."""
-    location = ManagedGrpcPythonEnvCodeLocationOrigin(
-        LoadableTargetOrigin(module_name=MODULE), location_name=LOCATION
-    )
-    return RemoteRepositoryOrigin(location, "__repository__").get_job_origin(job)
 
 
 def _messages(result: Any, address: str) -> tuple[str, ...]:

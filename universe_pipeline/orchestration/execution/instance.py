@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import cast
 
 import dagster as dg
-from dagster._check import CheckError
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres import schema
 from universe_pipeline.adapters.whole_file import replacing
 from universe_pipeline.domain.errors import UsageError
+from universe_pipeline.orchestration.internals.names import CheckError
 from universe_pipeline.orchestration.internals.odd_folders import take_names_literally
 from universe_pipeline.settings import Settings
 

@@ -5,8 +5,6 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from threading import Event, Thread
 
-from dagster._utils.interrupts import check_captured_interrupt
-
 from universe_pipeline.adapters.postgres.connecting import patience
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.domain.errors import DatabaseLostError
@@ -15,6 +13,7 @@ from universe_pipeline.orchestration.internals.interrupts import (
     copy_of_stderr,
     end_at_once,
 )
+from universe_pipeline.orchestration.internals.names import check_captured_interrupt
 
 ENDED_BY_SILENCE = 1
 """The exit code of a process whose database has fallen silent."""
