@@ -62,7 +62,7 @@ def processes(home: Path) -> dict[int, str]:
 
 
 def supervisors(home: Path) -> list[int]:
-    return [pid for pid, said in processes(home).items() if "adapters.postgres.supervisor" in said]
+    return [pid for pid, said in processes(home).items() if "embedded_postgres.supervisor" in said]
 
 
 def postmasters(home: Path) -> list[int]:
