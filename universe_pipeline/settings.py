@@ -294,6 +294,7 @@ _PREFIXES = ("POLYGON_", "MASSIVE_", "UNIVERSE_")
 """Of our names: another name that begins so is taken for a setting that has no effect."""
 
 _HEADS = frozenset(prefix[:3] for prefix in _PREFIXES)
+_TAILS = frozenset(name.partition("_")[2] for name in NAMES)
 _LISTED = "README.md lists the settings"
 
 
@@ -342,7 +343,7 @@ def _wrong_values(invalid: ValidationError) -> Iterator[str]:
 def _slips(in_file: tuple[str, ...], file: Path) -> Iterator[str]:
     """A line for each name that is a slip of one of ours; what only begins as they do is logged."""
     given = {name.upper() for name in (*os.environ, *in_file)}
-    outside = [name for name, value in os.environ.items() if value and name[:3].upper() in _HEADS]
+    outside = [name for name, value in os.environ.items() if value and _may_be_ours(name.upper())]
     sources = (("the environment", outside), (str(file), in_file))
     unknown = [(one, at) for at, names in sources for one in names if one.upper() not in NAMES]
     if not unknown:
@@ -356,6 +357,11 @@ def _slips(in_file: tuple[str, ...], file: Path) -> Iterator[str]:
             yield f"{what}: {hint}"
         elif name.upper().startswith(_PREFIXES):
             logger.warning("%s and has no effect: %s", what, hint if likeness >= ALIKE else _LISTED)
+
+
+def _may_be_ours(name: str) -> bool:
+    """Whether it is worth the time to compare: it begins or ends as one of ours does."""
+    return name[:3] in _HEADS or name.partition("_")[2] in _TAILS
 
 
 def _shown(name: str, value: str) -> str:

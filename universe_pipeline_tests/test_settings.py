@@ -337,6 +337,8 @@ def test_a_working_folder_that_was_removed_is_said(
         ("UNIVERSE_DATABASE", "UNIVERSE_DATABASE_URL"),
         ("UNIVERSE_CONCURENCY", "UNIVERSE_CONCURRENCY"),
         ("MASIVE_API_KEY", "MASSIVE_API_KEY"),
+        ("PLOYGON_API_KEY", "POLYGON_API_KEY"),
+        ("UNVIERSE_HOME", "UNIVERSE_HOME"),
     ],
 )
 def test_a_slip_in_a_name_is_named_with_what_was_meant(

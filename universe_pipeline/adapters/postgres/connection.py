@@ -88,11 +88,11 @@ class Database:
     def for_program(self, options: str = "") -> tuple[bytes, dict[str, str | bytes]]:
         """As `Address.for_program`. The server notices there, too, that its client has vanished.
 
-        A pooler refuses `options`, and notices it by itself.
+        A pooler refuses `options`: its sessions begin as role and database have them.
         """
-        address = self.parsed
-        noticing = "" if self.url in _whole else session_settings.noticing_options(address.options)
-        return address.for_program(f"{noticing} {options}".strip())
+        address, is_pooled = self.parsed, self.url in _whole
+        ours = "" if is_pooled else session_settings.program_options("public", address.options)
+        return address.for_program(f"{ours} {options}".strip())
 
     def _begin(self, connection: psycopg.Connection) -> None:
         backend = _begin(connection, self.parsed, "public")

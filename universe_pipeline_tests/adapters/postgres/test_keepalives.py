@@ -66,12 +66,12 @@ def test_options_of_the_address_are_kept_for_programs(url: str) -> None:
     address, environment = Database(given).for_program()
 
     shown = subprocess.run(
-        [wheel_binaries() / "psql", address, "-XAtc", "SHOW work_mem"],
+        [wheel_binaries() / "psql", address, "-XAtc", "SHOW work_mem; SHOW search_path"],
         env=environment,
         capture_output=True,
         text=True,
         check=True,
     ).stdout
 
-    assert shown == "7MB\n"
+    assert shown == "7MB\npublic\n"
     assert b"keepalives_idle=40" in address

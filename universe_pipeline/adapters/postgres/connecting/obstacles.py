@@ -47,6 +47,7 @@ _BEFORE_LOGIN = {
         "ignore_startup_parameters"
     ),
     "does not exist": "Create it, or correct UNIVERSE_DATABASE_URL",
+    "statement timeout": "Raise the statement_timeout of the role or the database",
     "not permitted to log in": "ALTER ROLE ... LOGIN, or name another in UNIVERSE_DATABASE_URL",
 }
 """What to do, by what a server says that ends a login; the drivers give no code of it."""

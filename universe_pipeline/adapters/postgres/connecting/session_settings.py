@@ -90,9 +90,12 @@ def _noticing(options: str) -> Iterator[tuple[str, str]]:
     return ((name, value) for name, value in _LOST_CLIENT.items() if name not in given)
 
 
-def noticing_options(options: str) -> str:
-    """What lets the server notice that a program has vanished, to be added to `options`."""
-    settings = (*_noticing(options), ("idle_session_timeout", "0"))
+def program_options(schema: str, options: str) -> str:
+    """What a program's session sets, to be added to `options` of the address.
+
+    The schema in which it looks names up, and what lets the server notice that it has vanished.
+    """
+    settings = (*_noticing(options), ("idle_session_timeout", "0"), ("search_path", schema))
     return " ".join(f"-c{name}={value}" for name, value in settings)
 
 
