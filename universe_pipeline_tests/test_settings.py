@@ -268,7 +268,7 @@ def test_a_byte_order_mark_changes_nothing(tmp_path: Path) -> None:
     ("content", "says"),
     [
         ("# clé\nUNIVERSE_TYPES=CS\n".encode("latin-1"), "line 1 of {} is not UTF-8"),
-        (b"POLYGON_API_KEY=secret\nUNIVERSE_TYPES=\xff\n", "line 2 of {} is not UTF-8"),
+        (b"LOG_LEVEL=INFO\nUNIVERSE_TYPES=\xff\n", "line 2 of {} is not UTF-8"),
         ("POLYGON_API_KEY=secret\n".encode("utf-16"), "{} is UTF-16"),
         ("POLYGON_API_KEY=secret\n".encode("utf-16-le"), "{} is UTF-16"),
         (b"UNIVERSE_TYPES=CS\nPOLYGON_API_KEY secret\n", "line 2 of {} is not usable"),

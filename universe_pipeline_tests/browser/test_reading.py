@@ -53,7 +53,10 @@ def test_the_page_of_the_asset_says_what_it_is_whose_it_is_and_how_much_there_is
     assert page.below("Storage") == ["public.daily_bars"]
     assert page.below("vwap", 2) == [
         "double precision",
-        "USD a share; takes odd lots and extended hours",
+        (
+            "USD a share; mean price by volume, odd lots and extended hours included; "
+            "null where the vendor sends none"
+        ),
     ]
     assert page.complaints() == []
 

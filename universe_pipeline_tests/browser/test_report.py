@@ -189,7 +189,7 @@ def test_it_says_what_is_stored_and_shows_texts_of_the_vendor_as_they_are(
     assert "41 sessions from 2024-01-02 to 2024-02-29." in text
     assert "37 available\n1 degraded\n1 quarantined\n1 pending\n1 missing" in text
     assert f"2024-02-20 {HOSTILE} high 1" in text
-    assert f"--symbols '{HOSTILE}'" in text
+    assert f"--symbols='{HOSTILE}'" in text
     assert browser.find_elements(By.TAG_NAME, "b") == []
 
 

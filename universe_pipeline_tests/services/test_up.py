@@ -203,7 +203,7 @@ def test_killed_with_nobody_to_start_it_again_its_services_end_all_the_same(site
 @pytest.mark.system
 @pytest.mark.parametrize(
     "victim",
-    ["guard.py", r"^\S+ -m \S+orchestration\.dev ", "_daemon run", r"orchestration\.webserver "],
+    ["guard.py", r"^\S+ -m \S+execution\.dev ", "_daemon run", r"execution\.webserver "],
 )
 def test_when_a_part_of_it_is_killed_it_says_so_and_nothing_is_left(
     site: Site, victim: str

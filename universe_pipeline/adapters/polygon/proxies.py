@@ -96,7 +96,8 @@ def require_passage(proxy: Proxy, base_url: httpx.URL, seconds: float = 10.0) ->
         raise _unusable(proxy, f"cannot be reached ({why})", base_url.host) from None
     if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
         what = "takes no other login than its own" if proxy.url.userinfo else "asks for a login"
-        hint = f"{what}: write http://USER:PASSWORD@HOST:PORT, special characters as %XX"
+        login = "http://USER:PASSWORD@HOST:PORT"  # pragma: allowlist secret
+        hint = f"{what}: write {login}, special characters as %XX"
         raise _unusable(proxy, hint, base_url.host)
     if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
         raise _unusable(proxy, f"refuses to connect to {target} (HTTP {status})", base_url.host)

@@ -85,14 +85,14 @@ class Database:
         """The same, as a connection that has that name."""
         return self.parsed.for_session(application, connect_seconds())
 
-    def for_program(self, options: str = "") -> tuple[bytes, dict[str, str | bytes]]:
-        """As `Address.for_program`. The server notices there, too, that its client has vanished.
+    def for_program(self) -> tuple[bytes, dict[str, str | bytes]]:
+        """As `Address.for_program`, with a session like ours.
 
         A pooler refuses `options`: its sessions begin as role and database have them.
         """
         address, is_pooled = self.parsed, self.url in _whole
         ours = "" if is_pooled else session_settings.program_options("public", address.options)
-        return address.for_program(f"{ours} {options}".strip())
+        return address.for_program(ours)
 
     def _begin(self, connection: psycopg.Connection) -> None:
         backend = _begin(connection, self.parsed, "public")

@@ -53,9 +53,9 @@ and the old values go to `bar_revisions`.
 
 Metadata of a partition, in rows: `received` by the last fetch, of these `rejected` as no bars, and
 stored bars that it `revised`. `fetched` is false where the run found the session loaded; `seconds`
-is the time until its commit. `superseded` is true where the answer was not stored, because the
-answer to a later request is; `superseded_bars` counts such bars of symbols. `sample` has the five
-bars of the largest dollar volume.
+is the time until its commit. `superseded` stands where the answer was not stored, because the
+answer to a later request is; `superseded_bars`, where any, counts such bars of symbols. `sample`
+has the five bars of the largest dollar volume.
 """
 
 
@@ -248,12 +248,18 @@ def _metadata(outcome: Outcome, run_id: str) -> Metadata:
         "rejected": write.rejected if write else 0,
         "revised": write.revised if write else 0,
         "fetched": True,
-        "superseded": outcome.is_superseded,
-        "superseded_bars": write.overtaken if write else 0,
         "seconds": round(outcome.seconds, 3),
         "sample": bar_sample(shown),
+        **_superseded(outcome),
         **session_links(run_id, outcome.session),
     }
+
+
+def _superseded(outcome: Outcome) -> Metadata:
+    """What was not stored, because the answer to a later request is: rare, so shown only then."""
+    bars = outcome.write.overtaken if outcome.write else 0
+    shown: Metadata = {"superseded": True} if outcome.is_superseded else {}
+    return {**shown, "superseded_bars": bars} if bars else shown
 
 
 @session_asset(

