@@ -24,7 +24,13 @@ from universe_pipeline.adapters.polygon.body import (
     read_answer,
     read_explanation,
 )
-from universe_pipeline.adapters.polygon.deadline import address, deadline, open_pool
+from universe_pipeline.adapters.polygon.deadline import (
+    CLOSED,
+    Sockets,
+    address,
+    deadline,
+    open_pool,
+)
 from universe_pipeline.adapters.polygon.key import ApiKey
 from universe_pipeline.adapters.polygon.proxies import proxy_to
 from universe_pipeline.adapters.polygon.retry import Patience
@@ -77,7 +83,9 @@ class Exchange:
         self._key, self._patience, self.closed = key, patience, Event()
         proxy = proxy_to(base_url)
         self._base_url, self._via = base_url, f" by {proxy}" if proxy else ""
+        self._sockets = Sockets()
         self._pool = open_pool(
+            self._sockets,
             trust=trust() if base_url.scheme == "https" else no_trust(),
             proxy=proxy and proxy.for_httpx,
             connections=connections,
@@ -116,7 +124,7 @@ class Exchange:
     def _exchange(self, url: httpx.URL) -> Reply:
         endpoint = endpoint_of(url)
         if self.closed.is_set():  # the pool would connect again
-            raise RetryableError(FailureKind.CONNECTION, endpoint, "the client has been closed")
+            raise RetryableError(FailureKind.CONNECTION, endpoint, CLOSED)
         sent = {"Host": url.netloc.decode("ascii"), **self._headers}
         request = httpcore.Request(
             "GET", address(url), headers=list(sent.items()), extensions=self._extensions
@@ -155,6 +163,7 @@ class Exchange:
         """Close all connections, and make no others; who waits for an answer is told at once."""
         self.closed.set()
         self._pool.close()
+        self._sockets.close()
 
 
 _BROKEN = (

@@ -1,10 +1,13 @@
 """Every outcome of a request, over real sockets."""
 
 import concurrent.futures
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -354,6 +357,37 @@ def test_closing_a_client_ends_the_waits_for_answers_and_for_another_try(
 
     assert isinstance(outcome, Failed)
     assert len(vendor.requests) == 1
+
+
+def test_closing_a_client_closes_the_connections_that_are_just_opened(
+    vendor: ScriptedVendor, monkeypatch: pytest.MonkeyPatch
+):
+    opened: list[socket.socket] = []
+    closing = threading.Event()
+    connect = socket.create_connection
+
+    def connect_slowly(*args: Any, **kwargs: Any) -> socket.socket:
+        opened.append(connect(*args, **kwargs))
+        assert closing.wait(60)
+        return opened[-1]
+
+    monkeypatch.setattr("socket.create_connection", connect_slowly)
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        client = PolygonClient(
+            vendor.base_url, KEY, patience=replace(BRISK, first_wait=600, longest_wait=600)
+        )
+        asking = thread.submit(client.grouped_daily, SESSION)
+        while not opened:
+            time.sleep(0.01)
+
+        client.close()
+        closing.set()
+        outcome = asking.result(timeout=60)
+
+    assert isinstance(outcome, Failed)
+    assert "the client has been closed" in outcome.error.message
+    assert [connection.fileno() for connection in opened] == [-1]
+    assert vendor.requests == []
 
 
 def test_threads_share_a_client(vendor: ScriptedVendor):
