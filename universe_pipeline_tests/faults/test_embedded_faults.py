@@ -1,5 +1,6 @@
 """All that keeps the embedded server from starting, that hides it, or that ends it under a load."""
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -9,6 +10,7 @@ import psycopg
 import pytest
 
 from universe_pipeline.adapters.embedded_postgres.attachment import attach, stop
+from universe_pipeline.domain.errors import EmbeddedServerError
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.faults.test_database_faults import SMALL_DISK, fill, small_disk
 from universe_pipeline_tests.support.disturbed_loads import LOAD, SIXTY, User, asked_again
@@ -17,7 +19,12 @@ from universe_pipeline_tests.support.embedded_causes import (
     OF_THE_MACHINE,
     message,
 )
-from universe_pipeline_tests.support.embedded_homes import fresh_home
+from universe_pipeline_tests.support.embedded_homes import (
+    fresh_home,
+    kill,
+    postmasters,
+    supervisors,
+)
 from universe_pipeline_tests.support.embedded_removals import (
     MORE_REMOVALS,
     Act,
@@ -135,3 +142,31 @@ def fill_whole(ballast: Path) -> None:
     with suppress(OSError), ballast.open("wb", buffering=0) as file:
         while True:
             file.write(bytes(1 << 12))
+
+
+def test_a_server_that_recovers_without_end_is_named_with_the_cause(
+    tally: Callable[[str], Tally], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = tally("WAL gone under a running server")
+    monkeypatch.setattr("universe_pipeline.adapters.embedded_postgres.start.START_SECONDS", 5.0)
+    with fresh_home() as home:
+        server = attach(home)
+        try:
+            shutil.rmtree(home / "postgres" / "data" / "pg_wal")
+            with (
+                suppress(psycopg.Error),
+                psycopg.connect(server.url, autocommit=True) as connection,
+            ):
+                connection.execute("CREATE TABLE t AS SELECT 1; SELECT pg_switch_wal()")
+                connection.execute("CREATE TABLE u AS SELECT generate_series(1, 1000000)")
+
+            with pytest.raises(EmbeddedServerError) as failed:
+                attach(home)
+        finally:
+            kill(*supervisors(home), *postmasters(home))
+            server.detach()
+
+    line.times = 1
+    assert "has not answered for 5 s" in str(failed.value)
+    assert "pg_wal" in str(failed.value)
+    assert "universe restore FILE" in str(failed.value)

@@ -46,7 +46,11 @@ SEARCH_SECONDS = 3
 CONNECT_SECONDS = 10
 LOG_SECONDS = 10.0
 POLL_SECONDS = 0.02
+TAIL_BYTES = 65536
+"""Of the log before our time, in which the cause stands where the server had failed already."""
+
 CRASHED = "all server processes terminated; reinitializing"
+NOT_READY = "the database system is"
 NOT_THERE = ("No such file", "Connection refused", "timeout expired", "closed the connection")
 SUPERVISOR = "universe_pipeline.adapters.embedded_postgres.supervisor"
 
@@ -90,7 +94,7 @@ class _Wait:
 
     def __init__(self, folder: ServerFolder, linger: float) -> None:
         self.folder, self.linger = folder, linger
-        self.position = folder.log_size()
+        self.position = self.looked = folder.log_size()
         self.began = self.alive = self.willing = time.monotonic()
         self.searched = self.began + SEARCH_SECONDS
         self.reports: int | None = None
@@ -123,7 +127,7 @@ class _Wait:
     def check(self, seen: Seen) -> None:
         """Raise when waiting longer is useless; log it when it lasts."""
         now = time.monotonic()
-        if seen.sign is Sign.RECOVERING:
+        if seen.sign is Sign.RECOVERING and self._makes_headway(seen.refusal):
             self.alive = now
         if seen.sign is not Sign.REFUSING:
             self.willing = now
@@ -138,6 +142,16 @@ class _Wait:
         if now - self.began > LOG_SECONDS and not self.logged:
             self.logged = True
             logger.warning("waiting for the embedded PostgreSQL in %s", self.folder.path)
+
+    def _makes_headway(self, refusal: str) -> bool:
+        """Whether a server that recovers logs how far it is; one that ends logs nothing for long.
+
+        Where its WAL is gone, PostgreSQL 15 says that it recovers until it is killed.
+        """
+        lines = self.folder.log_since(self.looked).splitlines()
+        self.looked = self.folder.log_size()
+        # The server logs each connection that it refuses, ours among them.
+        return "shutting down" in refusal or any(NOT_READY not in line for line in lines)
 
     def _look_for_stopped(self) -> None:
         for pid in filter(is_stopped, self._processes()):
@@ -161,11 +175,12 @@ class _Wait:
     def _silent(self) -> str:
         pids = holders(self.folder.supervisor_lock) or holders(self.folder.server_lock)
         named = ", ".join(map(str, pids)) or "another account's"
-        said = cause(self._log())
+        said = cause(self._log() or self.folder.log_since(max(self.position - TAIL_BYTES, 0)))
+        why = f": {with_advice(said, self.folder.path)}" if said else ""
         return (
             f"the embedded PostgreSQL in {self.folder.path} has not answered for "
-            f"{START_SECONDS:.0f} s, though its supervisor (process {named}) runs{said and ': '}"
-            f"{said}; end that process by `kill`, and run this again; see {self.folder.log}"
+            f"{START_SECONDS:.0f} s, though its supervisor (process {named}) runs{why}; "
+            f"end that process by `kill`, and run this again; see {self.folder.log}"
         )
 
     def _unexplained(self) -> str:
@@ -199,9 +214,9 @@ def _look(folder: ServerFolder, patience: int) -> Seen:
 
 
 def _seen(refusal: str) -> Seen:
-    if "the database system is" in refusal:
+    if NOT_READY in refusal:
         # It starts, ends or recovers, the latter for minutes where much was in flight.
-        return Seen(Sign.RECOVERING)
+        return Seen(Sign.RECOVERING, refusal)
     if any(said in refusal for said in NOT_THERE):
         return Seen(Sign.ABSENT)
     lines = refusal.rpartition("failed: ")[2].strip().splitlines()
