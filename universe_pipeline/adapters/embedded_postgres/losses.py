@@ -30,5 +30,6 @@ def explained(url: str, reason: str) -> str:
     if _GONE.search(reason):
         time.sleep(_SECONDS_TO_LOG)
         why = end_of_server(folder.log_since(position))
-        reason = f"{reason} ({why})" if why else reason
+        if why.split() and " ".join(why.split()) not in " ".join(reason.split()):
+            reason = f"{reason} ({why})"
     return with_advice(reason, folder.path) if _FULL.search(reason) else reason
