@@ -153,15 +153,16 @@ OF_THE_MACHINE: dict[str, Cause] = {
         ("Permission denied", "PG_VERSION"),
         user=12345,
     ),
+    # An account each: the limit counts its processes, those of a test that runs meanwhile too.
     "one process": Cause(
-        "chown -R 12345 $H; ulimit -u 1",
+        "chown -R 12347 $H; ulimit -u 1",
         ("Resource temporarily unavailable", "raise `ulimit -u`"),
-        user=12345,
+        user=12347,
     ),
     "few processes": Cause(
-        "chown -R 12345 $H; ulimit -u 3",
+        "chown -R 12348 $H; ulimit -u 3",
         ("Resource temporarily unavailable", "raise `ulimit -u`"),
-        user=12345,
+        user=12348,
     ),
     "few processes for root": Cause(
         "ulimit -u 3", ("Resource temporarily unavailable", "raise `ulimit -u`")

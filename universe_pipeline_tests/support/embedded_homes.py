@@ -134,7 +134,7 @@ def refusal(home: Path, *prefix: str) -> str:
     with attached_process(home, *prefix) as process:
         _, said = process.communicate()
 
-    assert process.returncode == 1
+    assert process.returncode == 1, f"exit code {process.returncode}: {said}"
     return said.strip()
 
 
