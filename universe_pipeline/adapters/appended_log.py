@@ -13,7 +13,7 @@ def bound(log: Path) -> None:
 
     Its writers must have opened it for appending: it is cut under them.
     """
-    # Neither a full disk nor a folder that is just being deleted ends who looks after the log.
+    # Neither a full disk nor a folder that is being deleted may end the caller.
     with contextlib.suppress(OSError):
         if log.stat().st_size > MOST_BYTES:
             shutil.copyfile(log, log.with_name(f"{log.name}.1"))

@@ -15,8 +15,8 @@ from typing import Any
 
 _ARENA_MAX = -8  # M_ARENA_MAX of glibc's malloc.h
 _GIVEN_WAY = 10
-"""Steps of nice: a tenth of the time of a thread that has not given way, if both want to run."""
-_AS_STARTED = os.getpriority(os.PRIO_PROCESS, 0)  # a thread begins with that of who begins it
+"""Steps of nice: a tenth of the time of a thread with the usual priority, if both want to run."""
+_AS_STARTED = os.getpriority(os.PRIO_PROCESS, 0)  # a thread inherits that of its creator
 
 
 def tune_for_loading() -> None:
@@ -53,10 +53,11 @@ def give_back() -> None:
 
 
 def give_way() -> None:
-    """Let the other threads of the process go first from now on, and whoever is weighed with them.
+    """Lower the priority of this thread below the others of the process, by nice (Linux only).
 
-    Who works ahead has time; who stores has none: with two processors a load takes a tenth less
-    time. Where other work of the same group wants all processors, this thread has a tenth of one.
+    Threads that fetch ahead can wait; the one that stores cannot: with two processors a load takes
+    a tenth less time. Where other work of the same group wants all processors, this thread has a
+    tenth of one.
     """
     if sys.platform == "linux":  # elsewhere it would be the whole process
         with suppress(OSError):  # a sandbox may forbid it

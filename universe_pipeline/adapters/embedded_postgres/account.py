@@ -34,7 +34,7 @@ def bare_environment() -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Somebody as whom processes are started; `capable`: who may pass any folder.
+    """The account that processes run as; a `capable` one may pass any folder.
 
     The capability is CAP_DAC_READ_SEARCH alone, and only given when root keeps the server below
     a folder that the account cannot enter.
@@ -144,7 +144,9 @@ def _die_with(parent: int, dies_by: signal.Signals) -> None:
 
 
 def account_for(folder: ServerFolder) -> Account:
-    """Who runs the server of `folder`: we; for root the data's owner, or `postgres` or `nobody`.
+    """The account that runs the server of `folder`.
+
+    Ours, except for root: then the data's owner, `postgres` or `nobody`.
 
     Raises:
         EmbeddedServerError: root, and no such account can enter the folder.

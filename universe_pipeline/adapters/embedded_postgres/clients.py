@@ -1,4 +1,4 @@
-"""Whether anybody is connected to the embedded server, attached or not."""
+"""Whether the embedded server has clients, attached or not."""
 
 import psycopg
 
@@ -14,7 +14,7 @@ BUSY = """
 
 
 def has_clients(url: str) -> bool:
-    """Whether the server has connections besides this look; True if they are used up."""
+    """Whether the server has other connections than this one; True if they are used up."""
     try:
         with psycopg.connect(url, connect_timeout=5) as connection:
             found = connection.execute(BUSY).fetchone()

@@ -71,8 +71,8 @@ class Cluster:
         """Start the server, which ends by a fast shutdown when this process dies (Linux).
 
         Raises:
-            EmbeddedServerError: the data cannot be made, are somebody else's, or of another major
-                version.
+            EmbeddedServerError: the data cannot be made, belong to another user, or are of another
+                major version.
         """
         if not (self.folder.data / "PG_VERSION").exists():
             self._initialize()
@@ -95,7 +95,7 @@ class Cluster:
         )
 
     def _initialize(self) -> None:
-        """A kill at any point leaves no data directory; the next start begins anew."""
+        """A kill at any point leaves no data directory; the next start begins again."""
         if self.folder.data.exists() and any(self.folder.data.iterdir()):
             raise EmbeddedServerError(
                 f"{self.folder.data} is no PostgreSQL data directory (no PG_VERSION): move it away"
@@ -187,9 +187,9 @@ def await_processes(lock: int, folder: ServerFolder) -> int:
 
 
 def drop_pid_of_stranger(folder: ServerFolder) -> None:
-    """Remove a postmaster.pid that would make PostgreSQL take a stranger for itself.
+    """Remove a postmaster.pid that would make PostgreSQL take another process for itself.
 
-    After a crash of the machine the pid in it may be anybody's, or the file empty. A server that
+    After a crash of the machine the pid may be another process's, or the file empty. A server that
     was started by hand on the data keeps its file, and PostgreSQL refuses by itself.
     """
     file, data = folder.pid_file, folder.data
@@ -205,7 +205,7 @@ def _serves(pid: int, data: Path) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
-        return True  # PostgreSQL tells by itself that it is dead, and looks for its children.
+        return True  # PostgreSQL sees by itself that it is dead, and looks for its children.
     except PermissionError:
         return False
     if sys.platform == "linux":

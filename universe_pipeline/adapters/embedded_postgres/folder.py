@@ -1,14 +1,14 @@
 """The embedded server's folder: what lies where, its locks, its address. Standard library only.
 
-Who is alive is said by three flocks, which the kernel releases on any death; no pid is trusted:
+Three flocks say which processes live; the kernel releases them on any death. No pid is trusted:
 
     users.lock       shared by every attached process; the supervisor may stop the server only
                      while it holds this one exclusively
     supervisor.lock  held by the supervisor: its starter takes it and hands it down
     server.lock      inherited by every process of the server, so free only when all are gone
 
-All processes of the server hold data/PG_VERSION as well: whatever else is removed or replaced, no
-second server works on the same data.
+All processes of the server hold data/PG_VERSION as well: if the rest is removed or
+replaced, still no second server works on the same data.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ LONGEST_SOCKET = 103
 SHARED, EXCLUSIVE = fcntl.LOCK_SH, fcntl.LOCK_EX
 
 USED, STOP = b"u", b"s"
-"""What a supervisor is told: somebody was here, if only for a moment; stop if nobody is."""
+"""Requests to the supervisor: a process was attached, if only for a moment; stop if none is."""
 
 
 def try_lock(lock: int, mode: int) -> bool:
@@ -118,7 +118,7 @@ class ServerFolder:
         if fits and not set(str(inside)) & {",", '"'} and _is_text(inside):
             return inside
         digest = sha256(os.fsencode(self.path) + b"\0%d" % inode).hexdigest()[:16]
-        # One place for all processes, whatever their TMPDIR; see `require_owner`.
+        # One place for all processes, with any TMPDIR; see `require_owner`.
         return Path("/tmp") / f"universe_pipeline-{digest}"  # noqa: S108 - as said above
 
     @property
@@ -147,7 +147,7 @@ class ServerFolder:
         return os.open(self.data / "PG_VERSION", os.O_RDWR | os.O_NOFOLLOW)
 
     def names(self, path: Path, lock: int) -> bool:
-        """Whether `path` still is the open file `lock`, not deleted and not made anew."""
+        """Whether `path` still is the open file `lock`, not deleted and not replaced."""
         try:
             found = path.stat()
         except OSError:
@@ -155,7 +155,7 @@ class ServerFolder:
         return os.path.samestat(found, os.fstat(lock))
 
     def tell_supervisor(self, request: bytes) -> bool:
-        """Tell it USED or STOP; whether there is a supervisor that reads `requests`.
+        """Send USED or STOP; False if no supervisor reads `requests`.
 
         Without one the server is gone, or on its way out though it may still answer.
         """
@@ -223,7 +223,7 @@ def _let_owner_in(made: Path | int) -> None:
 
 
 def require_owner(socket: Path, *owners: int) -> None:
-    """Refuse a socket folder that somebody else put there, which /tmp allows to everybody.
+    """Refuse a socket folder that another user put there, which /tmp allows to all.
 
     Raises:
         EmbeddedServerError: it is not a folder of one of the `owners` (user ids).
@@ -231,6 +231,6 @@ def require_owner(socket: Path, *owners: int) -> None:
     found = socket.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid not in owners:
         raise EmbeddedServerError(
-            f"{socket} belongs to somebody else (uid {found.st_uid}), so the embedded PostgreSQL "
+            f"{socket} belongs to another user (uid {found.st_uid}), so the embedded PostgreSQL "
             "cannot put its socket there: have it removed, or set UNIVERSE_HOME to a shorter path"
         )

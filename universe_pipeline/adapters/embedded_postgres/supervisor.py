@@ -1,4 +1,4 @@
-"""The small detached process that owns the embedded server, and stops it when nobody needs it.
+"""The small detached process that owns the embedded server, and stops it when it is unused.
 
 `python -m universe_pipeline.adapters.embedded_postgres.supervisor`, started by `attachment.attach`
 only. It restarts nothing: when the server ends, so does it, and the next `attach` starts another.
@@ -56,7 +56,7 @@ class Supervisor:
         self.tick = min(TICK_SECONDS, max(linger, 0.05))
         self.server = await_processes(folder.open_lock(folder.server_lock), folder)
         self.users = folder.open_lock(folder.users_lock)
-        # From here on, whoever answers is our server: see `ServerFolder.tell_supervisor`.
+        # From here on, a server that answers is ours: see `ServerFolder.tell_supervisor`.
         self.requests = _open_requests(folder.requests)
         opened = {
             folder.server_lock: self.server,
@@ -86,8 +86,8 @@ class Supervisor:
         while postgres.poll() is None and not reason:
             ready, _, _ = select.select([signals, self.requests], [], [], self.tick)
             ended = signals in ready and set(os.read(signals, 64)) - {signal.SIGCHLD}
-            told = os.read(self.requests, 4096) if self.requests in ready else b""
-            reason = "told by a signal" if ended else self._reason_to_stop(told, has_clients)
+            requests = os.read(self.requests, 4096) if self.requests in ready else b""
+            reason = "a signal" if ended else self._reason_to_stop(requests, has_clients)
             appended_log.bound(self.folder.log)
         if reason:
             say(f"stopping the server: {reason}")
@@ -96,16 +96,16 @@ class Supervisor:
             shutil.rmtree(self.place.socket, ignore_errors=True)
         return reason
 
-    def _reason_to_stop(self, told: bytes, has_clients: Callable[[str], bool]) -> str:
-        """Why the server should stop; if nobody uses it, users.lock stays ours until we exit."""
+    def _reason_to_stop(self, requests: bytes, has_clients: Callable[[str], bool]) -> str:
+        """Why the server should stop; if it is unused, users.lock stays ours until we exit."""
         if loss := self.place.loss(self.pid):
             return loss
         if not try_lock(self.users, EXCLUSIVE):
             self.last_use = time.monotonic()
             return ""
-        if STOP in told:
+        if STOP in requests:
             return "asked to"
-        if USED in told or has_clients(self.url):
+        if USED in requests or has_clients(self.url):
             self.last_use = time.monotonic()
         if time.monotonic() - self.last_use >= self.linger:
             return f"unused for {self.linger:.0f} s"
@@ -126,7 +126,7 @@ class Supervisor:
 def _open_requests(path: Path) -> int:
     path.unlink(missing_ok=True)
     os.mkfifo(path, 0o600)
-    # Also open for writing, or it would be at its end whenever nobody asks.
+    # Also open for writing: without a writer, a read would find the end of the file.
     return os.open(path, os.O_RDWR | os.O_NONBLOCK)
 
 
@@ -189,7 +189,7 @@ def main() -> None:
     parser.add_argument("--linger", type=float, required=True, help="seconds to run unused")
     parser.add_argument("--reports", type=int, required=True, help="open file: why it failed")
     given = parser.parse_args()
-    # The starter waits for its child, and this one is nobody's: it never becomes a zombie.
+    # The starter waits for its child only; init adopts this one, so that it never becomes a zombie.
     if os.fork() > 0:
         os._exit(0)
     os.chdir("/")

@@ -170,7 +170,7 @@ class PolygonClient:
         null: `splits.validate` judges them.
 
         Args:
-            older: ask the deprecated endpoint, which does not tell the types.
+            older: ask the deprecated endpoint, which does not name the types.
 
         Raises:
             VendorError: a page cannot be had; what came before is no whole list.
@@ -268,7 +268,7 @@ def _answer(ask: Callable[[], Bars | Nothing]) -> Answer:
 
 
 def _complete(error: VendorError, key: ApiKey, requests: int) -> None:
-    """Add what only the client knows, and take out what nobody else may know."""
+    """Add what only the client knows, and hide the key."""
     error.attempts = requests
     error.endpoint = key.hidden_in(error.endpoint)
     error.message = key.hidden_in(error.message)

@@ -45,7 +45,7 @@ def read_columns(
 ) -> tuple[Header, pl.DataFrame] | None:
     """Decode an answer and its rows.
 
-    None where anything about it is unusual: `read_rows` tells what.
+    None where anything about it is unusual: `read_rows` names it.
 
     Args:
         reply: the answer.
@@ -60,7 +60,7 @@ def read_columns(
         return None
     require_decodable(reply)
     # Were these not the brackets of the rows, then one part or the other would be no JSON, or the
-    # rows be those of another object, beside ours.
+    # rows be those of a second object.
     first, after = reply.body.find(_RESULTS) + len(_RESULTS) - 1, reply.body.rfind(b"]") + 1
     packed = bytes(memoryview(reply.body)[first:after])
     around = reply.body[:first] + b"[]" + reply.body[after:]
@@ -115,11 +115,11 @@ def _values(rows: pl.DataFrame) -> int:
 
 def _is_as_documented(types: Mapping[str, pl.DataType]) -> pl.Expr:
     """Numbers are taken for text: their first character comes before all letters."""
-    told = [
+    are_valid = [
         (pl.col(key) >= "A") & (pl.col(key).str.len_bytes() <= LONGEST_TEXT)
         if kind == pl.String
         else (pl.col(key) % 1 == 0) & (pl.col(key).abs() <= MOST_COUNTABLE) | pl.col(key).is_null()
         for key, kind in types.items()
         if kind != pl.Float64
     ]
-    return pl.all_horizontal(told).fill_null(value=False).all()
+    return pl.all_horizontal(are_valid).fill_null(value=False).all()

@@ -1,4 +1,4 @@
-"""What every answer has around its rows: told apart from rubbish, and checked, before its rows."""
+"""The envelope of an answer: recognised and checked before the rows in it."""
 
 from http import HTTPStatus
 

@@ -1,4 +1,4 @@
-"""One request and its reply, in bounded time and memory; what the reply means is told elsewhere.
+"""One request and its reply, in bounded time and memory; other modules say what the reply means.
 
 By httpcore, without httpx's client: that one keeps the vendor's cookies, and reads a redirect even
 when it is not to follow it, where some addresses end in errors that are none of its own.
@@ -47,7 +47,7 @@ logger = logging.getLogger("universe_pipeline.polygon")
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back, unpacked, whatever its status."""
+    """What came back, unpacked, with any status."""
 
     url: httpx.URL
     """What was asked."""
@@ -160,7 +160,7 @@ class Exchange:
         return f"{origin}{' (POLYGON_BASE_URL)' if is_set else ''}{self._via}"
 
     def close(self) -> None:
-        """Close all connections, and make no others; who waits for an answer is told at once."""
+        """Close all connections and open no others; a waiting `fetch` raises at once."""
         self.closed.set()
         self._pool.close()
         self._sockets.close()
@@ -213,5 +213,5 @@ def _quieten(*names: str) -> None:
     for name in names:
         library = logging.getLogger(name)
         if library.level == logging.NOTSET:
-            # Their lines repeat ours; whoever chose a level keeps it.
+            # Their lines repeat ours. A level that the user chose stays.
             library.setLevel(logging.WARNING)

@@ -13,7 +13,7 @@ class Pace(Protocol):
         ...
 
     def back_off(self, seconds: float) -> None:
-        """Let nobody send for `seconds`: the vendor said 429."""
+        """Hold back all requests for `seconds`: the vendor answered 429."""
         ...
 
 
@@ -30,6 +30,6 @@ class Unpaced:
             time.sleep(pause)
 
     def back_off(self, seconds: float) -> None:
-        """Let nobody send for `seconds`."""
+        """Hold back all requests for `seconds`."""
         with self._lock:
             self._not_before = max(self._not_before, time.monotonic() + seconds)

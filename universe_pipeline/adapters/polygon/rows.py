@@ -69,7 +69,7 @@ def read_rows(reply: Reply, kind: type[Row], symbol: str | None = None) -> tuple
     Args:
         reply: the answer.
         kind: what a row has to be.
-        symbol: whose rows they are, where the rows do not say it themselves.
+        symbol: the ticker of the rows, where the rows do not name it.
 
     Raises:
         VendorError: the answer is none, or has not the rows that it states.

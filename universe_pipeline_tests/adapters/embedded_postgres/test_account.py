@@ -79,6 +79,6 @@ def test_a_socket_folder_that_somebody_else_made_is_refused(tmp_path: Path) -> N
         require_owner(tmp_path, os.geteuid() + 1)
 
     assert str(refused.value) == (
-        f"{tmp_path} belongs to somebody else (uid {os.geteuid()}), so the embedded PostgreSQL "
+        f"{tmp_path} belongs to another user (uid {os.geteuid()}), so the embedded PostgreSQL "
         "cannot put its socket there: have it removed, or set UNIVERSE_HOME to a shorter path"
     )
