@@ -66,8 +66,17 @@ bench: install $(BENCH_VENV)/.peers ## what it costs, beside floor and peers: be
 .PHONY: check
 check: lint types imports secrets test ## lint, types, import contracts, secrets and tests
 
+# --strict: a link or an anchor that leads nowhere is an error. A search needs a server: docs-serve.
+.PHONY: docs
+docs: dev ## the documentation as a site in site/; a broken link is an error
+	@rm -rf site && $(BIN)/zensical build --strict $(ARGS)
+
+.PHONY: docs-serve
+docs-serve: dev ## the documentation in a browser, rebuilt as you write
+	@$(BIN)/zensical serve $(ARGS)
+
 .PHONY: lint
-lint: dev ## ruff: rules and format; deptry: what is imported is declared
+lint: dev docs ## ruff: rules and format; deptry: what is imported is declared; the docs' links
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/deptry . --extend-exclude 'universe_pipeline_tests|benchmarks|\.c(i|ache)'
@@ -123,10 +132,11 @@ lock: ## resolve the requirements files anew; ARGS=--upgrade moves every version
 		--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' "$$@"; }; \
 	printf '%s\n' pip setuptools | compile - -o requirements-build.txt $(ARGS) && \
 	compile pyproject.toml -o requirements.txt $(ARGS) && \
-	compile pyproject.toml --extra dev -c requirements.txt -o requirements-dev.txt $(ARGS) && \
+	compile pyproject.toml --extra dev -c requirements-build.txt -c requirements.txt -o requirements-dev.txt $(ARGS) && \
 	compile benchmarks/requirements.in -c requirements.txt -o benchmarks/requirements.txt $(ARGS)
-	@awk 'FNR == NR {locked[$$1]; next} /==/ {more = !($$1 in locked)} /^#/ || more' \
-		requirements.txt requirements-dev.txt >.cache/lock/dev && mv .cache/lock/dev requirements-dev.txt
+	@cat requirements-build.txt requirements.txt | \
+		awk 'FNR == NR {locked[$$1]; next} /==/ {more = !($$1 in locked)} /^#/ || more' \
+		- requirements-dev.txt >.cache/lock/dev && mv .cache/lock/dev requirements-dev.txt
 
 # A demo, since it uses every dependency; as root its server needs a folder that it can enter.
 .PHONY: lowest
@@ -143,7 +153,7 @@ lowest: ## the oldest versions that pyproject.toml allows: do they install, and 
 
 .PHONY: clean
 clean: ## remove everything that make and the tools left here
-	rm -rf $(VENV) $(BENCH_VENV) .cache .hypothesis .import_linter_cache .pytest_cache .ruff_cache build dist *.egg-info
+	rm -rf $(VENV) $(BENCH_VENV) .cache .hypothesis .import_linter_cache .pytest_cache .ruff_cache build dist site *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: dev

@@ -147,6 +147,28 @@ def test_the_code_location_loads_without_any_setting(tmp_path: Path) -> None:
     assert "All code locations passed validation" in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        (["check", "defs"], "All definitions loaded successfully."),
+        (["list", "defs", "--json"], '"daily_bars_cover_every_session"'),
+    ],
+)
+def test_dg_finds_the_definitions(tmp_path: Path, command: list[str], shown: str) -> None:
+    done = subprocess.run(
+        [Path(sys.executable).with_name("dg"), *command],
+        cwd=REPOSITORY,
+        env={**NO_SETTING, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert shown in done.stdout
+    assert "virtual environment" not in done.stdout + done.stderr
+
+
 def test_everything_that_the_ui_shows_of_the_definitions_is_described() -> None:
     repository = defs.get_repository_def()
     jobs = [job for job in repository.get_all_jobs() if not job.name.startswith("__")]
