@@ -157,7 +157,7 @@ clean: ## remove everything that make and the tools left here
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: dev
-dev: install $(VENV)/.dev
+dev: install $(VENV)/.dev ## the tools of development, in .venv
 
 # A stamp is written last: a build that was interrupted starts over. Programs in .venv name its
 # folder: where the clone has moved, or the Python it was built with is gone, it is built anew.

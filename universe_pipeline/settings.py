@@ -74,7 +74,7 @@ def _has_possible_port(parts: SplitResult) -> bool:
 
 
 class Settings(BaseSettings):
-    """Everything the user can set, by the names that README.md lists.
+    """Everything the user can set, by the names that docs/settings.md lists.
 
     Read them by `load_settings`, which reports every wrong one at once.
     """
@@ -295,7 +295,7 @@ _PREFIXES = ("POLYGON_", "MASSIVE_", "UNIVERSE_")
 
 _HEADS = frozenset(prefix[:3] for prefix in _PREFIXES)
 _TAILS = frozenset(name.partition("_")[2] for name in NAMES)
-_LISTED = "README.md lists the settings"
+_LISTED = "docs/settings.md lists the settings"
 
 
 def load_settings() -> Settings:

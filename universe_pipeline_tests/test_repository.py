@@ -19,9 +19,9 @@ from typer.main import get_command, get_group
 
 from universe_pipeline.cli import app
 from universe_pipeline.settings import Settings
+from universe_pipeline_tests.support.documents import PAGES, TEXT
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCKS = ("requirements-build.txt", "requirements.txt", "requirements-dev.txt")
@@ -89,10 +89,10 @@ def test_no_private_part_of_a_library_is_used_but_dagsters_in_internals() -> Non
     assert {path.parent for path in excused} == {ROOT / INTERNALS}
 
 
-def commands_of_readme(program: str) -> list[list[str]]:
-    """The words after `program`, wherever the README shows it as code."""
-    fences = re.findall(r"^```(?:sh|console)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    prose = re.sub(r"^```.*?^```", "", README, flags=re.MULTILINE | re.DOTALL)
+def commands_of_documents(program: str) -> list[list[str]]:
+    """The words after `program`, wherever README.md or docs/ shows it as code."""
+    fences = re.findall(r"^```(?:sh|console)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+    prose = re.sub(r"^```.*?^```", "", TEXT, flags=re.MULTILINE | re.DOTALL)
     lines = [line for fence in fences for line in fence.splitlines()]
     found: list[list[str]] = []
     for code in lines + re.findall(r"`([^`\n]+)`", prose):
@@ -103,11 +103,11 @@ def commands_of_readme(program: str) -> list[list[str]]:
     return found
 
 
-def test_each_make_target_of_the_readme_exists() -> None:
+def test_each_make_target_of_the_documents_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):.* ## ", MAKEFILE, re.MULTILINE))
     said = {
         word
-        for words in commands_of_readme("make")
+        for words in commands_of_documents("make")
         for word in words
         if "=" not in word and not word.startswith("-")
     }
@@ -116,8 +116,8 @@ def test_each_make_target_of_the_readme_exists() -> None:
     assert said <= targets
 
 
-def test_the_readme_names_the_commands_of_the_command_line_and_no_others() -> None:
-    said = {words[0] for words in commands_of_readme("universe") if words}
+def test_the_documents_name_the_commands_of_the_command_line_and_no_others() -> None:
+    said = {words[0] for words in commands_of_documents("universe") if words}
     options = {word for word in said if word.startswith("-")}
 
     assert said - options - {"…"} == set(get_group(app).commands)
@@ -125,14 +125,14 @@ def test_the_readme_names_the_commands_of_the_command_line_and_no_others() -> No
     assert options < {option for parameter in get_command(app).params for option in parameter.opts}
 
 
-def test_each_option_that_the_readme_shows_belongs_to_its_command() -> None:
+def test_each_option_that_the_documents_show_belongs_to_its_command() -> None:
     options = {
         name: {option for parameter in command.params for option in parameter.opts}
         for name, command in get_group(app).commands.items()
     }
     said = {
-        (words[0], word)
-        for words in commands_of_readme("universe")
+        (words[0], word.partition("=")[0])
+        for words in commands_of_documents("universe")
         for word in words[1:]
         if word.startswith("--") and words[0] != "psql"
     }
@@ -141,14 +141,14 @@ def test_each_option_that_the_readme_shows_belongs_to_its_command() -> None:
     assert not [(name, option) for name, option in said if option not in options[name]]
 
 
-def settings_of_readme() -> dict[tuple[str, ...], str]:
-    """The cell `default` of each row of the README's table of settings, by the row's names."""
-    table = README.partition("| variable | default |")[2].partition("\n\n")[0]
+def settings_of_documents() -> dict[tuple[str, ...], str]:
+    """The cell `default` of each row of the table in docs/settings.md, by the row's names."""
+    table = PAGES["docs/settings.md"].partition("| variable | default |")[2].partition("\n\n")[0]
     rows = re.findall(r"^\| (`[A-Z].*?) \| (.*?) \| ", table, re.MULTILINE)
     return {tuple(re.findall(r"`(\w+)`", names)): default for names, default in rows}
 
 
-def test_the_readme_lists_every_setting_and_no_other() -> None:
+def test_the_documents_list_every_setting_and_no_other() -> None:
     named = [
         tuple(str(choice) for choice in alias.choices)
         if isinstance(alias := field.validation_alias, AliasChoices)
@@ -156,15 +156,15 @@ def test_the_readme_lists_every_setting_and_no_other() -> None:
         for name, field in Settings.model_fields.items()
     ]
 
-    assert sorted(settings_of_readme()) == sorted(named)
+    assert sorted(settings_of_documents()) == sorted(named)
 
 
-def test_giving_every_setting_the_default_of_the_readme_changes_nothing(
+def test_giving_every_setting_the_documented_default_changes_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)  # away from a .env
-    documented = {names[0]: cell for names, cell in settings_of_readme().items()}
-    for name in [name for names in settings_of_readme() for name in names]:
+    documented = {names[0]: cell for names, cell in settings_of_documents().items()}
+    for name in [name for names in settings_of_documents() for name in names]:
         monkeypatch.delenv(name, raising=False)
     untouched = Settings()
     home, home_of_root = re.findall(r"`(.*?)`", documented.pop("UNIVERSE_HOME"))
@@ -202,7 +202,7 @@ def test_taking_every_comment_off_the_example_changes_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in [name for names in settings_of_readme() for name in names]:
+    for name in [name for names in settings_of_documents() for name in names]:
         monkeypatch.delenv(name, raising=False)
     untouched = Settings()
     lines = [f"{name}={default}" for name, (_, default) in example_settings().items()]
@@ -210,14 +210,14 @@ def test_taking_every_comment_off_the_example_changes_nothing(
 
     given = Settings()
 
-    home = Path("~/.universe_pipeline").expanduser()  # root's is another: see README.md
+    home = Path("~/.universe_pipeline").expanduser()  # root's is another: see docs/settings.md
     assert given == untouched.model_copy(update={"universe_home": home})
 
 
-def test_git_ignores_what_the_readmes_commands_write() -> None:
+def test_git_ignores_what_the_documented_commands_write() -> None:
     ignored = (ROOT / ".gitignore").read_text().splitlines()
 
-    assert {".env", "report.html", "*.dump"} <= set(ignored)
+    assert {".env", "report.html", "*.dump", "site/"} <= set(ignored)
 
 
 def locked(file: str) -> dict[str, set[str]]:

@@ -1,4 +1,4 @@
-"""What the README says of deleting Dagster's history: what is lost by it, and what comes back."""
+"""Deleting Dagster's history as docs/operations.md says: what it loses, and what comes back."""
 
 import re
 from pathlib import Path
@@ -12,8 +12,8 @@ from universe_pipeline.orchestration.build import definitions
 from universe_pipeline_tests.conftest import Universe
 from universe_pipeline_tests.support.dagster_records import ASSETS, materialized
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
-PRUNING = re.findall(r'-c "(DELETE FROM dagster.event_logs .*)"$', README, re.MULTILINE)
+OPERATIONS = (Path(__file__).parents[2] / "docs/operations.md").read_text()
+PRUNING = re.findall(r'-c "(DELETE FROM dagster.event_logs .*)"$', OPERATIONS, re.MULTILINE)
 
 RANGE = ("historical", "--start", "2024-07-01", "--end", "2024-07-03")
 SESSIONS = ["2024-07-01", "2024-07-02", "2024-07-03"]
