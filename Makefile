@@ -76,11 +76,15 @@ docs-serve: dev ## the documentation in a browser, rebuilt as you write
 	@$(BIN)/zensical serve $(ARGS)
 
 .PHONY: lint
-lint: dev docs ## ruff: rules and format; deptry: what is imported is declared; the docs' links
+lint: dev docs words ## ruff: rules and format; deptry: what is imported is declared; links and words of the docs
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/deptry . --extend-exclude 'universe_pipeline_tests|benchmarks|\.c(i|ache)'
 	@$(BIN)/deptry .ci universe_pipeline_tests benchmarks --ignore DEP002,DEP004
+
+.PHONY: words
+words: dev ## no words in prose that make it hard to read; ARGS=--lower after replacing some
+	@files=$$(git -c safe.directory='$(CURDIR)' ls-files '*.py' '*.md') && $(BIN)/python .ci/words.py $(ARGS) $$files
 
 .PHONY: types
 types: dev ## pyright, strict
