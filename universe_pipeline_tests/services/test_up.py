@@ -321,17 +321,17 @@ def test_a_second_one_on_the_same_home_is_refused_at_once(site: Site) -> None:
 
 
 @pytest.mark.system
-def test_plain_dagster_dev_starts_in_an_empty_home_without_any_setting(site: Site) -> None:
+def test_plain_dagster_dev_without_any_setting_says_that_its_storage_is_temporary(
+    site: Site,
+) -> None:
     port = free_port()
     empty = {"PATH": os.environ["PATH"], "HOME": str(site.folder)}
     command = [PROGRAM.with_name("dagster"), "dev", "-w", "workspace.yaml", "-p", str(port)]
-    with subprocess.Popen(
-        command,
-        env=empty,
-        cwd=REPOSITORY,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as dev:
+    log = site.folder / "dev.log"
+    with (
+        log.open("w") as written,
+        subprocess.Popen(command, env=empty, cwd=REPOSITORY, stdout=written, stderr=written) as dev,
+    ):
         try:
             webserver = Webserver(f"http://127.0.0.1:{port}")
             until(lambda: is_listening(port))
@@ -344,4 +344,6 @@ def test_plain_dagster_dev_starts_in_an_empty_home_without_any_setting(site: Sit
 
     assert code == 0
     assert keys == THANKSGIVING
+    assert re.search(r"Using temporary directory \S+ for storage", log.read_text())
+    assert "set the environment variable DAGSTER_HOME" in log.read_text()
     until(lambda: processes_with(f"HOME={site.folder}") == {}, 90)
