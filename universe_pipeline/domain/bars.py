@@ -40,14 +40,14 @@ class RejectedRow:
     payload: dict[str, Any]
     """The vendor's row as it came."""
     day: date | None = None
-    """The day it is of, where the answer holds several and the row tells."""
+    """The row's day, if the answer holds several days and the row names its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bars:
     """A usable answer: the rows that decode (`BAR_SCHEMA`, or `DATED_BAR_SCHEMA` for a symbol).
 
-    Nulls and nonsense values may be inside; `quality.validate` tells them apart.
+    Nulls and nonsense values may be inside; `quality.validate` separates them.
     """
 
     frame: pl.DataFrame

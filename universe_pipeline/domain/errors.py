@@ -1,22 +1,22 @@
 """Every deliberate error of the product.
 
     UniverseError
-    ├── UsageError                    the caller can mend it (exit code 2)
+    ├── UsageError                    the caller can correct it (exit code 2)
     │   ├── SettingsError             one or more settings have unusable values
-    │   ├── NotASessionError          the day is no NYSE session
+    │   ├── NotASessionError          the day is not an NYSE session
     │   ├── SessionNotClosedError     the session has not closed yet
     │   └── RangeError                the range is reversed or holds no session
     ├── DatabaseError                 the database cannot do its part
-    │   ├── DatabaseUnreachableError  nobody answers at the address
+    │   ├── DatabaseUnreachableError  no server answers at the address
     │   ├── DatabaseLostError         it answered, and failed in the middle of the work
     │   ├── LockLostError             another process took over what this one worked on
     │   ├── EmbeddedServerError       the embedded PostgreSQL cannot run here
     │   ├── SchemaTooNewError         a newer release migrated this database
     │   └── WrongVendorError          the database was filled from another vendor
     └── VendorError                   the vendor's answer cannot be used
-        ├── RetryableError            asking again later may help
+        ├── RetryableError            a later retry may help
         │   └── CollapsedError        too few of the stored rows to replace them
-        └── PermanentError            asking again is useless until somebody acts
+        └── PermanentError            a retry is useless until a person acts
             └── AccessError           the key or the plan forbids it: stops a whole job
 
 A VendorError knows its `kind`, one of `FailureKind`, which is what `data_fetch_errors.kind` holds.
@@ -37,11 +37,11 @@ class FailureKind(StrEnum):
     CUT_BODY = "cut_body"
     """The body ended before its announced end, or its compression is broken."""
     RATE_LIMITED = "rate_limited"
-    """HTTP 429 to the end of our patience."""
+    """HTTP 429 until the client gave up (half an hour)."""
     SERVER_ERROR = "server_error"
     """HTTP 5xx."""
     NOT_JSON = "not_json"
-    """HTTP 200 with something that is no JSON, such as a proxy's HTML page."""
+    """HTTP 200 with something other than JSON, such as a proxy's HTML page."""
     MALFORMED_JSON = "malformed_json"
     """HTTP 200 with JSON that does not parse."""
     ERROR_STATUS = "error_status"
@@ -101,7 +101,7 @@ class SettingsError(UsageError):
 
 
 class NotASessionError(UsageError):
-    """`day` is no NYSE session; `before` and `after` are the sessions around it."""
+    """`day` is not an NYSE session; `before` and `after` are the sessions around it."""
 
     def __init__(self, day: date, before: date, after: date) -> None:
         self.day, self.before, self.after = day, before, after
@@ -131,7 +131,7 @@ class DatabaseError(UniverseError):
 
 
 class DatabaseUnreachableError(DatabaseError):
-    """Nobody answers at `address` (which never holds a password)."""
+    """No server answers at `address` (which never holds a password)."""
 
     def __init__(self, address: str, reason: str, what_to_do: str | None = None) -> None:
         self.address, self.reason = address, reason
@@ -231,7 +231,7 @@ class CollapsedError(RetryableError):
 
 
 class PermanentError(VendorError):
-    """Asking again is useless until somebody acts."""
+    """A retry is useless until a person acts."""
 
     retryable = False
 

@@ -1,8 +1,8 @@
 """When a symbol's answer over a range of sessions is whole.
 
 The endpoint answers in the same way to a symbol that it does not know, to one that did not trade,
-and to one whose bars it has lost. What is stored, the reference list and the symbol's own gaps tell
-these apart.
+and to one whose bars it has lost. The stored bars, the reference list and the symbol's own gaps
+separate these cases.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -114,7 +114,7 @@ def short_of_stored(answer: SymbolAnswer, stored: AbstractSet[date]) -> Shortfal
 
 
 def ends_early(answer: SymbolAnswer) -> bool:
-    """Whether the answer has no usable bar, or so few at its end that its history must tell why."""
+    """Whether the answer has no usable bar, or so few at its end that only its history says why."""
     if not answer.bars:
         return bool(answer.spoken)
     tail = [day for day in answer.spoken if day > answer.last]

@@ -1,6 +1,6 @@
 """Securities of the reference lists: their shape, which row speaks for a symbol, what stays known.
 
-Absence is no news. A field that a row lacks keeps the value that is known; a symbol whose row
+Absence changes nothing. A field that a row lacks keeps its known value; a symbol whose row
 cannot be used stays as it is; and lists that lack many of the stored symbols are short
 (`completeness`): they retire no symbol until they are believed.
 """
@@ -113,8 +113,8 @@ class Shortage:
 def resolve(listed: pl.DataFrame) -> Universe:
     """Choose the row that speaks for each symbol of `listed` (both lists, concatenated).
 
-    An active row wins over a delisted one, then the newest `last_updated_utc`, then the row that
-    knows its type, then the one that came first. The vendor does list symbols twice: THC with
+    An active row wins over a delisted one, then the newest `last_updated_utc`, then a row
+    with a type, then the first row. The vendor does list symbols twice: THC with
     two CIKs in 2024, UST with and without one in 2025.
     """
     ranked = (

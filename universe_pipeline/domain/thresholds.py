@@ -3,27 +3,27 @@
 from dataclasses import dataclass, field
 
 TRAILING = 20
-"""So many loaded sessions before one say what is usual; with fewer nothing is."""
+"""Length of the baseline: the loaded sessions before. With fewer, its rules are skipped."""
 
 TRAILING_DAYS = 60
-"""Sessions that lie further back say little of what is usual."""
+"""Sessions more than so many days back are not part of a baseline."""
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """What a person may sensibly want to move: `UNIVERSE_QUALITY_…` in the settings."""
+    """The figures that a user may set: `UNIVERSE_QUALITY_…` in the settings."""
 
     rows_error: float = 0.10
-    """Share by which a session's rows may differ from the usual before it is quarantined."""
+    """Fraction by which a row count may deviate from the usual before a session is quarantined."""
     rows_warn: float = 0.03
-    """The same, before it is told."""
+    """Warning threshold for the same deviation."""
     repeated: float = 0.01
-    """Share of the bars with trades that may be those of the session before."""
+    """Fraction of the bars with trades that may repeat the session before."""
     benchmarks: tuple[str, ...] = field(default=("SPY", "AAPL", "MSFT", "BRK.A"))
-    """Symbols whose absence shows that an answer is not whole."""
+    """Symbols whose absence shows that an answer is incomplete."""
     vwap: float = 0.02
-    """Share by which vwap may lie outside low and high."""
+    """Fraction by which vwap may lie outside low and high."""
     jump: float = 0.5
-    """Share by which a close may rise without a split, or would have to, to be back."""
+    """Fraction by which a close may rise, or fall by the reverse factor, without a split."""
     stale: int = 5
-    """So many bars with the same close are told."""
+    """From so many bars with the same close on, they are reported."""

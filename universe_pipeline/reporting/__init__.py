@@ -1,4 +1,4 @@
-"""The report: one page that shows what is loaded, and what the rules say of it.
+"""The report: one page that shows what is loaded, and what the rules found.
 
     report     makes it, and writes the file
     page       the HTML, by `templates/`
@@ -7,6 +7,6 @@
     frames     the figures behind the charts, `tables` the rows of the tables
     reading    one look at the database
 
-Nothing here asks the vendor or writes to the database. What draws is slow to import: whoever makes
-a report imports it when it is asked for.
+Nothing here asks the vendor or writes to the database. The drawing libraries are slow to import, so
+callers import `report` only when they make one.
 """

@@ -22,7 +22,7 @@ _GLYPHS = {"degraded": TRIANGLE, "quarantined": CROSS, "pending": "circle"}
 
 
 def calendar(half: HalfYear) -> Chart:
-    """Half a year as weeks beside each other; what is not available has a mark of its own."""
+    """Half a year, a week a column; sessions that are not available have marks of their own."""
     weeks, days = list(range(WEEKS)), list(range(5))
     said = {str(week): name for week, name in half.months.items()}
     base = alt.Chart(data(_said_of_sessions(half.sessions))).encode(

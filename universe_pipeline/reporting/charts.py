@@ -37,7 +37,7 @@ LETTER = 7.5
 
 
 def bars(beside: pl.DataFrame, width: Width) -> Chart:
-    """Bars per session with the usual number, the band within which nothing is told, outliers."""
+    """Bars per session with the usual number, the band without findings, outliers."""
     days = beside["date"].to_list()
     base = alt.Chart(data(_said_of_bars(beside))).encode(x=day_axis(days, width))
     scale = alt.Scale(zero=False, nice=True)
@@ -174,7 +174,7 @@ def judgements(results: pl.DataFrame, columns: Sequence[str], colour: str, width
             sort=rules,
             scale=alt.Scale(padding=0.5),
             axis=alt.Axis(
-                labelAlign="left",  # from the edge on, whatever font the browser has
+                labelAlign="left",  # from the edge on, with any font of the browser
                 labelPadding=room,
                 minExtent=room,
                 labelLimit=400,

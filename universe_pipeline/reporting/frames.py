@@ -21,12 +21,12 @@ def beside_usual(sessions: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame
 
     Args:
         sessions: every session in order: `date`, `status`, `stored`.
-        thresholds: the shares by which bars may differ from the usual.
+        thresholds: the fractions by which row counts may deviate from the usual.
 
     Returns:
         `date`; `bars`, null where none are stored; `usual`, the median of the twenty loaded
         sessions before within 60 days, null with fewer; `low` and `high`, between which nothing is
-        told; `verdict`, null, `unusual` or `implausible`.
+        reported; `verdict`, null, `unusual` or `implausible`.
     """
     loaded = sessions.filter(pl.col("status") == "loaded").select(
         until="date",
@@ -138,7 +138,7 @@ def _by_month(spans: pl.DataFrame, edge: str, name: str) -> pl.DataFrame:
 
 @dataclass(frozen=True, slots=True)
 class HalfYear:
-    """Half a calendar year of sessions, to be drawn as weeks beside each other."""
+    """Half a calendar year of sessions, drawn as a column a week."""
 
     year: int
     is_second: bool

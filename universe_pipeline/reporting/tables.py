@@ -123,8 +123,8 @@ class Offended:
 def offenders(judgements: Sequence[Judgement], start: date, end: date) -> list[Offended]:
     """The rules that are broken with their worst offenders, errors first; none for information.
 
-    Offenders are such as are of no session, or of one from `start` to `end`. What a load found is
-    told before what the verification before it did.
+    Offenders have no session, or one from `start` to `end`. The findings of a load come before
+    those of the verification before it.
     """
     found: dict[str, Offended] = {}
     verified: set[str] = set()

@@ -44,7 +44,7 @@ def _edit(change: Callable[[Fault, Request, _Content], None]) -> _Effect:
 
 
 def _edit_rows(change: Callable[[Fault, _Content, _Rows], _Rows]) -> _Effect:
-    """An effect on the rows, with the counts following; no row is no `results`, as on a holiday."""
+    """An effect on rows and counts; without rows there is no `results`, as on a holiday."""
 
     def change_content(fault: Fault, _: Request, content: _Content) -> None:
         rows = change(fault, content, content.get("results") or [])

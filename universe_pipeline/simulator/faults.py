@@ -189,7 +189,7 @@ def fault_from_text(text: str) -> Fault:
     """Read `KIND` or `KIND:field=value,field=value`, lists with `+`: `missing:tickers=AAPL+MSFT`.
 
     Raises:
-        ValueError: the text is no such thing; says why.
+        ValueError: the text is not a fault; the message says why.
     """
     kind, _, options = text.partition(":")
     if kind not in _KINDS:

@@ -23,7 +23,7 @@ STORED = (
     _row(b"TINY", o=b"5e-324", h=b"5e-324", l=b"5e-324", c=b"5e-324", v=b"0"),
     _row(b"DEEP", x=_DEEP),
 )
-"""Odd, and right: data, whatever it looks like."""
+"""Odd and valid rows: they must be stored as they are."""
 
 REJECTED = (
     (_row(b"';\\u0020DROP\\u0020TABLE\\u0020daily_bars;--"), "symbol_form"),

@@ -1,4 +1,4 @@
-"""What a listing is, and the listings that every world has whatever its size.
+"""What a listing is, and the listings that a world of any size has.
 
 The well-known ones stand for what real lists hold and loaders get wrong: tickers that read as
 missing values, symbols that differ by case alone, a ticker listed twice, renamed or reused ones,

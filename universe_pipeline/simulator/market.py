@@ -33,7 +33,7 @@ class Market:
     """
 
     def __init__(self, listings: Iterable[Listing]) -> None:
-        # The vendor's order means nothing: a scattered one keeps anybody from relying on it.
+        # The vendor's order means nothing: a scattered order keeps clients from relying on it.
         traded = sorted(
             (listing for listing in listings if listing.traded),
             key=lambda listing: seed_of(listing.path),

@@ -176,7 +176,7 @@ def _tickers(
 
 
 def _suffix(type_: str | None, draw: float, *, nasdaq: bool) -> str:
-    """How the vendor writes what is no common share: ABCDW, ABC.WS, ABC.U, ABCr, ABCpC."""
+    """How the vendor writes what is not a common share: ABCDW, ABC.WS, ABC.U, ABCr, ABCpC."""
     match type_:
         case "PFD" | "ADRP":
             return f"p{'ABCDEF'[int(draw * 6)]}"
@@ -227,7 +227,7 @@ def _updated(end: int, draw: float) -> str | None:
 def _with_reused_tickers(listings: list[Listing]) -> list[Listing]:
     """Give some of the youngest common stocks the tickers of those that ended first.
 
-    Without their splits, since those of a ticker also count for whoever had it before.
+    Their splits are left out, because a ticker's splits also count for its former company.
     """
     stocks = [number for number, listing in enumerate(listings) if listing.type == "CS"]
     ended = sorted(stocks, key=lambda number: listings[number].end)

@@ -40,7 +40,7 @@ _MINUTE = 60.0
 
 @dataclass(frozen=True, slots=True)
 class LoggedRequest:
-    """A request that came in, whatever became of it."""
+    """A request that arrived, with any outcome."""
 
     at: float
     """Seconds of the monotonic clock."""

@@ -15,13 +15,13 @@ SHOWN = 50
 
 @dataclass(frozen=True, slots=True)
 class Offender:
-    """One thing that breaks a rule; of `day` and `symbol` those that it is about."""
+    """One thing that breaks a rule; `day` and `symbol` are set if it is about one."""
 
     day: date | None
     symbol: str | None
     detail: str
     weight: float = field(default=0.0, compare=False)
-    """How bad it is, beside others that break the same rule."""
+    """How bad it is, compared with others that break the same rule."""
 
     def __str__(self) -> str:
         about = " ".join(str(part) for part in (self.day, self.symbol) if part is not None)
@@ -39,7 +39,7 @@ class Finding:
 
     @property
     def fails(self) -> bool:
-        """Whether a check that is about the rule fails: something breaks it, and that matters."""
+        """Whether a check of the rule fails: it has offenders, and its severity is not INFO."""
         return self.count > 0 and self.rule.severity in (Severity.ERROR, Severity.WARN)
 
     @property
@@ -56,13 +56,13 @@ def listed(rule: Rule, offenders: Iterable[Offender]) -> Finding:
 
 
 def framed(rule: Rule, offending: pl.DataFrame, weight: pl.Expr, detail: pl.Expr) -> Finding:
-    """A finding of any number of offenders, of which only the worst are put into words.
+    """A finding of any number of offenders; only the worst are described in words.
 
     Args:
         rule: which one they break.
         offending: a row each, with `date` and `symbol`.
         weight: how bad each is; missing or infinite ones come last.
-        detail: what is told of it, as text.
+        detail: what is reported about it, as text.
     """
     if offending.is_empty():
         return Finding(rule)

@@ -1,11 +1,11 @@
-"""Bars lined up: each with what is remembered of the ones before it of its symbol.
+"""Bars, each joined with what is remembered of its symbol's earlier bars.
 
-What is remembered is a record a symbol, however many bars have been: its last bar and how that
-came about, and of its last twenty what says what is usual. A day's bars are looked up all at once.
+There is one record a symbol, for any number of earlier bars: the last bar, how it came about, and
+what the last twenty bars say about the usual values. A day's bars are joined in one step.
 
 A session is a hole for a symbol if it is not loaded and the per-symbol endpoint was not asked for
-it either: whether the symbol traded there is not known. Two decisions follow, whatever a hole's
-size, for symbols here and for sessions in `sessions`:
+it either: whether the symbol traded there is not known. Two decisions follow, for
+holes of any size, for symbols here and for sessions in `sessions`:
 
     neighbours   A bar has no bar before it across a hole: no move, gap, standstill, split, repeat.
     usual        Twenty bars, or sessions, of the last `TRAILING_DAYS` say what is usual, also
@@ -106,7 +106,7 @@ _MOVES = {"move": np.float64, "adjoins": np.bool_, "repeated": np.bool_, "excess
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Bars (`DATED_BAR_SCHEMA`, symbols as categories) beside what came before them.
+    """Bars (`DATED_BAR_SCHEMA`, symbols as categories), joined with what came before them.
 
     A bar's `move` is the logarithm of how the close moved since the one before, `adjoins` says
     that that is of the session before, and `repeated` that this one has trades and is the same.

@@ -244,11 +244,11 @@ _OF_NEWS = (JUMPS_EXPLAINED.name, SPLITS_KNOWN.name)
 
 
 def _is_doubtful() -> pl.Expr:
-    """Whether a large move is one of the data: nothing in the trading shows that people saw it.
+    """Whether a large move is a fault of the data: the trading shows no sign of news.
 
     A missed split, a spin-off, a wrong scale or another instrument's price leave the dollars
-    traded as they were, or let fewer shares trade at more; news brings many more of both. Nobody
-    traded at the price of a bar without a trade. A price that jumps and comes straight back was an
+    traded as they were, or let fewer shares trade at more; news brings many more of both. A bar
+    without a trade has a price without trading. A price that jumps and comes straight back was an
     error. A move that undoes the one before it needs no news of its own.
     """
     is_idle = (pl.col("volume") == 0) | (pl.col("volume_before") == 0)
@@ -326,7 +326,7 @@ def _told_spikes(rule: Rule, spikes: pl.DataFrame) -> Finding:
 
 
 def _wicks(lines: pl.DataFrame) -> tuple[Finding, Finding]:
-    """A warning where people trade at dollars, and no more of them than usual: it was no news."""
+    """Wicks: a warning at a dollar or more with usual trading (so no news), else information."""
     top, bottom = pl.max_horizontal("open", "close"), pl.min_horizontal("open", "close")
     wick = pl.max_horizontal(pl.col("high") / top, bottom / pl.col("low"))
     is_odd = (bottom >= _A_DOLLAR) & ~(_dollars_times() > _NEWS)

@@ -1,4 +1,4 @@
-"""Rules for one row: which are not stored, and what is told of those that are.
+"""Rules for one row: which rows are rejected, and what is reported about stored ones.
 
 Only rules of severity ERROR reject. What real data does is never rejected: a vwap outside
 [low, high] (6.5 % of one real session, since vwap takes odd lots and extended hours), rows without
@@ -102,13 +102,13 @@ class Validated:
 
 
 def validate(bars: pl.DataFrame, key: str = "symbol") -> Validated:
-    """Tell rows that can be stored from those that break a row rule.
+    """Separate rows that can be stored from those that break a row rule.
 
     Args:
         bars: `BAR_SCHEMA`, or `DATED_BAR_SCHEMA` with key "date".
         key: what must be unique. Of identical duplicates one is accepted and the others are
-            rejected as `duplicate`; of differing ones all are rejected, since nobody can say
-            which is right.
+            rejected as `duplicate`; of differing ones all are rejected, because no row
+            says which is right.
     """
     if _surely_keeps_all_rules(bars, key):
         return Validated(bars, ())  # as nearly every answer; the long way takes six times as long
@@ -123,9 +123,9 @@ def validate(bars: pl.DataFrame, key: str = "symbol") -> Validated:
 
 
 def _surely_keeps_all_rules(bars: pl.DataFrame, key: str) -> bool:
-    """Whether no row breaks a rule, at a glance; False also where only a closer look can tell.
+    """Whether no row breaks a rule, by a quick test; False also where only a full test can say.
 
-    By numpy, whose calls take microseconds where an expression of Polars takes a hundred.
+    By numpy, whose calls take microseconds; an expression of Polars takes a hundred.
     """
     if bars.is_empty():
         return True
@@ -264,9 +264,9 @@ def _misnamed(bars: pl.DataFrame) -> pl.DataFrame:
 
 
 def _surely_plausible(bars: pl.DataFrame, thresholds: Thresholds) -> npt.NDArray[np.bool_]:
-    """Which bars keep all rules for values, at a glance; False also where only a closer look tells.
+    """Which bars keep all rules for values, by a quick test; False also if only a full test says.
 
-    By numpy, as above. What is no number compares with nothing.
+    By numpy, as above. Comparisons with NaN are False.
     """
     opened, high, low, close, volume = (bars[name].to_numpy() for name in (*PRICES, "volume"))
     vwap, trades = bars["vwap"].to_numpy(), bars["transactions"].fill_null(0).to_numpy()

@@ -1,8 +1,8 @@
 """All rules for bars, over windows of them in date order.
 
-Between two windows there stay what is remembered of every symbol, the figures of the last twenty
-loaded sessions, a bit for every symbol and session (2 KB a session), and what only the end can
-tell.
+Kept between two windows: a record for every symbol, the figures of the last twenty loaded
+sessions, a bit for every symbol and session (2 KB a session), and what can only be judged at the
+end.
 """
 
 from bisect import insort
@@ -36,7 +36,7 @@ _FORGET_EVERY = 12
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What bars are judged beside."""
+    """What bars are compared with."""
 
     stored: Mapping[date, Stored]
     """Every session whose rows are stored."""
@@ -145,7 +145,7 @@ class Scan:
         self._keep(moves)
 
     def _keep(self, moves: Moves) -> None:
-        """Keep what only the end can tell."""
+        """Keep what can only be judged at the end."""
         self._unshown.append(moves.unshown)
         self._unexplained.append(moves.unexplained)
         self._far.append(moves.far)

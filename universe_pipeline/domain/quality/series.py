@@ -1,4 +1,4 @@
-"""Rules for one symbol's bars beside each other: gaps, standstills, volumes, placeholders."""
+"""Rules for the sequence of one symbol's bars: gaps, standstills, volumes, placeholders."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -19,13 +19,13 @@ from universe_pipeline.domain.quality.rules import (
 from universe_pipeline.domain.thresholds import TRAILING, Thresholds
 
 LISTING_GAP = 20
-"""So many loaded sessions without a bar are no halt: a listing ended, another began."""
+"""From so many loaded sessions without a bar on, it is a new listing and not a halt."""
 
 CRITICAL = 20
-"""A standstill of so many bars is told again."""
+"""After so many bars, a standstill is reported a second time."""
 
 _TRADED_ALL_DAY = 1e6
-"""Dollars a session from which on a symbol trades in each, but for halts."""
+"""Dollars a session from which on a symbol trades in every session, apart from halts."""
 
 _CHANCE, _AGAIN = 1e-5, 4
 """Closes so likely to be the same four more times stand still by themselves: of ten thousand
@@ -44,13 +44,13 @@ _LEAST_DEVIATION = FAR / _DEVIATIONS  # of the logarithm: what never varies may 
 def judge_series(
     lines: pl.DataFrame, sessions: Sequence[date], rejected: pl.DataFrame, thresholds: Thresholds
 ) -> list[Finding]:
-    """Judge bars beside the ones before them.
+    """Judge bars by the bars before them.
 
     Args:
         lines: the striking ones, lined up.
         sessions: NYSE sessions, in order.
         rejected: `date` and `symbol` of rows that were not stored.
-        thresholds: how many equal closes are told.
+        thresholds: how many equal closes are reported.
     """
     return [
         *_gaps(lines, sessions, rejected),

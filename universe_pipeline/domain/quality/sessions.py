@@ -1,4 +1,4 @@
-"""Rules for one session beside the loaded ones before it."""
+"""Rules for one session, compared with the loaded sessions before it."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -85,7 +85,7 @@ def is_repeat(repeated: int, traded: int, thresholds: Thresholds) -> bool:
 def cases_of(
     figures: Mapping[date, Figures], stored: Mapping[date, Stored], judged: Sequence[date]
 ) -> list[Judged]:
-    """The sessions `judged` that are stored, beside the loaded ones among `stored`."""
+    """The sessions `judged` that are stored, each with the loaded ones before it."""
     return [_case(figures, stored, session) for session in judged if session in stored]
 
 

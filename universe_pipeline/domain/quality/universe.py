@@ -1,4 +1,4 @@
-"""Rules for the reference lists: beside the snapshot before, and beside the bars."""
+"""Rules for the reference lists, compared with the snapshot before and with the bars."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -43,7 +43,7 @@ class Counts:
 
 
 def judge_snapshots(newest: Counts, before: Counts | None) -> list[Finding]:
-    """Judge a snapshot beside the one before it."""
+    """Compare a snapshot with the one before it."""
     sizes = list(_changes(newest, before)) if before is not None else []
     blanks = list(_blanks(newest, before)) if before is not None else []
     return [listed(UNIVERSE_STABLE, sizes), listed(IDENTIFIERS_STABLE, blanks)]
@@ -114,7 +114,7 @@ def judge_symbols(symbols: pl.DataFrame) -> list[Finding]:
 def judge_spans(
     spans: pl.DataFrame, symbols: pl.DataFrame, sessions: Sequence[date], *, newest: bool
 ) -> list[Finding]:
-    """Judge bars beside the reference list.
+    """Compare bars with the reference list.
 
     Args:
         spans: `symbol`, `first`, `last`, `bars`: of every symbol with bars in `sessions`.
