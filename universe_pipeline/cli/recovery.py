@@ -101,8 +101,7 @@ def retry() -> int:
 
 
 def _retry_lists(failures: list[OpenFailure]) -> int:
-    lists = {"symbols" for failure in failures if failure.is_of_reference}
-    lists |= {"splits" for failure in failures if failure.is_of_splits}
+    lists = {failure.dataset for failure in failures if failure.is_of_list}
     return discover_universe(force=lists) if lists else DONE
 
 

@@ -193,6 +193,7 @@ def _refused_lines(refused: Sequence[OpenRefusal]) -> list[str]:
 def _failure_document(failure: OpenFailure) -> dict[str, Any]:
     return {
         "occurred_at": failure.occurred_at.isoformat(),
+        "dataset": failure.dataset,
         "endpoint": failure.endpoint,
         "symbol": failure.symbol,
         "date": failure.day and failure.day.isoformat(),

@@ -298,6 +298,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         run_id      | text        | origin? |          | the run that asked
         resolved_at | timestamptz | value?  |          | when a later load succeeded; null: open
         until       | date        | value?  |          | the last day that was asked for of a symbol, from `date` on; `retry` asks for these
+        dataset     | text        | value   |          | one of the [datasets](vendor.md#datasets): what was asked for
         """
     ),
     "universe_snapshots": (

@@ -25,6 +25,7 @@ from universe_pipeline.domain.bars import (
     NotYetPublished,
 )
 from universe_pipeline.domain.completeness import day_of
+from universe_pipeline.domain.datasets import Dataset
 from universe_pipeline.domain.errors import AccessError, CollapsedError, FailureKind, VendorError
 from universe_pipeline.domain.moments import Now
 from universe_pipeline.domain.sessions import (
@@ -325,7 +326,14 @@ def _record(connection: Connection, asked: _Asked, error: VendorError, run_id: s
     symbol = None if asked.is_outside_plan else asked.symbol
     first, last = asked.sessions[0], asked.sessions[-1]
     fetch_errors.record_failure(
-        connection, error, symbol=symbol, day=first, until=last, run_id=run_id, at=asked.now
+        connection,
+        error,
+        Dataset.SYMBOL_BARS,
+        symbol=symbol,
+        day=first,
+        until=last,
+        run_id=run_id,
+        at=asked.now,
     )
 
 

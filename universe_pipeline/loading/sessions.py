@@ -23,6 +23,7 @@ from universe_pipeline.adapters.postgres.quality import rule_results
 from universe_pipeline.adapters.postgres.quality.rule_results import Approval
 from universe_pipeline.domain import quality
 from universe_pipeline.domain.bars import Bars, Failed, Nothing, NotYetPublished
+from universe_pipeline.domain.datasets import Dataset
 from universe_pipeline.domain.errors import (
     AccessError,
     CollapsedError,
@@ -239,7 +240,12 @@ def store(connection: Connection, fetched: Fetched, run_id: str | None) -> Outco
         write, error = _store(connection, standing, fetched, run_id)
         if error is not None:
             fetch_errors.record_failure(
-                connection, error, day=session, run_id=run_id, at=fetched.now
+                connection,
+                error,
+                Dataset.DAILY_BARS,
+                day=session,
+                run_id=run_id,
+                at=fetched.now,
             )
         recorded = write and write.status
         state = recorded or session_loads.states(connection, [session])[session].status

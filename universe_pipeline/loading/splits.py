@@ -27,6 +27,7 @@ from universe_pipeline.domain.completeness import (
     is_short,
     loses_page,
 )
+from universe_pipeline.domain.datasets import Dataset
 from universe_pipeline.domain.errors import FailureKind, PermanentError, RetryableError, VendorError
 from universe_pipeline.domain.moments import Now, is_fresh
 from universe_pipeline.domain.quality import DUPLICATE
@@ -80,12 +81,12 @@ def refresh_splits(
             listed = _list(client, on_page, at)
             _require_whole(connection, known, listed, run_id)
         except VendorError as error:
-            fetch_errors.record_failure(connection, error, run_id=run_id, at=now())
+            fetch_errors.record_failure(connection, error, Dataset.SPLITS, run_id=run_id, at=now())
             raise
         with connection.transaction():
             snapshot = swap_splits(connection, listed, run_id)
             refused_answers.close(connection, refused_answers.SPLITS)
-            fetch_errors.resolve_split_failures(connection)
+            fetch_errors.resolve_list_failures(connection, Dataset.SPLITS)
     return Refreshed(snapshot, reused=False)
 
 

@@ -12,6 +12,7 @@ from universe_pipeline.adapters.postgres.ledger import fetch_errors, refused_ans
 from universe_pipeline.adapters.postgres.reference import symbols
 from universe_pipeline.adapters.postgres.reference.symbols import Aside, Snapshot
 from universe_pipeline.domain.completeness import day_of
+from universe_pipeline.domain.datasets import Dataset
 from universe_pipeline.domain.errors import FailureKind, RetryableError, VendorError
 from universe_pipeline.domain.moments import Now, is_fresh
 from universe_pipeline.domain.symbols import (
@@ -71,7 +72,7 @@ def discover(
             lists = [_list(client, on_page, active=active) for active in (True, False)]
             return _store(connection, lists, at, run_id)
         except VendorError as error:
-            fetch_errors.record_failure(connection, error, run_id=run_id, at=now())
+            fetch_errors.record_failure(connection, error, Dataset.SYMBOLS, run_id=run_id, at=now())
             raise
 
 
@@ -107,5 +108,5 @@ def _store(
     with connection.transaction():
         snapshot = symbols.swap_universe(connection, merged.symbols, taken_at, run_id, aside)
         refused_answers.close(connection, refused_answers.SYMBOLS)
-        fetch_errors.resolve_reference_failures(connection)
+        fetch_errors.resolve_list_failures(connection, Dataset.SYMBOLS)
     return Discovery(snapshot, reused=False, superseded=len(found.superseded))

@@ -46,8 +46,8 @@ SPOIL = """
             jsonb_build_object('date', '2024-02-20', 'symbol', %s::text, 'detail', 'high 1'))
         RETURNING judged_at
     )
-    INSERT INTO data_fetch_errors (endpoint, date, kind, message, attempts, retryable)
-    VALUES ('/v2/x', '2024-02-27', 'not_json', %s, 6, true) RETURNING id
+    INSERT INTO data_fetch_errors (dataset, endpoint, date, kind, message, attempts, retryable)
+    VALUES ('daily_bars', '/v2/x', '2024-02-27', 'not_json', %s, 6, true) RETURNING id
     """
 
 

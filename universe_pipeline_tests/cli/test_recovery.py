@@ -316,9 +316,10 @@ def test_a_retry_that_fails_is_gone_on_with_for_what_failed_alone(
 ) -> None:
     vendor.faults.add("404", endpoint="grouped")
     connection.execute(
-        "INSERT INTO data_fetch_errors (endpoint, date, kind, message, attempts, retryable)"
-        " VALUES ('x', '2024-03-11', 'timeout', 'x', 6, true),"
-        "        ('x', '2024-03-20', 'timeout', 'x', 6, true)"
+        "INSERT INTO data_fetch_errors"
+        " (dataset, endpoint, date, kind, message, attempts, retryable)"
+        " VALUES ('daily_bars', 'x', '2024-03-11', 'timeout', 'x', 6, true),"
+        "        ('daily_bars', 'x', '2024-03-20', 'timeout', 'x', 6, true)"
     )
     command("retry")
 
@@ -369,8 +370,9 @@ def test_a_job_of_which_the_plan_reaches_nothing_is_not_completed(
     command: Command, connection: psycopg.Connection
 ) -> None:
     connection.execute(
-        "INSERT INTO data_fetch_errors (endpoint, date, kind, message, attempts, retryable)"
-        " VALUES ('x', '2024-06-03', 'outside_plan', 'x', 1, false)"
+        "INSERT INTO data_fetch_errors"
+        " (dataset, endpoint, date, kind, message, attempts, retryable)"
+        " VALUES ('daily_bars', 'x', '2024-06-03', 'outside_plan', 'x', 1, false)"
     )
 
     ended = command(*LOAD)

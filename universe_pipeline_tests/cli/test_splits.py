@@ -55,6 +55,7 @@ def test_splits_that_fail_are_told_and_retried_alone(
     assert why.startswith("splits: the key's plan does not include this")
     assert next_step == "next: `universe retry` asks again, once the plan includes that"
     assert (error["kind"], error["endpoint"]) == ("not_entitled", "/v3/reference/splits")
+    assert error["dataset"] == "splits"
     statuses = connection.execute("SELECT status FROM session_loads").fetchall()
     assert statuses == [("loaded",)]
     assert ended.code == 0

@@ -116,6 +116,7 @@ def test_failures_and_sessions_by_status_are_shown_to_people_and_programs(
     assert document["sessions"] | {"failed": 1, "pending": 1, "loaded": 1} == document["sessions"]
     assert datetime.fromisoformat(error.pop("occurred_at")).utcoffset() is not None
     assert error == {
+        "dataset": "daily_bars",
         "endpoint": "/v2/aggs/grouped/locale/us/market/stocks/2024-03-12",
         "symbol": None,
         "date": "2024-03-12",

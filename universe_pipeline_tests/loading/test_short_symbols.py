@@ -13,6 +13,7 @@ from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.coverage.cover import cover
 from universe_pipeline.adapters.postgres.ledger import refused_answers
 from universe_pipeline.adapters.postgres.ledger.fetch_errors import record_failure
+from universe_pipeline.domain.datasets import Dataset
 from universe_pipeline.domain.errors import FailureKind, RetryableError
 from universe_pipeline.domain.moments import Now
 from universe_pipeline.domain.sessions import newest_closed, sessions_before, sessions_between
@@ -225,7 +226,7 @@ def test_a_refusal_over_a_part_and_one_over_the_whole_range_wait_apart(
 
 def fail(connection: Connection, first: date, until: date | None) -> None:
     error = RetryableError(FailureKind.TIMEOUT, "/v2/aggs", "too slow")
-    record_failure(connection, error, symbol="AAPL", day=first, until=until)
+    record_failure(connection, error, Dataset.SYMBOL_BARS, symbol="AAPL", day=first, until=until)
 
 
 def test_an_answer_resolves_what_failed_within_its_range_alone(

@@ -13,6 +13,7 @@ from universe_pipeline.adapters.postgres.reference.splits import (
     newest_split_snapshot,
     rejected_splits,
 )
+from universe_pipeline.domain.datasets import Dataset
 from universe_pipeline.domain.errors import (
     CollapsedError,
     FailureKind,
@@ -201,12 +202,13 @@ def test_a_first_list_that_is_empty_is_none(
 def test_success_closes_the_failures_of_splits_and_no_others(
     client: PolygonClient, store: Connection
 ):
-    for endpoint in (NEWER, f"/mirror{OLDER}", "/v3/reference/tickers"):
-        record_failure(store, RetryableError(FailureKind.TIMEOUT, endpoint, "slow"))
+    slow = RetryableError(FailureKind.TIMEOUT, "/v3/reference/tickers", "slow")
+    for dataset in (Dataset.SPLITS, Dataset.SPLITS, Dataset.SYMBOLS):
+        record_failure(store, slow, dataset)
 
     refresh_splits(client, store, machine)
 
-    assert [each.endpoint for each in open_failures(store)] == ["/v3/reference/tickers"]
+    assert [each.dataset for each in open_failures(store)] == ["symbols"]
 
 
 def test_rows_that_cannot_be_used_are_kept_with_their_rule_and_the_others_stored(

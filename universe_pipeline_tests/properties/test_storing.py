@@ -16,6 +16,7 @@ from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.adapters.postgres.ledger.fetch_errors import open_failures, record_failure
 from universe_pipeline.adapters.postgres.reference.symbols import newest_snapshot, swap_universe
 from universe_pipeline.domain.bars import Bars
+from universe_pipeline.domain.datasets import Dataset
 from universe_pipeline.domain.errors import VendorError
 from universe_pipeline.domain.symbols import resolve
 from universe_pipeline.loading.sessions import Encoding, encode_session
@@ -126,7 +127,7 @@ def test_every_failure_can_be_kept(
     error = _failure(Reply(URL, status, body, headers))
 
     with emptied(reused_database) as store:
-        record_failure(store, error, day=JULY_1)
+        record_failure(store, error, Dataset.DAILY_BARS, day=JULY_1)
         (kept,) = open_failures(store)
 
     assert (kept.kind, kept.http_status, kept.message) == (error.kind, status, error.message)

@@ -11,6 +11,7 @@ from universe_pipeline.adapters.postgres.coverage.cover import cover
 from universe_pipeline.adapters.postgres.ledger.fetch_errors import record_failure
 from universe_pipeline.adapters.postgres.ledger.session_loads import record_unstored
 from universe_pipeline.adapters.postgres.quality import rule_results
+from universe_pipeline.domain.datasets import Dataset
 from universe_pipeline.domain.errors import FailureKind, RangeError, RetryableError
 from universe_pipeline.domain.quality.findings import Offender, listed
 from universe_pipeline.domain.quality.rules import NO_REPEAT, OHLC_ORDER, ROW_COUNT_USUAL, VWAP_NEAR
@@ -76,7 +77,7 @@ def made(store: Connection) -> Report:
         datetime.now(UTC),
     )
     error = RetryableError(FailureKind.NOT_JSON, "/v2/x", HOSTILE, attempts=6)
-    record_failure(store, error, day=JULY_5)
+    record_failure(store, error, Dataset.DAILY_BARS, day=JULY_5)
     return make_report(store, wanted())
 
 

@@ -33,7 +33,8 @@ def judged(
 def failure(subject: date | str | None, kind: str, hour: int, attempts: int = 6) -> OpenFailure:
     symbol, day = (subject, None) if isinstance(subject, str) else (None, subject)
     at = NOON.replace(hour=hour)
-    return OpenFailure(at, "/v3/x", symbol, day, kind, None, f"said at {hour}", attempts, True)
+    said = f"said at {hour}"
+    return OpenFailure(at, "/v3/x", symbol, day, kind, None, said, attempts, True, "symbols")
 
 
 def test_sessions_that_lack_in_the_same_way_are_one_row_with_the_command_for_all() -> None:

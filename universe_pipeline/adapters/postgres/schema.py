@@ -12,7 +12,7 @@ from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.adapters.postgres.locks import MIGRATION_LOCK, turn
 from universe_pipeline.domain.errors import DatabaseError, SchemaTooNewError
 
-HEAD = "0007"
+HEAD = "0008"
 """The newest step of migrations/versions; a test holds the two together."""
 
 RELATIONS = [

@@ -99,11 +99,7 @@ def _requests(due: Sequence[RetryableFailures], now: datetime) -> Iterator[dg.Ru
         yield _sessions_request(sessions, now)
     for repair in repairs(due, newest_closed(now)):
         yield _symbols_request(repair, now)
-    lists = {
-        "splits" if one.of_splits else "symbols"
-        for one in due
-        if one.symbol is None and one.day is None
-    }
+    lists = {one.of_list for one in due if one.of_list is not None}
     if lists:
         newest = newest_closed(now)
         yield dg.RunRequest(

@@ -114,8 +114,8 @@ FUTURE: dict[str, LiteralString] = {
     " (name, kind, start_date, end_date, status, started_at, last_updated, fresh_since)"
     " VALUES ('j', 'historical', '2024-07-01', '2024-07-01', 'failed', %(at)s, %(at)s, %(at)s)",
     "data_fetch_errors": "INSERT INTO data_fetch_errors"
-    " (occurred_at, endpoint, kind, message, attempts, retryable)"
-    " VALUES (%(at)s, 'x', 'timeout', 'x', 6, true)",
+    " (dataset, occurred_at, endpoint, kind, message, attempts, retryable)"
+    " VALUES ('symbols', %(at)s, 'x', 'timeout', 'x', 6, true)",
     "refused_answers": "INSERT INTO refused_answers"
     " (dataset, answered_on, rows, expected, missing, refused_at)"
     " VALUES ('symbols', %(at)s::date, 1, 2, '{}', %(at)s),"

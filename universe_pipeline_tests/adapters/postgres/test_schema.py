@@ -111,6 +111,39 @@ def test_what_symbols_were_asked_for_is_kept_with_the_newest_moment_known(
         assert sessions_unasked(connection, "A", [JULY_1, JULY_3, JULY_5]) == [JULY_3]
 
 
+_FAILED_IN_AN_OLDER_RELEASE = """
+    INSERT INTO data_fetch_errors
+        (endpoint, symbol, date, until, kind, message, attempts, retryable)
+    VALUES
+        ('/v2/aggs/grouped/locale/us/market/stocks/2024-07-01',
+         NULL, '2024-07-01', NULL, 'timeout', '', 6, true),
+        ('grouped 2024-07-02', NULL, '2024-07-02', NULL, 'collapsed', '', 1, true),
+        ('/v2/aggs/ticker/A/range/1/day/2024-07-01/2024-07-03',
+         'A', '2024-07-01', '2024-07-03', 'timeout', '', 6, true),
+        ('/mirror/v2/aggs/ticker/A/range/1/day/2003-09-10/2024-07-03',
+         NULL, '2003-09-10', NULL, 'outside_plan', '', 1, false),
+        ('/v3/reference/tickers', NULL, NULL, NULL, 'timeout', '', 6, true),
+        ('/stocks/v1/splits', NULL, NULL, NULL, 'timeout', '', 6, true),
+        ('/mirror/v3/reference/splits', NULL, NULL, NULL, 'timeout', '', 6, true)
+    """
+
+
+def test_failures_of_older_releases_get_the_dataset_of_what_they_asked(
+    empty_database: Database,
+) -> None:
+    with made_at("0007", empty_database) as connection:
+        connection.execute(_FAILED_IN_AN_OLDER_RELEASE)
+
+    schema.bring_up_to_date(empty_database)
+
+    with empty_database.connect() as connection:
+        rows = connection.execute("SELECT dataset FROM data_fetch_errors ORDER BY id").fetchall()
+    assert [row[0] for row in rows] == [
+        *("daily_bars", "daily_bars", "symbol_bars", "symbol_bars"),
+        *("symbols", "splits", "splits"),
+    ]
+
+
 def test_a_database_of_a_newer_release_is_left_alone(database: Database) -> None:
     with database.connect() as connection:
         connection.execute("UPDATE universe_schema_version SET version_num = '9999'")

@@ -121,9 +121,10 @@ def test_after_an_early_close_the_session_is_asked_for(tick: Tick) -> None:
 def test_a_permanent_failure_is_left_to_retry(tick: Tick, connection: Connection) -> None:
     load(connection, RECENT[:8])
     connection.execute(
-        "INSERT INTO data_fetch_errors (endpoint, date, kind, message, attempts, retryable)"
-        " VALUES ('x', '2024-07-09', 'not_found', 'x', 1, false),"
-        "        ('x', '2024-07-10', 'server_error', 'x', 6, true)"
+        "INSERT INTO data_fetch_errors"
+        " (dataset, endpoint, date, kind, message, attempts, retryable)"
+        " VALUES ('daily_bars', 'x', '2024-07-09', 'not_found', 'x', 1, false),"
+        "        ('daily_bars', 'x', '2024-07-10', 'server_error', 'x', 6, true)"
     )
 
     assert fetched(tick("2024-07-10T17:00")) == ["2024-07-10"]
@@ -154,8 +155,9 @@ def test_a_daily_update_whose_process_died_is_reported_and_not_waited_for(
 
 def test_a_refused_key_is_tried_once_a_day(tick: Tick, connection: Connection) -> None:
     connection.execute(
-        "INSERT INTO data_fetch_errors (endpoint, date, kind, message, attempts, retryable)"
-        " VALUES ('x', '2024-07-10', 'unauthorized', 'Unknown API Key', 1, false)"
+        "INSERT INTO data_fetch_errors"
+        " (dataset, endpoint, date, kind, message, attempts, retryable)"
+        " VALUES ('daily_bars', 'x', '2024-07-10', 'unauthorized', 'Unknown API Key', 1, false)"
     )
 
     assert "Unknown API Key" in skipped(tick("2024-07-10T20:30"))

@@ -39,13 +39,13 @@ def fail(
     symbol: str | None = None,
     *,
     retryable: bool = True,
-    endpoint: str = "x",
+    dataset: str = "symbols",
 ) -> None:
     connection.execute(
         "INSERT INTO data_fetch_errors"
-        " (endpoint, symbol, date, kind, message, attempts, retryable, occurred_at)"
-        " VALUES (%s, %s, %s, 'timeout', 'x', 6, %s, %s)",
-        (endpoint, symbol, day, retryable, AT - timedelta(minutes=minutes_ago)),
+        " (dataset, endpoint, symbol, date, kind, message, attempts, retryable, occurred_at)"
+        " VALUES (%s, 'x', %s, %s, 'timeout', 'x', 6, %s, %s)",
+        (dataset, symbol, day, retryable, AT - timedelta(minutes=minutes_ago)),
     )
 
 
@@ -151,7 +151,7 @@ def test_splits_are_asked_for_again_whatever_became_of_the_reference_lists(
     look: Look, connection: Connection
 ) -> None:
     fail(connection, 600, retryable=False)
-    fail(connection, 600, endpoint="/mirror/stocks/v1/splits")
+    fail(connection, 600, dataset="splits")
 
     (answer,) = look()
 

@@ -7,11 +7,9 @@ from datetime import date, datetime
 import psycopg
 
 from universe_pipeline.adapters.postgres.text import storable
+from universe_pipeline.domain.datasets import NEEDED_BY_LOADS, Dataset
 from universe_pipeline.domain.errors import ACCESS_KINDS, FailureKind, VendorError
 from universe_pipeline.domain.sessions import sessions_before
-
-_OF_SPLITS = "%/splits"
-"""The paths of both endpoints of splits, whatever stands before them in the base URL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,36 +25,35 @@ class OpenFailure:
     message: str
     attempts: int
     retryable: bool
+    dataset: str
+    """One of `Dataset`."""
     until: date | None = None
     """The last day that was asked for of a symbol; None where that is not known."""
 
     @property
-    def is_of_splits(self) -> bool:
-        """Whether it is about the list of splits."""
-        return self.symbol is None and self.day is None and self.endpoint.endswith("/splits")
-
-    @property
-    def is_of_reference(self) -> bool:
-        """Whether it is about the reference lists."""
-        return self.symbol is None and self.day is None and not self.is_of_splits
+    def is_of_list(self) -> bool:
+        """Whether it is about a whole list: `dataset` is its name."""
+        return self.symbol is None and self.day is None
 
     @property
     def refuses_key(self) -> bool:
-        """Whether the vendor accepts the key for nothing; a plan may lack the splits alone."""
+        """Whether the vendor accepts the key for nothing; a plan may lack what no load needs."""
+        may_lack = self.dataset not in NEEDED_BY_LOADS
         return self.kind in ACCESS_KINDS and not (
-            self.is_of_splits and self.kind == FailureKind.NOT_ENTITLED
+            may_lack and self.kind == FailureKind.NOT_ENTITLED
         )
 
     @property
     def subject(self) -> str:
         """What was asked for, in words."""
-        whole = "splits" if self.is_of_splits else "reference lists"
+        whole = "reference lists" if self.dataset == Dataset.SYMBOLS else self.dataset
         return self.symbol or (str(self.day) if self.day else whole)
 
 
 def record_failure(
     connection: psycopg.Connection,
     error: VendorError,
+    dataset: str,
     *,
     symbol: str | None = None,
     day: date | None = None,
@@ -69,6 +66,7 @@ def record_failure(
     Args:
         connection: the connection.
         error: what happened.
+        dataset: what was asked for, one of `Dataset`.
         symbol: the symbol that was asked for, alone.
         day: the session, or the first day that was asked for of a symbol.
         until: the last day that was asked for of a symbol.
@@ -78,11 +76,12 @@ def record_failure(
     connection.execute(
         """
         INSERT INTO data_fetch_errors
-            (endpoint, symbol, date, until, kind, http_status, message, attempts, retryable, run_id,
-             occurred_at)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, coalesce(%s, now()))
+            (dataset, endpoint, symbol, date, until, kind, http_status, message, attempts,
+             retryable, run_id, occurred_at)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, coalesce(%s, now()))
         """,
         (
+            dataset,
             storable(error.endpoint),
             None if symbol is None else storable(symbol),
             day,
@@ -98,21 +97,12 @@ def record_failure(
     )
 
 
-def resolve_reference_failures(connection: psycopg.Connection) -> None:
-    """A discovery has succeeded: failures of the reference lists are history."""
+def resolve_list_failures(connection: psycopg.Connection, dataset: str) -> None:
+    """A whole list has come in: its failures are history."""
     connection.execute(
         "UPDATE data_fetch_errors SET resolved_at = now()"
-        " WHERE symbol IS NULL AND date IS NULL AND endpoint NOT LIKE %s AND resolved_at IS NULL",
-        (_OF_SPLITS,),
-    )
-
-
-def resolve_split_failures(connection: psycopg.Connection) -> None:
-    """The splits have come in: failures of their list are history."""
-    connection.execute(
-        "UPDATE data_fetch_errors SET resolved_at = now()"
-        " WHERE symbol IS NULL AND date IS NULL AND endpoint LIKE %s AND resolved_at IS NULL",
-        (_OF_SPLITS,),
+        " WHERE dataset = %s AND symbol IS NULL AND date IS NULL AND resolved_at IS NULL",
+        (dataset,),
     )
 
 
@@ -175,7 +165,7 @@ def last_refusal(connection: psycopg.Connection) -> int | None:
 
 _OPEN = """
     SELECT occurred_at, endpoint, symbol, date, kind, http_status, message, attempts, retryable,
-           until
+           dataset, until
     FROM data_fetch_errors WHERE resolved_at IS NULL
     """
 
@@ -188,13 +178,13 @@ def open_failures(connection: psycopg.Connection) -> list[OpenFailure]:
 
 @dataclass(frozen=True, slots=True)
 class RetryableFailures:
-    """The open failures of one session, of one symbol, of the reference lists or the splits."""
+    """The open failures of one session, of one symbol or of one whole list."""
 
     symbol: str | None
     day: date | None
     """The session; of a symbol, the first day that was asked for."""
-    of_splits: bool
-    """Of the splits, where neither symbol nor day is there; otherwise of the reference lists."""
+    of_list: str | None
+    """The name of the whole list that it is about; None where it is about a session or a symbol."""
     rounds: int
     """How often it was asked for in vain, each time with all retries."""
     last_at: datetime
@@ -206,15 +196,14 @@ def retryable_failures(connection: psycopg.Connection) -> list[RetryableFailures
     """What failed and may go well later, but for what has also failed for good, oldest first."""
     rows = connection.execute(
         """
-        SELECT symbol, min(date), of_splits, count(*), max(occurred_at),
+        SELECT symbol, min(date), of_list, count(*), max(occurred_at),
                CASE WHEN bool_and(until IS NOT NULL) THEN max(until) END
-        FROM (SELECT *, symbol IS NULL AND date IS NULL AND endpoint LIKE %s AS of_splits
+        FROM (SELECT *, CASE WHEN symbol IS NULL AND date IS NULL THEN dataset END AS of_list
               FROM data_fetch_errors WHERE resolved_at IS NULL) unresolved
-        GROUP BY symbol, CASE WHEN symbol IS NULL THEN date END, of_splits
+        GROUP BY symbol, CASE WHEN symbol IS NULL THEN date END, of_list
         HAVING bool_and(retryable)
         ORDER BY max(occurred_at)
-        """,
-        (_OF_SPLITS,),
+        """
     )
     return [RetryableFailures(*row) for row in rows]
 

@@ -14,6 +14,7 @@ from universe_pipeline.adapters.postgres.ledger.session_loads import (
     record_unstored,
 )
 from universe_pipeline.domain.bars import RejectedRow
+from universe_pipeline.domain.datasets import Dataset
 from universe_pipeline.domain.errors import FailureKind, RetryableError
 from universe_pipeline_tests.support.session_answers import (
     A_DAY,
@@ -264,7 +265,13 @@ def test_rejected_rows_are_kept_as_sent_and_replaced_by_a_reload(store: Connecti
 def test_a_load_resolves_the_failures_of_its_session_alone(store: Connection):
     error = RetryableError(FailureKind.TIMEOUT, "/v2", "too slow")
     for day, symbol in ((JULY_1, None), (JULY_2, None), (None, None), (JULY_1, "AAPL")):
-        record_failure(store, error, day=day, symbol=symbol)
+        record_failure(
+            store,
+            error,
+            Dataset.SYMBOL_BARS if symbol else Dataset.DAILY_BARS,
+            day=day,
+            symbol=symbol,
+        )
 
     write_session(store, answered(JULY_1, bar()), None)
 

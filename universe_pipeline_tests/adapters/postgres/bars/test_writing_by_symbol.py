@@ -11,6 +11,7 @@ from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.ledger.fetch_errors import record_failure
 from universe_pipeline.adapters.postgres.ledger.session_loads import record_unstored
 from universe_pipeline.domain.bars import RejectedRow
+from universe_pipeline.domain.datasets import Dataset
 from universe_pipeline.domain.errors import FailureKind, RetryableError
 from universe_pipeline_tests.support.session_answers import (
     JULY_1,
@@ -357,7 +358,13 @@ def test_a_symbol_load_resolves_the_failures_of_its_symbol_alone(store: Connecti
         (JULY_1, None),
     ]
     for day, symbol in wanted:
-        record_failure(store, error, day=day, symbol=symbol)
+        record_failure(
+            store,
+            error,
+            Dataset.SYMBOL_BARS if symbol else Dataset.DAILY_BARS,
+            day=day,
+            symbol=symbol,
+        )
 
     write_symbol(store, answered_symbol("AAPL", DAYS, {}), None)
 

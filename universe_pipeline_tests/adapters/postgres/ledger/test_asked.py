@@ -25,8 +25,9 @@ from universe_pipeline_tests.support.session_answers import (
 )
 
 FAILED = """
-    INSERT INTO data_fetch_errors (endpoint, symbol, date, kind, message, attempts, retryable)
-    VALUES ('/x', %s, %s, 'not_found', 'm', 1, false)
+    INSERT INTO data_fetch_errors
+        (dataset, endpoint, symbol, date, kind, message, attempts, retryable)
+    VALUES ('symbol_bars', '/x', %s, %s, 'not_found', 'm', 1, false)
     """
 
 

@@ -5,8 +5,9 @@ from universe_pipeline.adapters.postgres.ledger.fetch_errors import (
     failures_of_run,
     open_failures,
     record_failure,
-    resolve_reference_failures,
+    resolve_list_failures,
 )
+from universe_pipeline.domain.datasets import Dataset
 from universe_pipeline.domain.errors import (
     AccessError,
     FailureKind,
@@ -21,9 +22,9 @@ KEY = AccessError(FailureKind.UNAUTHORIZED, "/v3/reference/tickers", "Unknown", 
 
 
 def test_a_failure_keeps_what_is_known_of_it(store: Connection):
-    record_failure(store, LATE, day=JULY_1, run_id="run-1")
-    record_failure(store, GONE, symbol="BCpC", day=JULY_2)
-    record_failure(store, KEY)
+    record_failure(store, LATE, Dataset.DAILY_BARS, day=JULY_1, run_id="run-1")
+    record_failure(store, GONE, Dataset.SYMBOL_BARS, symbol="BCpC", day=JULY_2)
+    record_failure(store, KEY, Dataset.SYMBOLS)
 
     rows = store.execute(
         "SELECT endpoint, symbol, date, kind, http_status, message, attempts, retryable, run_id,"
@@ -43,7 +44,12 @@ def test_a_failure_keeps_what_is_known_of_it(store: Connection):
 
 
 def test_what_the_vendor_says_can_be_stored_whatever_it_is(store: Connection):
-    record_failure(store, RetryableError(FailureKind.NOT_JSON, "/a\0", "b\0\ud800"), symbol="\0")
+    record_failure(
+        store,
+        RetryableError(FailureKind.NOT_JSON, "/a\0", "b\0\ud800"),
+        Dataset.SYMBOL_BARS,
+        symbol="\0",
+    )
 
     (failure,) = open_failures(store)
     assert (failure.endpoint, failure.message, failure.symbol) == (
@@ -53,9 +59,9 @@ def test_what_the_vendor_says_can_be_stored_whatever_it_is(store: Connection):
 
 def test_open_failures_come_oldest_first(store: Connection):
     for day, error in ((JULY_2, LATE), (JULY_1, GONE)):
-        record_failure(store, error, day=day)
+        record_failure(store, error, Dataset.DAILY_BARS, day=day)
     store.execute("UPDATE data_fetch_errors SET resolved_at = now() WHERE date = %s", (JULY_2,))
-    record_failure(store, LATE, day=JULY_2)
+    record_failure(store, LATE, Dataset.DAILY_BARS, day=JULY_2)
 
     assert [(each.day, each.kind, each.retryable) for each in open_failures(store)] == [
         (JULY_1, "not_found", False),
@@ -65,7 +71,7 @@ def test_open_failures_come_oldest_first(store: Connection):
 
 def test_a_run_knows_its_own_open_failures(store: Connection):
     for run_id in ("one", "two", None, "one"):
-        record_failure(store, LATE, day=JULY_1, run_id=run_id)
+        record_failure(store, LATE, Dataset.DAILY_BARS, day=JULY_1, run_id=run_id)
     store.execute(
         "UPDATE data_fetch_errors SET resolved_at = now()"
         " WHERE id = (SELECT min(id) FROM data_fetch_errors)"
@@ -75,11 +81,11 @@ def test_a_run_knows_its_own_open_failures(store: Connection):
 
 
 def test_a_discovery_resolves_failures_of_the_reference_lists_alone(store: Connection):
-    record_failure(store, KEY)
-    record_failure(store, LATE, day=JULY_1)
-    record_failure(store, LATE, symbol="AAPL")
+    record_failure(store, KEY, Dataset.SYMBOLS)
+    record_failure(store, LATE, Dataset.DAILY_BARS, day=JULY_1)
+    record_failure(store, LATE, Dataset.SYMBOL_BARS, symbol="AAPL")
 
-    resolve_reference_failures(store)
+    resolve_list_failures(store, Dataset.SYMBOLS)
 
     assert [(each.day, each.symbol) for each in open_failures(store)] == [
         (JULY_1, None),
@@ -89,7 +95,7 @@ def test_a_discovery_resolves_failures_of_the_reference_lists_alone(store: Conne
 
 def test_every_kind_of_failure_can_be_written(store: Connection):
     for kind in FailureKind:
-        record_failure(store, PermanentError(kind, "/v2", "text"))
+        record_failure(store, PermanentError(kind, "/v2", "text"), Dataset.SYMBOLS)
 
     assert [each.kind for each in open_failures(store)] == [
         *("timeout", "connection", "cut_body", "rate_limited", "server_error", "not_json"),

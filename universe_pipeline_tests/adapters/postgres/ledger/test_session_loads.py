@@ -16,6 +16,7 @@ from universe_pipeline.adapters.postgres.ledger.session_loads import (
     states,
 )
 from universe_pipeline.domain.bars import RejectedRow
+from universe_pipeline.domain.datasets import Dataset
 from universe_pipeline.domain.errors import FailureKind, RetryableError
 from universe_pipeline_tests.support.session_answers import (
     A_DAY,
@@ -108,7 +109,7 @@ def test_the_third_empty_answer_on_a_third_day_confirms(store: Connection):
     for day in range(3):
         confirmed.append(record_empty_answer(store, JULY_1, T1 + day * A_DAY, None))
         if not confirmed[-1]:
-            record_failure(store, error, day=JULY_1)
+            record_failure(store, error, Dataset.DAILY_BARS, day=JULY_1)
 
     assert confirmed == [False, False, True]
     assert load_of(store, JULY_1, "status", "stored", "received") == ("empty", 0, 0)

@@ -11,6 +11,7 @@ from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.ledger.fetch_errors import open_failures, record_failure
 from universe_pipeline.adapters.postgres.ledger.session_loads import record_empty_answer
 from universe_pipeline.adapters.postgres.ledger.vendor import claimed
+from universe_pipeline.domain.datasets import Dataset
 from universe_pipeline.domain.errors import FailureKind, PermanentError, WrongVendorError
 from universe_pipeline_tests.support.session_answers import JULY_1
 
@@ -57,7 +58,7 @@ def test_a_vendor_of_which_nothing_is_stored_gives_way_with_what_failed(store: C
     mistyped = PermanentError(FailureKind.NOT_FOUND, "/v2/aggs/grouped", "no", http_status=404)
     with claimed(store, "mistyped", accept=False):
         record_empty_answer(store, JULY_1, datetime(2024, 7, 2, tzinfo=UTC), "run-1")
-        record_failure(store, mistyped, day=JULY_1)
+        record_failure(store, mistyped, Dataset.DAILY_BARS, day=JULY_1)
 
     claim(store, "massive")
 

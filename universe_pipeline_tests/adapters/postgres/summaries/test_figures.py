@@ -12,6 +12,7 @@ from universe_pipeline.adapters.postgres.reference.splits import SplitList, swap
 from universe_pipeline.adapters.postgres.reference.symbols import swap_universe
 from universe_pipeline.adapters.postgres.summaries.figures import Figures, figures, server_version
 from universe_pipeline.domain.bars import RejectedRow
+from universe_pipeline.domain.datasets import Dataset
 from universe_pipeline.domain.errors import FailureKind, RetryableError
 from universe_pipeline.domain.splits import SPLIT_SCHEMA
 from universe_pipeline.domain.symbols import SYMBOL_SCHEMA
@@ -83,7 +84,9 @@ def test_figures_are_those_of_the_tables(store: Connection):
     splits = pl.DataFrame(sides, SPLIT_SCHEMA, orient="row")
     swap_splits(store, SplitList("/stocks/v1/splits", splits, (), T1), None)
     for day in (JULY_5, JULY_8):
-        record_failure(store, RetryableError(FailureKind.TIMEOUT, "/v2", "slow"), day=day)
+        record_failure(
+            store, RetryableError(FailureKind.TIMEOUT, "/v2", "slow"), Dataset.DAILY_BARS, day=day
+        )
     store.execute("UPDATE data_fetch_errors SET resolved_at = now() WHERE date = %s", (JULY_8,))
 
     found = figures(store)
