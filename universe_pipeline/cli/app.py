@@ -151,9 +151,10 @@ def discover(
 
     Symbols are the active and the delisted ones. Lists younger than 24 hours are used again.
     """
-    from universe_pipeline.cli.load import LISTS, discover_universe
+    from universe_pipeline.cli.load import discover_universe
+    from universe_pipeline.domain.datasets import WHOLE_LISTS
 
-    return discover_universe(force=LISTS if force_refresh else ())
+    return discover_universe(force=WHOLE_LISTS if force_refresh else ())
 
 
 @command("historical --start 2024-01-02 --end 2024-12-31")

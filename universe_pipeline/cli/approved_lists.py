@@ -10,10 +10,11 @@ from universe_pipeline.cli.approved_answers import described
 from universe_pipeline.cli.exits import DONE
 from universe_pipeline.cli.load import discover_universe
 from universe_pipeline.cli.terminal import note, result
+from universe_pipeline.domain.datasets import WHOLE_LISTS
 from universe_pipeline.loading.quality import approvals
 from universe_pipeline.settings import settings
 
-LISTS = {str(subject): subject for subject in (refused_answers.SYMBOLS, refused_answers.SPLITS)}
+LISTS = {name: Subject(name) for name in WHOLE_LISTS}
 """Lists by the words that `approve` takes."""
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from universe_pipeline.adapters.postgres.reference.splits import SplitSnapshot
 from universe_pipeline.adapters.postgres.reference.symbols import AbsentField, Snapshot
+from universe_pipeline.adapters.postgres.reference.whole_lists import ListSnapshot
 from universe_pipeline.domain.foreign_text import visible
 
 
@@ -19,7 +19,7 @@ def about_symbols(snapshot: Snapshot) -> Iterator[str]:
         )
 
 
-def about_splits(snapshot: SplitSnapshot) -> Iterator[str]:
+def about_splits(snapshot: ListSnapshot) -> Iterator[str]:
     """Count what cannot be used."""
     if snapshot.rejected:
         yield (

@@ -12,7 +12,7 @@ from universe_pipeline.adapters.postgres.ledger import load_jobs, session_loads
 from universe_pipeline.adapters.postgres.ledger.fetch_errors import OpenFailure, failures_of_run
 from universe_pipeline.adapters.postgres.liveness import Hold
 from universe_pipeline.adapters.postgres.quality.rule_results import broken_by
-from universe_pipeline.adapters.postgres.reference.splits import newest_split_snapshot
+from universe_pipeline.adapters.postgres.reference.splits import newest_splits
 from universe_pipeline.adapters.postgres.reference.symbols import Snapshot, newest_snapshot
 from universe_pipeline.cli import changes
 from universe_pipeline.cli.days import span, spans
@@ -37,9 +37,6 @@ from universe_pipeline.orchestration.execution.in_process import Ended, open_run
 from universe_pipeline.orchestration.jobs.sealing import due_quarters
 from universe_pipeline.settings import settings, use_settings
 
-LISTS = ("symbols", "splits")
-"""What is asked for whole, once a day."""
-
 END_OF_CALENDAR = close_of(last_known_session())
 
 LIST_REQUESTS = 50
@@ -57,22 +54,22 @@ def discover_universe(*, force: Collection[str] = ()) -> int:
     """Ask for the universe and the splits unless both are fresh.
 
     Args:
-        force: of `LISTS`, those to ask for also when they are fresh.
+        force: of `WHOLE_LISTS`, those to ask for also when they are fresh.
     """
     wiring.require_vendor(settings())
     database = wiring.open_for_loading(settings())
     with database.connect() as connection:
-        known, splits = newest_snapshot(connection), newest_split_snapshot(connection)
+        known, splits = newest_snapshot(connection), newest_splits(connection)
         fresh = _has_fresh_lists(connection)
     if known is not None and fresh and not force:
         result(f"the universe is fresh: {_describe(known)}; --force-refresh asks again")
         return DONE
     ended = _discover(database, force)
     with database.connect() as connection:
-        found, found_splits = newest_snapshot(connection), newest_split_snapshot(connection)
+        found, found_splits = newest_snapshot(connection), newest_splits(connection)
     told = [f"discovered {_describe(found)}"] if found is not None and found != known else []
     if ended.success and found_splits is not None and found_splits != splits:
-        told.append(f"{found_splits.splits:,} splits")
+        told.append(f"{found_splits.rows:,} splits")
     if told:
         result("; ".join(told))
     if found is not None and found != known:
@@ -104,7 +101,7 @@ def discover_if_stale(database: Database) -> int:
 
 
 def _has_fresh_lists(connection: Connection) -> bool:
-    now, lists = wiring.now(settings()), (newest_snapshot, newest_split_snapshot)
+    now, lists = wiring.now(settings()), (newest_snapshot, newest_splits)
     newest = [newest_of(connection) for newest_of in lists]
     return all(list_ is not None and is_fresh(list_.taken_at, now) for list_ in newest)
 

@@ -60,6 +60,15 @@ class ShortAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class Shortage:
+    """What makes an answer about a list short."""
+
+    answer: ShortAnswer
+    reasons: tuple[str, ...]
+    """A clause for each."""
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """A short answer that was refused, and whether a person approved it since."""
 

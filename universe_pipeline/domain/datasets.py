@@ -16,5 +16,8 @@ class Dataset(StrEnum):
     """The list of splits, from whichever endpoint answers."""
 
 
+WHOLE_LISTS = (Dataset.SYMBOLS.value, Dataset.SPLITS.value)
+"""What is asked for whole, once a day, and swapped whole: also the names of assets and tables."""
+
 NEEDED_BY_LOADS = (Dataset.DAILY_BARS, Dataset.SYMBOL_BARS, Dataset.SYMBOLS)
 """Without these nothing can be loaded; a plan may lack the others."""

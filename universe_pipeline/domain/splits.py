@@ -19,11 +19,19 @@ from universe_pipeline.domain.quality import (
     RowRule,
     Validated,
 )
+from universe_pipeline.domain.reference_lists import ReferenceList
 from universe_pipeline.domain.tables import Role, frame_schema
 
 SPLIT_SCHEMA = frame_schema("splits", Role.KEY, Role.VALUE)
 """Splits, announced ones included: `splits` up to `adjustment_type`, an open set (forward_split,
 reverse_split, stock_dividend), which is null where the vendor's older endpoint was asked."""
+
+SPLIT_LIST = ReferenceList(
+    "splits",
+    SPLIT_SCHEMA,
+    key=("symbol", "execution_date"),
+    order=("execution_date", "symbol"),
+)
 
 FACTOR_SCHEMA = pl.Schema(
     {
@@ -92,12 +100,6 @@ def validate(listed: pl.DataFrame) -> Validated:
             for row in rejected.iter_rows(named=True)
         ),
     )
-
-
-def keys(splits: pl.DataFrame) -> pl.Series:
-    """Each split (`SPLIT_SCHEMA`) as "SYMBOL YYYY-MM-DD", by date and symbol as the lists are."""
-    key = pl.format("{} {}", "symbol", pl.col("execution_date").dt.to_string("%Y-%m-%d"))
-    return splits.sort("execution_date", "symbol").select(key.alias("key"))["key"]
 
 
 def factors(splits: pl.DataFrame, today: date) -> pl.DataFrame:

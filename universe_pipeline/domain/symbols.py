@@ -13,12 +13,16 @@ from typing import Any
 import polars as pl
 
 from universe_pipeline.domain.blanks import value
-from universe_pipeline.domain.completeness import ShortAnswer, is_short, loses_page
+from universe_pipeline.domain.completeness import Shortage, ShortAnswer, is_short, loses_page
 from universe_pipeline.domain.quality import UNDECODABLE
+from universe_pipeline.domain.reference_lists import ReferenceList
 from universe_pipeline.domain.tables import Role, frame_schema
 
 SYMBOL_SCHEMA = frame_schema("symbols", Role.KEY, Role.VALUE)
 """A reference list: `symbols` up to `last_updated_utc`. `type` is an open set."""
+
+SYMBOL_LIST = ReferenceList("symbols", SYMBOL_SCHEMA, key=("symbol",), order=("symbol",))
+"""Both reference lists of tickers, as they are stored."""
 
 KNOWN_SCHEMA = pl.Schema({**SYMBOL_SCHEMA, "listed": pl.Boolean()})
 """The stored symbols; `listed`: whether the newest discovery listed it."""
@@ -99,15 +103,6 @@ class Merged:
     """`SYMBOL_SCHEMA`, sorted by symbol, unique; with what the lists lack and is known."""
     absent: Mapping[str, Sequence[str]]
     """By column the symbols whose known value the lists no longer hold, active ones first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shortage:
-    """What makes the lists of one discovery short."""
-
-    answer: ShortAnswer
-    reasons: tuple[str, ...]
-    """A sentence for each."""
 
 
 def resolve(listed: pl.DataFrame) -> Universe:

@@ -1,4 +1,4 @@
-"""The universe of symbols: both reference lists, staged and swapped whole."""
+"""The universe of symbols: a whole list of two, of active and of delisted tickers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,23 +8,29 @@ import polars as pl
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.ledger import fetch_errors, refused_answers
-from universe_pipeline.adapters.postgres.reference import symbols
-from universe_pipeline.adapters.postgres.reference.symbols import Aside, Snapshot
-from universe_pipeline.domain.completeness import day_of
+from universe_pipeline.adapters.postgres.locks import DISCOVERY_LOCK
+from universe_pipeline.adapters.postgres.reference.symbols import (
+    Aside,
+    Snapshot,
+    known_symbols,
+    newest_snapshot,
+    swap_universe,
+)
+from universe_pipeline.domain.completeness import Shortage, day_of
 from universe_pipeline.domain.datasets import Dataset
-from universe_pipeline.domain.errors import FailureKind, RetryableError, VendorError
-from universe_pipeline.domain.moments import Now, is_fresh
+from universe_pipeline.domain.errors import FailureKind, RetryableError
+from universe_pipeline.domain.moments import Now
 from universe_pipeline.domain.symbols import (
     SYMBOL_SCHEMA,
     RejectedTicker,
     TickerList,
+    Universe,
     merge,
     resolve,
     shortage,
     unsure,
 )
-from universe_pipeline.loading.shortages import ShortList, require_belief
+from universe_pipeline.loading.whole_lists import OnPage, WholeList, refresh
 
 _TICKERS = "/v3/reference/tickers"
 
@@ -39,6 +45,23 @@ class Discovery:
     """Rows of the lists that another row of the same symbol speaks for."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Both lists, all pages, next to what is stored."""
+
+    lists: Sequence[TickerList]
+    known: pl.DataFrame
+    unsure: set[str]
+    """Known symbols that stay as they are."""
+    universe: Universe
+    taken_at: datetime
+
+    @property
+    def endpoint(self) -> str:
+        """The path that was asked."""
+        return _TICKERS
+
+
 def discover(
     client: PolygonClient,
     connection: Connection,
@@ -48,35 +71,24 @@ def discover(
     run_id: str | None = None,
     on_page: Callable[[int], None] = lambda _: None,
 ) -> Discovery:
-    """Discover the universe unless a fresh one is there; of two at once the second reuses.
-
-    Args:
-        client: the vendor.
-        connection: a connection of its own for the time this takes.
-        now: the database's clock, by which the request is made and the list is fresh.
-        force: ask even when the universe is fresh.
-        run_id: the run that asks.
-        on_page: called with 0 when the vendor is about to be asked, then with each page's rows.
-
-    Raises:
-        CollapsedError: the lists lack many of the stored symbols and are not believed yet.
-        VendorError: a page failed. Either is recorded, and the universe stays as it was.
-    """
-    with symbols.discovery_lock(connection):
-        known = symbols.newest_snapshot(connection)
-        at = now()
-        if known is not None and is_fresh(known.taken_at, at) and not force:
-            return Discovery(known, reused=True)
-        try:
-            on_page(0)
-            lists = [_list(client, on_page, active=active) for active in (True, False)]
-            return _store(connection, lists, at, run_id)
-        except VendorError as error:
-            fetch_errors.record_failure(connection, error, Dataset.SYMBOLS, run_id=run_id, at=now())
-            raise
+    """Discover the universe unless a fresh one is there; see `whole_lists.refresh`."""
+    found = refresh(
+        WHOLE_SYMBOLS, client, connection, now, force=force, run_id=run_id, on_page=on_page
+    )
+    superseded = 0 if found.answer is None else len(found.answer.universe.superseded)
+    return Discovery(found.snapshot, found.reused, superseded)
 
 
-def _list(client: PolygonClient, on_page: Callable[[int], None], *, active: bool) -> TickerList:
+def _ask(client: PolygonClient, connection: Connection, on_page: OnPage, at: datetime) -> _Found:
+    lists = [_list(client, on_page, active=active) for active in (True, False)]
+    known = known_symbols(connection)
+    kept = unsure(lists, known)
+    listed = pl.concat(each.rows for each in lists)
+    universe = resolve(listed.filter(~pl.col("symbol").is_in(list(kept))))
+    return _Found(lists, known, kept, universe, at)
+
+
+def _list(client: PolygonClient, on_page: OnPage, *, active: bool) -> TickerList:
     frames = [SYMBOL_SCHEMA.to_frame()]
     rejected: list[RejectedTicker] = []
     for page in client.tickers(active=active):
@@ -90,23 +102,24 @@ def _list(client: PolygonClient, on_page: Callable[[int], None], *, active: bool
     return listed
 
 
-def _store(
-    connection: Connection, lists: Sequence[TickerList], taken_at: datetime, run_id: str | None
-) -> Discovery:
-    known = symbols.known_symbols(connection)
-    kept = unsure(lists, known)
-    listed = pl.concat(each.rows for each in lists)
-    found = resolve(listed.filter(~pl.col("symbol").is_in(list(kept))))
-    newest = symbols.newest_snapshot(connection)
+def _shortage(connection: Connection, found: _Found) -> Shortage | None:
+    newest = newest_snapshot(connection)
     since = None if newest is None else day_of(newest.taken_at)
-    short = shortage(lists, found, known, day_of(taken_at), since)
-    if short is not None:
-        small = ShortList(refused_answers.SYMBOLS, _TICKERS, short.answer, short.reasons)
-        require_belief(connection, small, run_id)
-    merged = merge(found, known)
-    aside = Aside([row for each in lists for row in each.rejected], kept, merged.absent)
-    with connection.transaction():
-        snapshot = symbols.swap_universe(connection, merged.symbols, taken_at, run_id, aside)
-        refused_answers.close(connection, refused_answers.SYMBOLS)
-        fetch_errors.resolve_list_failures(connection, Dataset.SYMBOLS)
-    return Discovery(snapshot, reused=False, superseded=len(found.superseded))
+    return shortage(found.lists, found.universe, found.known, day_of(found.taken_at), since)
+
+
+def _swap(connection: Connection, found: _Found, run_id: str | None) -> Snapshot:
+    merged = merge(found.universe, found.known)
+    rejected = [row for each in found.lists for row in each.rejected]
+    aside = Aside(rejected, found.unsure, merged.absent)
+    return swap_universe(connection, merged.symbols, found.taken_at, run_id, aside)
+
+
+WHOLE_SYMBOLS = WholeList(
+    Dataset.SYMBOLS,
+    DISCOVERY_LOCK,
+    newest=newest_snapshot,
+    ask=_ask,
+    shortage=_shortage,
+    swap=_swap,
+)

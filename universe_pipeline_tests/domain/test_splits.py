@@ -8,11 +8,11 @@ import pytest
 
 from universe_pipeline.domain.bars import DATED_BAR_SCHEMA
 from universe_pipeline.domain.splits import (
+    SPLIT_LIST,
     SPLIT_RULE_NAMES,
     SPLIT_SCHEMA,
     adjust,
     factors,
-    keys,
     validate,
 )
 
@@ -179,7 +179,7 @@ def test_a_type_that_names_nothing_is_absent(nothing: str):
 
 
 def test_a_split_has_its_symbol_and_day_for_a_key_in_the_order_of_the_list():
-    found = keys(listed(*APPLE, ("A B", JUNE_2014, 1, 2, None)))
+    found = SPLIT_LIST.keys(listed(*APPLE, ("A B", JUNE_2014, 1, 2, None)))
 
     assert found.to_list() == ["A B 2014-06-09", "AAPL 2014-06-09", "AAPL 2020-08-31"]
 

@@ -10,7 +10,7 @@ from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.ledger import refused_answers
 from universe_pipeline.adapters.postgres.ledger.fetch_errors import open_failures, record_failure
 from universe_pipeline.adapters.postgres.reference.splits import (
-    newest_split_snapshot,
+    newest_splits,
     rejected_splits,
 )
 from universe_pipeline.domain.datasets import Dataset
@@ -75,9 +75,9 @@ def test_the_splits_are_every_row_of_the_newer_list(
     assert ("AAPL", "2020-08-31", 1, 4, "forward_split") in stored(store)
     assert not found.reused
     assert (found.snapshot.endpoint, found.snapshot.rejected) == (NEWER, 0)
-    assert found.snapshot.splits == found.snapshot.added == len(stored(store))
+    assert found.snapshot.rows == found.snapshot.added == len(stored(store))
     assert pages == [0, len(stored(store))]
-    assert newest_split_snapshot(store) == found.snapshot
+    assert newest_splits(store) == found.snapshot
 
 
 @pytest.mark.parametrize("refusal", ["404", "403_not_entitled"])
@@ -242,7 +242,7 @@ def test_the_first_newer_list_may_lack_the_funds_that_the_older_one_had(
 ):
     """15 % fewer than the older list are believed once, and from then on compared with these."""
     vendor.faults.add("404", endpoint="splits", times=1)
-    whole = refresh_splits(client, store, machine).snapshot.splits
+    whole = refresh_splits(client, store, machine).snapshot.rows
     lacking = [row[0] for row in stored(store)[: whole * 15 // 100]]
     vendor.faults.add("missing", endpoint="splits", tickers=lacking)
 
@@ -251,8 +251,8 @@ def test_the_first_newer_list_may_lack_the_funds_that_the_older_one_had(
     with pytest.raises(CollapsedError):
         refresh_splits(client, store, machine, force=True)
 
-    assert first.splits < 0.9 * whole
-    assert len(stored(store)) == first.splits
+    assert first.rows < 0.9 * whole
+    assert len(stored(store)) == first.rows
 
 
 NOW = datetime.now(UTC)

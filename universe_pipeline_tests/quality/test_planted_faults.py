@@ -10,9 +10,11 @@ from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.postgres.bars.quarters import make_quarters
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.quality.rule_results import settle
-from universe_pipeline.adapters.postgres.reference.splits import SplitList, swap_splits
+from universe_pipeline.adapters.postgres.reference.splits import SPLIT_TABLES
+from universe_pipeline.adapters.postgres.reference.whole_lists import swap_list
 from universe_pipeline.domain.quality.findings import Finding
 from universe_pipeline.domain.quality.rules import Level, Severity
+from universe_pipeline.domain.reference_lists import Listed
 from universe_pipeline.domain.sessions import sessions_between
 from universe_pipeline.domain.splits import SPLIT_SCHEMA
 from universe_pipeline.domain.thresholds import Thresholds
@@ -74,7 +76,7 @@ def test_of_every_series_the_planted_case_is_found_and_its_neighbour_is_not(
     plant(many, DAYS)
     known = [(symbol, DAYS[25], 1.0, 10.0, None) for symbol in SPLITS]
     listed = pl.DataFrame(known, schema=SPLIT_SCHEMA, orient="row")
-    swap_splits(store, SplitList("splits", listed, (), datetime.now(UTC)), None)
+    swap_list(store, SPLIT_TABLES, Listed("splits", listed, (), datetime.now(UTC)), None)
 
     outcomes = load(client, store)
     found = judged(store)

@@ -13,6 +13,7 @@ import polars as pl
 from universe_pipeline.adapters.polygon.bars import RangePage, grouped_bars, range_bars
 from universe_pipeline.adapters.polygon.exchange import Exchange, Reply, endpoint_of
 from universe_pipeline.adapters.polygon.key import ApiKey
+from universe_pipeline.adapters.polygon.lists import ListPage, Rejected
 from universe_pipeline.adapters.polygon.origins import destination
 from universe_pipeline.adapters.polygon.pacing import Pace, Unpaced
 from universe_pipeline.adapters.polygon.reference import TickerPage, ticker_page, ticker_types
@@ -158,10 +159,10 @@ class PolygonClient:
             VendorError: a page cannot be had; what came before is no whole list.
         """
         listed = str(active).lower()
-        url = self._url(
+        question = (
             f"/v3/reference/tickers?market=stocks&active={listed}&limit=1000&order=asc&sort=ticker"
         )
-        yield from self._pages(url, lambda reply: ticker_page(reply, active=active))
+        yield from self.pages(question, lambda reply: ticker_page(reply, active=active))
 
     def splits(self, *, older: bool = False) -> Iterator[SplitPage]:
         """Ask for every split of US stocks there was or is announced, newest first.
@@ -180,7 +181,21 @@ class PolygonClient:
             if older
             else f"{SPLITS}?sort=execution_date.desc&limit=5000"
         )
-        yield from self._pages(self._url(question), split_page)
+        yield from self.pages(question, split_page)
+
+    def pages(
+        self, question: str, read: Callable[[Reply], ListPage[Rejected]]
+    ) -> Iterator[ListPage[Rejected]]:
+        """Ask for a whole list, page by page, as the iteration goes.
+
+        Args:
+            question: path and query of the first page.
+            read: decodes a page.
+
+        Raises:
+            VendorError: a page cannot be had; what came before is not a whole list.
+        """
+        yield from self._pages(self._url(question), read)
 
     def ticker_types(self) -> dict[str, str]:
         """Ask for the type codes of stocks and what they stand for.

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias
 
 import msgspec
@@ -17,6 +16,7 @@ from universe_pipeline.adapters.polygon.envelope import (
     unusable,
 )
 from universe_pipeline.adapters.polygon.exchange import Reply
+from universe_pipeline.adapters.polygon.lists import ListPage
 from universe_pipeline.adapters.polygon.rows import read_rows
 from universe_pipeline.adapters.polygon.wording import visible
 from universe_pipeline.domain.bars import RejectedRow
@@ -67,19 +67,8 @@ _MOST_ROWS = 10_000
 """Ten times what a page is asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class TickerPage:
-    """One page of a reference list."""
-
-    frame: pl.DataFrame
-    """`SYMBOL_SCHEMA`, in the answer's order."""
-    rejected: tuple[RejectedTicker, ...] = ()
-    next_url: str | None = None
-
-    @property
-    def rows(self) -> int:
-        """Rows that came, usable or not."""
-        return self.frame.height + len(self.rejected)
+TickerPage: TypeAlias = ListPage[RejectedTicker]
+"""Its frame is `SYMBOL_SCHEMA`."""
 
 
 def ticker_page(reply: Reply, *, active: bool) -> TickerPage:
@@ -124,7 +113,7 @@ def ticker_page(reply: Reply, *, active: bool) -> TickerPage:
         *(_undecodable(row, active=active) for row in decoded.undecodable),
         *(RejectedTicker(active, OTHER_LIST, row.ticker, _as_sent(row)) for row in strays),
     )
-    return TickerPage(frame, rejected, header.next_url)
+    return ListPage(frame, rejected, header.next_url)
 
 
 def _undecodable(row: RejectedRow, *, active: bool) -> RejectedTicker:

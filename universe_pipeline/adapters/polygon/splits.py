@@ -1,13 +1,14 @@
 """Answers about splits -> frames; both endpoints have the same rows, but for their type."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import msgspec
 import polars as pl
 
 from universe_pipeline.adapters.polygon.exchange import Reply
+from universe_pipeline.adapters.polygon.lists import ListPage
 from universe_pipeline.adapters.polygon.rows import Symbol, read_rows
 from universe_pipeline.domain.bars import RejectedRow
 
@@ -20,19 +21,8 @@ class _Split(msgspec.Struct, gc=False):
     adjustment_type: Annotated[str, msgspec.Meta(max_length=200)] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SplitPage:
-    """One page of the list of splits."""
-
-    frame: pl.DataFrame
-    """`SPLIT_SCHEMA`, in the answer's order."""
-    undecodable: tuple[RejectedRow, ...] = ()
-    next_url: str | None = None
-
-    @property
-    def rows(self) -> int:
-        """Rows that came, decodable or not."""
-        return self.frame.height + len(self.undecodable)
+SplitPage: TypeAlias = ListPage[RejectedRow]
+"""Its frame is `SPLIT_SCHEMA`."""
 
 
 def split_page(reply: Reply) -> SplitPage:
@@ -51,7 +41,7 @@ def split_page(reply: Reply) -> SplitPage:
             pl.Series("adjustment_type", [row.adjustment_type for row in rows.good], pl.String),
         ]
     )
-    return SplitPage(frame, tuple(map(_dated, rows.undecodable)), header.next_url)
+    return ListPage(frame, tuple(map(_dated, rows.undecodable)), header.next_url)
 
 
 def _dated(row: RejectedRow) -> RejectedRow:

@@ -13,7 +13,7 @@ from universe_pipeline.adapters.postgres.reference.splits import split_figures
 from universe_pipeline.domain.completeness import day_of
 from universe_pipeline.domain.errors import FailureKind, VendorError
 from universe_pipeline.loading.progress import Step, report
-from universe_pipeline.loading.splits import Refreshed, refresh_splits
+from universe_pipeline.loading.splits import RefreshedSplits, refresh_splits
 from universe_pipeline.orchestration.display.metadata import OWNERS, table
 from universe_pipeline.orchestration.failures import stop
 from universe_pipeline.orchestration.resources import PolygonResource, PostgresResource
@@ -89,11 +89,11 @@ def _require_accepted_key(connection: Connection, run: dg.DagsterRun) -> None:
             raise stop(failure.message)
 
 
-def _metadata(connection: Connection, refreshed: Refreshed, today: date) -> dict[str, Any]:
+def _metadata(connection: Connection, refreshed: RefreshedSplits, today: date) -> dict[str, Any]:
     snapshot = refreshed.snapshot
     figures = split_figures(connection, today)
     return {
-        "dagster/row_count": snapshot.splits,
+        "dagster/row_count": snapshot.rows,
         "by_type": figures.by_type,
         "newest": str(figures.newest),
         "announced": figures.announced,

@@ -49,7 +49,7 @@ def test_rows_of_both_endpoints_keep_their_values():
     found = page(split(), older, split("AGT", split_to=1.0056, adjustment_type="stock_dividend"))
 
     assert found.frame.schema == SPLIT_SCHEMA
-    assert found.undecodable == ()
+    assert found.rejected == ()
     assert found.frame.rows() == [
         ("AAPL", DATE, 1.0, 4.0, "forward_split"),
         ("BRW", date(2022, 5, 20), 2.0, 1.0, None),
@@ -77,7 +77,7 @@ def test_a_row_that_is_not_as_documented_is_set_aside_as_it_came(bad: dict[str, 
     found = page(split("MSFT"), bad)
 
     assert found.frame["symbol"].to_list() == ["MSFT"]
-    assert [(row.rule, row.symbol, row.payload) for row in found.undecodable] == [
+    assert [(row.rule, row.symbol, row.payload) for row in found.rejected] == [
         ("undecodable", "AAPL", bad)
     ]
     assert found.rows == 2
@@ -85,7 +85,7 @@ def test_a_row_that_is_not_as_documented_is_set_aside_as_it_came(bad: dict[str, 
 
 @pytest.mark.parametrize("bad", [split(...), split(None), split(7), "AAPL", None])
 def test_a_row_that_names_no_symbol_is_set_aside_too(bad: object):
-    (row,) = page(bad).undecodable
+    (row,) = page(bad).rejected
 
     assert (row.rule, row.symbol) == ("undecodable", None)
 

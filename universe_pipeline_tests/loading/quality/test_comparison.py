@@ -8,8 +8,10 @@ import polars as pl
 from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.coverage.cover import cover
-from universe_pipeline.adapters.postgres.reference.splits import SplitList, swap_splits
+from universe_pipeline.adapters.postgres.reference.splits import SPLIT_TABLES
+from universe_pipeline.adapters.postgres.reference.whole_lists import swap_list
 from universe_pipeline.domain.quality.findings import Offender
+from universe_pipeline.domain.reference_lists import Listed
 from universe_pipeline.domain.sessions import sessions_between
 from universe_pipeline.domain.splits import SPLIT_SCHEMA
 from universe_pipeline.loading.quality.comparison import compare, draw_symbols
@@ -102,7 +104,7 @@ def test_adjusted_bars_are_the_stored_ones_times_the_splits(
     known = pl.DataFrame(
         [("BCPC", date(2024, 8, 15), 1.0, 2.0, None)], schema=SPLIT_SCHEMA, orient="row"
     )
-    swap_splits(store, SplitList("splits", known, (), datetime.now(UTC)), None)
+    swap_list(store, SPLIT_TABLES, Listed("splits", known, (), datetime.now(UTC)), None)
 
     assert compared(client, store, "BCPC", AROUND_A_SPLIT) == ([], [])
     assert without[0] == []

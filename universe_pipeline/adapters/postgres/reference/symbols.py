@@ -1,7 +1,6 @@
 """The universe: staged, swapped whole in one transaction, remembered as a snapshot."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -11,11 +10,22 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Json
 
-from universe_pipeline.adapters.postgres.columns import listed, replaced
-from universe_pipeline.adapters.postgres.locks import DISCOVERY_LOCK, turn
-from universe_pipeline.adapters.postgres.text import storable, storable_json
-from universe_pipeline.domain import fingerprint
-from universe_pipeline.domain.symbols import KNOWN_SCHEMA, SYMBOL_SCHEMA, RejectedTicker
+from universe_pipeline.adapters.postgres.columns import listed
+from universe_pipeline.adapters.postgres.reference.whole_lists import (
+    ListTables,
+    Retirement,
+    Unusable,
+    content_hash,
+    replace_rejected,
+    swap,
+)
+from universe_pipeline.adapters.postgres.text import storable
+from universe_pipeline.domain.symbols import (
+    KNOWN_SCHEMA,
+    SYMBOL_LIST,
+    SYMBOL_SCHEMA,
+    RejectedTicker,
+)
 
 EXAMPLES = 20
 """Symbols kept of those whose known value of a column the lists no longer hold."""
@@ -95,9 +105,28 @@ def known_symbols(connection: psycopg.Connection) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=KNOWN_SCHEMA, orient="row")
 
 
-def discovery_lock(connection: psycopg.Connection) -> AbstractContextManager[None]:
-    """Hold, for the block, the right to discover: two at once would ask for the same pages."""
-    return turn(connection, DISCOVERY_LOCK)
+_SINCE_LAST_REVISION = """
+    coalesce((SELECT max(r.replaced_at) FROM symbol_revisions r WHERE r.symbol = s.symbol),
+             s.first_seen_at)
+    """
+
+SYMBOL_TABLES = ListTables(
+    of=SYMBOL_LIST,
+    snapshots="universe_snapshots",
+    revisions="symbol_revisions",
+    rejected="rejected_symbols",
+    rejected_by=("symbol", "active"),
+    # The vendor moves it without any other change.
+    passing=("last_updated_utc",),
+    believed_from=_SINCE_LAST_REVISION,
+    stamped="last_seen_at = excluded.last_seen_at",
+    retirement=Retirement(
+        applies_to="(s.active OR s.delisted_date IS NOT NULL)",
+        changes="active = false, delisted_date = NULL",
+    ),
+)
+"""Symbols that stand in neither list any more stay, as inactive ones without a delisting date: the
+vendor lets renamed tickers vanish, and their bars are still here."""
 
 
 def swap_universe(
@@ -109,95 +138,18 @@ def swap_universe(
 ) -> Snapshot:
     """Make `symbols` (`SYMBOL_SCHEMA`, unique) the universe, and record the snapshot.
 
-    Symbols that stand in neither list any more stay, as inactive ones without a delisting date:
-    the vendor lets renamed tickers vanish, and their bars are still here. The values that this
-    changes go to `symbol_revisions`.
+    The values that this changes go to `symbol_revisions`.
     """
     with connection.transaction():
-        connection.execute(
-            "CREATE TEMPORARY TABLE listed (LIKE symbols INCLUDING DEFAULTS) ON COMMIT DROP"
+        unsure = [(symbol,) for symbol in aside.unsure]
+        changes = swap(connection, SYMBOL_TABLES, symbols, unsure, taken_at, run_id)
+        rejected = (
+            Unusable((row.symbol, row.active), row.rule, row.payload) for row in aside.rejected
         )
-        _stage(connection, symbols, taken_at)
-        given = {"at": taken_at, "run_id": run_id, "unsure": list(map(storable, aside.unsure))}
-        revised = connection.execute(_REVISE, given).rowcount
-        connection.execute(_UPSERT)
-        connection.execute(_RETIRE, given)
-        _replace_rejected(connection, aside.rejected, taken_at, run_id)
-        snapshot = _describe(symbols, taken_at, revised, aside)
+        replace_rejected(connection, SYMBOL_TABLES, rejected, taken_at, run_id)
+        snapshot = _describe(symbols, taken_at, changes.changed + changes.removed, aside)
         _record(connection, snapshot, run_id)
     return snapshot
-
-
-_IS_RETIRED = """
-    NOT EXISTS (SELECT FROM listed l WHERE l.symbol = s.symbol)
-    AND (s.active OR s.delisted_date IS NOT NULL) AND s.symbol <> ALL (%(unsure)s)
-    """
-
-# A later `last_updated_utc` alone is no revision: the vendor moves it without any other change.
-_COMPARED = tuple(name for name in SYMBOL_SCHEMA if name not in ("symbol", "last_updated_utc"))
-_REVISE = sql.SQL(
-    f"""
-    INSERT INTO symbol_revisions
-    SELECT {{stored}},
-           coalesce((SELECT max(r.replaced_at) FROM symbol_revisions r WHERE r.symbol = s.symbol),
-                    s.first_seen_at), %(at)s, %(run_id)s
-    FROM symbols s
-    WHERE EXISTS (
-        SELECT FROM listed l
-        WHERE l.symbol = s.symbol
-          AND ({{compared}}) IS DISTINCT FROM ({{given}}))
-       OR ({_IS_RETIRED})
-    """
-).format(
-    stored=listed(SYMBOL_SCHEMA, "s"),
-    compared=listed(_COMPARED, "s"),
-    given=listed(_COMPARED, "l"),
-)
-
-_UPSERT = sql.SQL(
-    """
-    INSERT INTO symbols AS s
-    SELECT * FROM listed
-    ON CONFLICT (symbol) DO UPDATE SET {replaced}
-    """
-).format(replaced=replaced((*_COMPARED, "last_updated_utc", "last_seen_at")))
-
-_RETIRE = f"UPDATE symbols s SET active = false, delisted_date = NULL WHERE {_IS_RETIRED}"
-
-
-def _stage(connection: psycopg.Connection, symbols: pl.DataFrame, taken_at: datetime) -> None:
-    texts = [name for name, kind in SYMBOL_SCHEMA.items() if kind == pl.String()]
-    with connection.cursor() as cursor, cursor.copy("COPY listed FROM STDIN") as copy:
-        for row in symbols.select(list(SYMBOL_SCHEMA)).iter_rows(named=True):
-            for name in texts:
-                row[name] = None if row[name] is None else storable(row[name])
-            copy.write_row((*row.values(), taken_at, taken_at))
-    connection.execute("ANALYZE listed")
-
-
-def _replace_rejected(
-    connection: psycopg.Connection,
-    rejected: Sequence[RejectedTicker],
-    fetched_at: datetime,
-    run_id: str | None,
-) -> None:
-    connection.execute("DELETE FROM rejected_symbols")
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO rejected_symbols (symbol, active, rule, payload, fetched_at, run_id)"
-            " VALUES (%s, %s, %s, %s, %s, %s)",
-            [
-                (
-                    None if row.symbol is None else storable(row.symbol),
-                    row.active,
-                    row.rule,
-                    Json(storable_json(row.payload)),
-                    fetched_at,
-                    run_id,
-                )
-                for row in rejected
-            ],
-        )
 
 
 def _describe(symbols: pl.DataFrame, taken_at: datetime, revised: int, aside: Aside) -> Snapshot:
@@ -207,7 +159,7 @@ def _describe(symbols: pl.DataFrame, taken_at: datetime, revised: int, aside: As
         active=int(symbols["active"].sum()),
         by_type=_counts(symbols["type"]),
         by_exchange=_counts(symbols["primary_exchange"]),
-        content_hash=fingerprint.of_list(symbols.select(SYMBOL_SCHEMA.names()).rows(), keys=1),
+        content_hash=content_hash(SYMBOL_LIST, symbols),
         without_figi=symbols["composite_figi"].null_count(),
         without_cik=symbols["cik"].null_count(),
         revised=revised,

@@ -10,15 +10,18 @@ from psycopg import sql
 
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.reference.splits import (
-    SplitList,
-    SplitSnapshot,
-    newest_split_snapshot,
+    SPLIT_TABLES,
     rejected_splits,
     stored_splits,
-    swap_splits,
 )
 from universe_pipeline.adapters.postgres.reference.symbols import swap_universe
+from universe_pipeline.adapters.postgres.reference.whole_lists import (
+    ListSnapshot,
+    newest_list,
+    swap_list,
+)
 from universe_pipeline.domain.bars import RejectedRow
+from universe_pipeline.domain.reference_lists import Listed
 from universe_pipeline.domain.splits import SPLIT_SCHEMA
 from universe_pipeline.domain.symbols import SYMBOL_SCHEMA
 from universe_pipeline_tests.support.session_answers import (
@@ -44,8 +47,8 @@ def listed(
     at: datetime = MONDAY,
     endpoint: str = NEWER,
     rejected: tuple[RejectedRow, ...] = (),
-) -> SplitList:
-    return SplitList(endpoint, pl.DataFrame(rows, SPLIT_SCHEMA, orient="row"), rejected, at)
+) -> Listed:
+    return Listed(endpoint, pl.DataFrame(rows, SPLIT_SCHEMA, orient="row"), rejected, at)
 
 
 def stored(connection: Connection) -> list[Row]:
@@ -62,14 +65,14 @@ def revisions(connection: Connection) -> list[Row]:
 def test_a_list_becomes_the_splits_and_is_remembered(store: Connection):
     bad = RejectedRow("sides_positive", "B\0D", {"ticker": "B\0D", "split_from": 0.0}, JULY_1)
 
-    snapshot = swap_splits(store, listed(NULL, AAPL, rejected=(bad,)), "run-1")
+    snapshot = swap_list(store, SPLIT_TABLES, listed(NULL, AAPL, rejected=(bad,)), "run-1")
 
     assert stored(store) == [(*AAPL, MONDAY, MONDAY), (*NULL, MONDAY, MONDAY)]
     assert stored_splits(store).rows() == [AAPL, NULL]
     assert stored_splits(store).schema == SPLIT_SCHEMA
     assert rejected_splits(store) == [("B\\u0000D", JULY_1, "sides_positive")]
-    assert snapshot == SplitSnapshot(MONDAY, NEWER, 2, 2, 0, 0, 1, snapshot.content_hash)
-    assert newest_split_snapshot(store) == snapshot
+    assert snapshot == ListSnapshot(MONDAY, NEWER, 2, 2, 0, 0, 1, snapshot.content_hash)
+    assert newest_list(store, SPLIT_TABLES) == snapshot
     assert revisions(store) == []
 
 
@@ -78,9 +81,9 @@ def test_a_later_list_replaces_the_first_and_what_it_changes_is_kept(store: Conn
     moved = ("SHOP", date(2022, 6, 29), 1.0, 10.0, "forward_split")
     corrected = (*NULL[:2], 10.0, 1.0, "reverse_split")
     bad = RejectedRow("duplicate", "X", {}, JULY_1)
-    swap_splits(store, listed(AAPL, NULL, gone, rejected=(bad,)), None)
+    swap_list(store, SPLIT_TABLES, listed(AAPL, NULL, gone, rejected=(bad,)), None)
 
-    snapshot = swap_splits(store, listed(AAPL, corrected, moved, at=TUESDAY), "run-2")
+    snapshot = swap_list(store, SPLIT_TABLES, listed(AAPL, corrected, moved, at=TUESDAY), "run-2")
 
     assert stored(store) == [
         (*AAPL, TUESDAY, MONDAY),
@@ -96,9 +99,9 @@ def test_a_later_list_replaces_the_first_and_what_it_changes_is_kept(store: Conn
 
 
 def test_the_same_list_again_changes_nothing_but_when_it_was_fetched(store: Connection):
-    first = swap_splits(store, listed(AAPL, NULL), None)
+    first = swap_list(store, SPLIT_TABLES, listed(AAPL, NULL), None)
 
-    again = swap_splits(store, listed(NULL, AAPL, at=TUESDAY), None)
+    again = swap_list(store, SPLIT_TABLES, listed(NULL, AAPL, at=TUESDAY), None)
 
     assert stored(store) == [(*AAPL, TUESDAY, MONDAY), (*NULL, TUESDAY, MONDAY)]
     assert (again.added, again.changed, again.removed) == (0, 0, 0)
@@ -120,10 +123,10 @@ def test_the_same_list_again_changes_nothing_but_when_it_was_fetched(store: Conn
 def test_a_split_stays_where_the_row_about_it_was_rejected(
     store: Connection, symbol: str | None, day: date | None, kept: bool
 ):
-    swap_splits(store, listed(AAPL, NULL), None)
+    swap_list(store, SPLIT_TABLES, listed(AAPL, NULL), None)
     bad = RejectedRow("undecodable", symbol, {"split_to": "four"}, day)
 
-    snapshot = swap_splits(store, listed(NULL, at=TUESDAY, rejected=(bad,)), "run-2")
+    snapshot = swap_list(store, SPLIT_TABLES, listed(NULL, at=TUESDAY, rejected=(bad,)), "run-2")
 
     assert stored_splits(store).rows() == ([AAPL, NULL] if kept else [NULL])
     assert snapshot.removed == (0 if kept else 1)
@@ -131,22 +134,22 @@ def test_a_split_stays_where_the_row_about_it_was_rejected(
 
 
 def test_a_list_without_types_takes_none_away_unless_the_ratio_differs(store: Connection):
-    swap_splits(store, listed(AAPL, NULL), None)
+    swap_list(store, SPLIT_TABLES, listed(AAPL, NULL), None)
     untyped = [(*AAPL[:4], None), (*NULL[:2], 9.0, 1.0, None)]
 
-    snapshot = swap_splits(store, listed(*untyped, at=TUESDAY, endpoint=OLDER), None)
+    snapshot = swap_list(store, SPLIT_TABLES, listed(*untyped, at=TUESDAY, endpoint=OLDER), None)
 
     assert stored_splits(store).rows() == [AAPL, untyped[1]]
     assert snapshot.changed == 1
 
 
 def test_the_newest_list_of_an_endpoint_is_found_below_that_of_the_other(store: Connection):
-    newer = swap_splits(store, listed(AAPL), None)
-    older = swap_splits(store, listed(AAPL, at=TUESDAY, endpoint=OLDER), None)
+    newer = swap_list(store, SPLIT_TABLES, listed(AAPL), None)
+    older = swap_list(store, SPLIT_TABLES, listed(AAPL, at=TUESDAY, endpoint=OLDER), None)
 
-    assert newest_split_snapshot(store) == older
-    assert newest_split_snapshot(store, NEWER) == newer
-    assert newest_split_snapshot(store, "/nowhere") is None
+    assert newest_list(store, SPLIT_TABLES) == older
+    assert newest_list(store, SPLIT_TABLES, NEWER) == newer
+    assert newest_list(store, SPLIT_TABLES, "/nowhere") is None
 
 
 @pytest.mark.parametrize("side", [0.0, -1.0, float("nan"), float("inf"), None])
@@ -154,7 +157,7 @@ def test_the_newest_list_of_an_endpoint_is_found_below_that_of_the_other(store: 
 def test_no_side_can_be_other_than_finite_and_above_zero(
     store: Connection, column: str, side: float | None
 ):
-    swap_splits(store, listed(AAPL), None)
+    swap_list(store, SPLIT_TABLES, listed(AAPL), None)
 
     with pytest.raises(psycopg.IntegrityError):
         store.execute(sql.SQL("UPDATE splits SET {} = %s").format(sql.Identifier(column)), (side,))
@@ -164,7 +167,7 @@ def test_symbols_of_splits_are_compared_byte_by_byte(store: Connection):
     day = date(2012, 8, 6)
     rows = [(symbol, day, 1.0, 2.0, None) for symbol in ("BCPC", "BCpC", "TPC", "TRUE", "TpC")]
 
-    swap_splits(store, listed(*rows[::-1]), None)
+    swap_list(store, SPLIT_TABLES, listed(*rows[::-1]), None)
 
     assert stored_splits(store).rows() == rows
 
@@ -193,7 +196,7 @@ def test_bars_are_read_in_the_shares_of_today(store: Connection):
         ("BBB", JULY_3, 3.0, 1.0, "reverse_split"),
         ("CCC", today, 1.0, 4.0, "forward_split"),
     )
-    swap_splits(store, listed(*splits), None)
+    swap_list(store, SPLIT_TABLES, listed(*splits), None)
 
     rows = store.execute(
         "SELECT symbol, date, open, high, low, close, volume, vwap, transactions, price_factor"
@@ -217,7 +220,7 @@ def test_factors_are_spans_from_one_execution_date_to_the_next(store: Connection
     earlier = ("AAPL", date(2014, 6, 9), 1.0, 7.0, "forward_split")
     announced = ("AAPL", today_in_new_york(store) + timedelta(days=60), 1.0, 2.0, None)
 
-    swap_splits(store, listed(earlier, AAPL, announced), None)
+    swap_list(store, SPLIT_TABLES, listed(earlier, AAPL, announced), None)
 
     assert store.execute("SELECT * FROM split_factors ORDER BY until").fetchall() == [
         ("AAPL", None, earlier[1], 1 / 28, 28),

@@ -9,11 +9,10 @@ import pytest
 
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.coverage.cover import cover
-from universe_pipeline.adapters.postgres.locks import DISCOVERY_LOCK
+from universe_pipeline.adapters.postgres.locks import DISCOVERY_LOCK, turn
 from universe_pipeline.adapters.postgres.reference.symbols import (
     Aside,
     Snapshot,
-    discovery_lock,
     known_symbols,
     listed_counts,
     newest_snapshot,
@@ -315,7 +314,7 @@ def test_one_at_a_time_may_discover(store: Connection, store_database: Database)
         found.append(row == (True,))
 
     def fail() -> None:
-        with discovery_lock(store):
+        with turn(store, DISCOVERY_LOCK):
             look()
             raise KeyError
 

@@ -8,12 +8,14 @@ from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.coverage.cover import cover
 from universe_pipeline.adapters.postgres.ledger.fetch_errors import record_failure
 from universe_pipeline.adapters.postgres.ledger.session_loads import record_unstored
-from universe_pipeline.adapters.postgres.reference.splits import SplitList, swap_splits
+from universe_pipeline.adapters.postgres.reference.splits import SPLIT_TABLES
 from universe_pipeline.adapters.postgres.reference.symbols import swap_universe
+from universe_pipeline.adapters.postgres.reference.whole_lists import swap_list
 from universe_pipeline.adapters.postgres.summaries.figures import Figures, figures, server_version
 from universe_pipeline.domain.bars import RejectedRow
 from universe_pipeline.domain.datasets import Dataset
 from universe_pipeline.domain.errors import FailureKind, RetryableError
+from universe_pipeline.domain.reference_lists import Listed
 from universe_pipeline.domain.splits import SPLIT_SCHEMA
 from universe_pipeline.domain.symbols import SYMBOL_SCHEMA
 from universe_pipeline_tests.support.session_answers import (
@@ -82,7 +84,7 @@ def test_figures_are_those_of_the_tables(store: Connection):
         ("F", JULY_2, 8.0, 1.0, None),
     ]
     splits = pl.DataFrame(sides, SPLIT_SCHEMA, orient="row")
-    swap_splits(store, SplitList("/stocks/v1/splits", splits, (), T1), None)
+    swap_list(store, SPLIT_TABLES, Listed("/stocks/v1/splits", splits, (), T1), None)
     for day in (JULY_5, JULY_8):
         record_failure(
             store, RetryableError(FailureKind.TIMEOUT, "/v2", "slow"), Dataset.DAILY_BARS, day=day
