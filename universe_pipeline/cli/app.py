@@ -27,7 +27,7 @@ GROUPS = {
     "Load": ("discover", "historical", "daily", "resume"),
     "Look": ("status", "verify", "report", "errors", "url", "psql"),
     "Repair": ("retry", "repair", "approve", "clear-checkpoint"),
-    "Run": ("up", "backup", "restore"),
+    "Run": ("up", "backup", "restore", "prune"),
 }
 """The commands as `--help` lists them: by what they are for, a newcomer's first."""
 
@@ -437,6 +437,25 @@ def restore(
     from universe_pipeline.cli.backup import restore
 
     return restore(file)
+
+
+@command("prune --dry-run")
+def prune(
+    *,
+    older_than: Annotated[
+        int, typer.Option(min=1, max=36_500, metavar="DAYS", help="Keep what is younger.")
+    ] = 365,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Delete nothing, and count what would go.")
+    ] = False,
+) -> int:
+    """Delete Dagster's old events.
+
+    Those that only the page of an old run shows. Runs, partitions and results of checks stay.
+    """
+    from universe_pipeline.cli.prune import prune
+
+    return prune(older_than, dry_run=dry_run)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

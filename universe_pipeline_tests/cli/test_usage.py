@@ -57,6 +57,10 @@ def wednesday_noon(monkeypatch: pytest.MonkeyPatch) -> None:
         ("daily --date 2024-07-11", "universe: the session 2024-07-11 has not closed"),
         ("daily --date 1999-12-31", "universe: 1999-12-31"),
         ("daily --date 2090-01-02", "universe: 2090-01-02"),
+        ("prune --older-than 0", "universe: Invalid value for '--older-than'"),
+        ("prune --older-than=-3", "universe: Invalid value for '--older-than'"),
+        ("prune --older-than year", "universe: Invalid value for '--older-than'"),
+        ("prune --older-than 99999999", "universe: Invalid value for '--older-than'"),
         ("daily --date today", "universe: Invalid value for '--date'"),
         ("daily --date 2024-13-01", "universe: Invalid value for '--date'"),
         (

@@ -1,7 +1,6 @@
-"""Deleting Dagster's history as docs/operations.md says: what it loses, and what comes back."""
+"""Deleting Dagster's history, by `prune` and by runs: what is lost by it, and what comes back."""
 
-import re
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -9,11 +8,9 @@ import pytest
 
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.orchestration.build import definitions
+from universe_pipeline.orchestration.internals import old_events
 from universe_pipeline_tests.conftest import Universe
 from universe_pipeline_tests.support.dagster_records import ASSETS, materialized
-
-OPERATIONS = (Path(__file__).parents[2] / "docs/operations.md").read_text()
-PRUNING = re.findall(r'-c "(DELETE FROM dagster.event_logs .*)"$', OPERATIONS, re.MULTILINE)
 
 RANGE = ("historical", "--start", "2024-07-01", "--end", "2024-07-03")
 SESSIONS = ["2024-07-01", "2024-07-02", "2024-07-03"]
@@ -57,22 +54,54 @@ def events(connection: Connection) -> tuple[int, int]:
 def test_pruning_old_events_loses_nothing_that_assets_checks_and_lists_of_runs_show(
     loaded: dg.DagsterInstance, connection: Connection, universe: Universe
 ) -> None:
-    (pruning,) = PRUNING
     before, all_events = shown(loaded), events(connection)
-    young = universe("psql", "-At", "-c", pruning)
+    young = universe("prune")
     connection.execute("UPDATE dagster.event_logs SET timestamp = timestamp - interval '366 days'")
+    counted = universe("prune", "--dry-run")
+    kept = events(connection)
 
-    old = universe("psql", "-At", "-c", pruning)
+    old = universe("prune")
 
     left = events(connection)
-    assert young.stdout == "DELETE 0\n"
-    assert old.stdout == f"DELETE {all_events[0] - left[0]}\n"
+    gone = all_events[0] - left[0]
+    size = f"({(all_events[1] - left[1]) / 1e6:,.1f} MB)"
+    described = f"{gone} events of Dagster older than 365 days {size}"
+    assert young.stdout.startswith("deleted 0 events of Dagster older than 365 days (0.0 MB)")
+    assert (counted.stdout, kept) == (f"would delete {described}\n", all_events)
+    assert old.stdout == f"deleted {described}; runs, partitions and results of checks stay\n"
     assert left[1] < all_events[1] / 2
     assert shown(loaded) == before
     assert any(before["checks"].values())
     assert before["partitions"] == dict.fromkeys(ASSETS, SESSIONS)
     assert universe(*RANGE).returncode == 0
     assert shown(loaded)["partitions"]["daily_bars"] == SESSIONS
+
+
+def test_events_go_in_batches_and_those_of_a_run_that_has_not_ended_stay(
+    loaded: dg.DagsterInstance, connection: Connection
+) -> None:
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    measured = old_events.measure(connection, tomorrow)
+    connection.execute("UPDATE dagster.runs SET status = 'STARTED'")
+    while_running = list(old_events.delete(connection, tomorrow))
+    connection.execute("UPDATE dagster.runs SET status = 'SUCCESS'")
+
+    batches = list(old_events.delete(connection, tomorrow, batch=7))
+
+    assert while_running == []
+    assert measured.count > 7
+    assert {each.count for each in batches[:-1]} == {7}
+    assert sum(each.count for each in batches) == measured.count
+    assert sum(each.bytes for each in batches) == measured.bytes
+    assert old_events.measure(connection, tomorrow).count == 0
+
+
+def test_a_database_that_dagster_never_used_has_no_events(connection: Connection) -> None:
+    connection.execute("DROP SCHEMA IF EXISTS dagster CASCADE")
+    now = datetime.now(UTC)
+
+    assert old_events.measure(connection, now).count == 0
+    assert list(old_events.delete(connection, now)) == []
 
 
 def test_of_deleted_runs_the_sessions_are_shown_again_by_the_next_command(
