@@ -89,7 +89,7 @@ class UniverseError(Exception):
 
 
 class UsageError(UniverseError):
-    """The caller asked for something impossible and can mend it."""
+    """The caller asked for something impossible and can correct it."""
 
 
 class SettingsError(UsageError):

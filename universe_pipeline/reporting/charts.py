@@ -87,7 +87,7 @@ def _said_of_bars(beside: pl.DataFrame) -> pl.DataFrame:
 
 
 def trading(counts: pl.DataFrame, width: Width) -> Chart:
-    """Symbols that trade, those that have ended since upon those that have not."""
+    """Trading symbols by day: those that have ended by now, stacked on those that have not."""
     days = counts["date"].to_list()
     stacked = counts.unpivot(index="date", variable_name="kind", value_name="symbols")
     kinds = ["ended", "lasting"]

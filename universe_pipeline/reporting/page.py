@@ -25,7 +25,7 @@ from universe_pipeline.reporting.reading import Stored, Wanted
 from universe_pipeline.reporting.rendering import inline, picture
 
 MOST_ROWS = 100
-"""Rows of a table; how many more there are is said."""
+"""Most rows of a table; the page states how many more there are."""
 
 PICTURED_HALVES = 2
 """Half years of the calendar among the pictures."""

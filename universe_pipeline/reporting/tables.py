@@ -1,4 +1,4 @@
-"""The rows of the report's tables: what is wrong, since when, and the command that mends it."""
+"""The rows of the report's tables: what is wrong, since when, and the command that repairs it."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -109,7 +109,7 @@ class Worst:
 
 @dataclass(slots=True)
 class Offended:
-    """A rule that is broken, by what its last verification and the loads since then found."""
+    """A broken rule, with the findings of the last verification and of the loads after it."""
 
     rule: Rule
     severity: str
@@ -160,7 +160,7 @@ def _within(judgement: Judgement, start: date, end: date) -> Iterator[Worst]:
 
 @dataclass(slots=True)
 class OpenError:
-    """What cannot be had, since when, and how often it was tried."""
+    """Data that could not be fetched, since when, and the number of tries."""
 
     subject: str
     kind: str

@@ -11,15 +11,15 @@ The demo and the tests talk to it with the real client, in-process or as a proce
 
 It answers `/v3/reference/tickers`, `/v3/reference/tickers/types`, `/stocks/v1/splits`,
 `/v3/reference/splits`, the grouped daily bars of a session and the daily range of a ticker, as
-traded or adjusted for the splits up to its clock's day. All that it says is invented and follows
-from the URL, the number of symbols and the clock alone; only tickers and names of some well-known
-securities are borrowed, and some of their splits. Stricter than the vendor: a query parameter it
-does not know is refused with 400, because the vendor would silently answer another question.
+traded or adjusted for the splits up to its clock's day. All answers are invented and follow from
+the URL, the number of symbols and the clock alone; only tickers and names of some well-known
+securities are borrowed, and some of their splits. It is stricter than the vendor: it refuses an
+unknown query parameter with 400, because the vendor would silently answer another question.
 
-    listings, population    who was ever listed, well-known and invented
+    listings, population    all listings of a world, well-known and invented
     world                   the reference lists of a day
-    splits                  who had which, and what became of a share
-    noise, prices, market   the bars, computed for any day without walking there
+    splits                  the splits of each listing, and what a share became
+    noise, prices, market   the bars, computed for any day without the days before
     reference, split_lists, aggregates
                             the endpoints
     faults, effects         what goes wrong on request; hostile has rows for it
@@ -29,7 +29,7 @@ Faults on request, for other processes (never logged or counted, and they need n
 
     POST   /_simulator/faults    a JSON list like [{"kind": "500", "times": 2}], of objects with
                                  the fields of `faults.Fault`; 400 with the reason otherwise
-    DELETE /_simulator/faults    back to health
+    DELETE /_simulator/faults    removes all faults
     GET    /_simulator/requests  {"tickers": 28, "grouped": 252, ...}: requests by endpoint,
                                  "unknown" for paths that are none of the vendor's
 """

@@ -48,7 +48,7 @@ _TRADES_DAILY = 50_000.0
 """USD a session from which on a symbol has a bar in each: a real one lacks it only when halted."""
 
 _OUTSIDE_VWAP = 0.065
-"""The share of vwaps outside [low, high], since they take odd lots and extended hours, which OHLC
+"""The fraction of vwaps outside [low, high]: they include odd lots and extended hours, which OHLC
 does not: 6.5 % of a real session."""
 _OUTSIDE_ABOVE = 0.5
 _OFF_CENTS = 0.125

@@ -1,4 +1,4 @@
-"""The simulated vendor itself: who may ask, how often, what is answered, what goes wrong."""
+"""The simulated vendor itself: keys, limits, answers and faults."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""What a split is, who of the invented has one and when, and what became of a share.
+"""What a split is, which invented listings have one and when, and what a share became.
 
 About one invented stock or fund in eight has one split in its life: at full size some 60 a year.
 """

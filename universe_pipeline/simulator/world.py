@@ -1,4 +1,4 @@
-"""Everything that was ever listed in a world of some size, and what the lists said on a day."""
+"""All listings of a world of some size, and its reference lists on any day."""
 
 from datetime import date
 

@@ -123,7 +123,7 @@ def judge_moves(lines: pl.DataFrame, splits: pl.DataFrame, thresholds: Threshold
 
 
 def _off(price: str) -> pl.Expr:
-    """How far a price is from where the splits since the close before would have taken that."""
+    """Distance, in logarithms, of a price from the close before, adjusted for splits in between."""
     return (pl.col(price) / pl.col("before")).log() - pl.col("factor")
 
 
