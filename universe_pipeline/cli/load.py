@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from universe_pipeline import wiring
@@ -32,7 +32,9 @@ from universe_pipeline.domain.sessions import (
     require_closed_session,
     sessions_between,
 )
+from universe_pipeline.loading import load_states
 from universe_pipeline.loading import plan as plans
+from universe_pipeline.loading.plan import SessionPlan
 from universe_pipeline.orchestration.execution.in_process import Ended, open_runs
 from universe_pipeline.orchestration.jobs.sealing import due_quarters
 from universe_pipeline.settings import settings, use_settings
@@ -195,27 +197,31 @@ def go_on(database: Database, plan: "Plan", *, reload: bool = False, doubtful: b
         doubtful: fetch the quarantined ones again.
     """
     if reload:
-        return carry_out(database, plan, plan.sessions)
+        return load_again(database, plan)
     with database.connect() as connection:
         since = load_jobs.fresh_since(connection, plan.name)
-        there = session_loads.committed(connection, plan.sessions, since)
-        if doubtful:
-            there -= session_loads.quarantined(connection, plan.sessions)
-        lost = session_loads.given_up(connection, plan.sessions, since) - there
-    wanted = [day for day in plan.sessions if day not in there | lost]
-    return carry_out(database, plan, wanted, lost)
+        known = load_states.of_sessions(connection, plan.sessions, since)
+    start = settings().universe_start_date
+    planned = plans.of_range(plan.sessions, known, start=start, doubtful=doubtful)
+    return carry_out(database, plan, planned)
 
 
-def tell_lost(lost: Collection[date], sessions: Sequence[date]) -> int:
+def load_again(database: Database, plan: "Plan") -> int:
+    """Fetch all sessions of a job, loaded or not."""
+    planned = plans.of_range(plan.sessions, start=settings().universe_start_date)
+    return carry_out(database, plan, planned)
+
+
+def report_given_up(given_up: Collection[date], sessions: Sequence[date]) -> int:
     """Name the sessions that are not asked for again, of all that were meant."""
-    if not lost:
+    if not given_up:
         return DONE
-    note(f"failed for good before: {spans(lost, sessions)}; `universe retry` asks again")
+    note(f"failed for good before: {spans(given_up, sessions)}; `universe retry` asks again")
     return FAILED
 
 
-def _tell_early(early: Sequence[date]) -> int:
-    """Name the sessions that are no partitions any more, as after the setting was changed."""
+def _report_before_start_date(early: Sequence[date]) -> int:
+    """Name the sessions that are not partitions, as after the setting was changed."""
     if not early:
         return DONE
     first = settings().universe_start_date
@@ -233,7 +239,7 @@ def daily_update(day: date | None) -> int:
     database = wiring.open_for_loading(settings())
     name = f"daily_update_{session}"
     with database.connect() as connection:
-        planned = plans.daily(
+        planned = load_states.plan_update(
             connection,
             session,
             start=settings().universe_start_date,
@@ -241,14 +247,12 @@ def daily_update(day: date | None) -> int:
             look_back=plans.LOOK_BACK if day is None else 1,
             since=load_jobs.fresh_since(connection, name),
         )
-    sessions = sorted({*planned.missing, session})
-    wanted = sorted([*planned.missing, *planned.revisit])
-    code = carry_out(
-        database, Plan("daily", name, sessions), wanted, {session} & {*planned.given_up}
-    )
+    sessions = sorted({*planned.wanted, session})
     # The update that gave up the earlier ones has failed; this one has not.
-    first = min(planned.given_up, default=session)
-    tell_lost({*planned.given_up} - {session}, sessions_between(first, session))
+    earlier = [day for day in planned.given_up if day != session]
+    own = replace(planned, given_up=[day for day in planned.given_up if day == session])
+    code = carry_out(database, Plan("daily", name, sessions), own)
+    report_given_up(earlier, sessions_between(min(earlier, default=session), session))
     return code
 
 
@@ -283,10 +287,8 @@ class Plan:
         return "daily_update" if self.kind == "daily" else "historical_load"
 
 
-def carry_out(
-    database: Database, plan: Plan, wanted: Sequence[date], lost: Collection[date] = ()
-) -> int:
-    """Fetch the sessions `wanted`, loaded or not, in one run; name those that are `lost`."""
+def carry_out(database: Database, plan: Plan, planned: SessionPlan) -> int:
+    """Fetch what is `planned` for a job in one run, and name what is not asked for."""
     with ExitStack() as stack:
         hold = stack.enter_context(load_jobs.held(database, plan.name))
         if not hold:
@@ -299,10 +301,9 @@ def carry_out(
         load_jobs.begin_job(connection, plan.name, plan.kind, days, sessions=chosen, at=now())
         status = "interrupted"
         try:
-            partitions = _partitions(wanted)
-            code = _carry_out(database, connection, plan, partitions)
-            code = max(code, _tell_early(sorted(set(wanted).difference(partitions))))
-            code = max(code, tell_lost(lost, plan.sessions))
+            code = _carry_out(database, connection, plan, planned.fetch)
+            code = max(code, _report_before_start_date(planned.out_of_reach))
+            code = max(code, report_given_up(planned.given_up, plan.sessions))
             status = _status(connection, plan, code)
             code = FAILED if status == "failed" else code
         finally:

@@ -17,9 +17,9 @@ from universe_pipeline.cli import symbol_loads
 from universe_pipeline.cli.exits import DONE
 from universe_pipeline.cli.load import (
     Plan,
-    carry_out,
     discover_universe,
     go_on,
+    load_again,
 )
 from universe_pipeline.cli.symbol_loads import SymbolJob, go_on_repairing, repair
 from universe_pipeline.cli.terminal import note, result
@@ -110,7 +110,7 @@ def _retry_sessions(database: Database, failed: set[date]) -> int:
         return DONE
     days = sorted(failed)
     plan = Plan("retry", f"error_retry_{days[0]}_{days[-1]}", days)
-    return carry_out(database, plan, days)
+    return load_again(database, plan)
 
 
 def _retry_symbols(failures: list[OpenFailure]) -> int:

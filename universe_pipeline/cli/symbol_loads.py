@@ -9,7 +9,7 @@ from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres.bars.reading import bar_counts
 from universe_pipeline.adapters.postgres.bars.rejected import of_symbols
 from universe_pipeline.adapters.postgres.connection import Connection, Database
-from universe_pipeline.adapters.postgres.ledger import load_jobs, session_loads
+from universe_pipeline.adapters.postgres.ledger import load_jobs
 from universe_pipeline.adapters.postgres.quality.rule_results import results_of
 from universe_pipeline.adapters.postgres.reference.symbols import listed_symbols, unknown_symbols
 from universe_pipeline.cli.days import NAMED
@@ -21,10 +21,11 @@ from universe_pipeline.cli.load import (
     carry_out,
     discover_if_stale,
     last_day,
+    load_again,
+    report_given_up,
     running_elsewhere,
     sessions_asked,
     tell_failures,
-    tell_lost,
     time_for,
 )
 from universe_pipeline.cli.status import write_checkpoint
@@ -32,7 +33,9 @@ from universe_pipeline.cli.terminal import note, progress_bars, result
 from universe_pipeline.domain.foreign_text import visible
 from universe_pipeline.domain.quality.rules import Severity
 from universe_pipeline.domain.spelling import nearest
-from universe_pipeline.loading.by_symbol import Unasked, unasked
+from universe_pipeline.loading import load_states, plan
+from universe_pipeline.loading.load_states import plan_symbols
+from universe_pipeline.loading.plan import SymbolPlan
 from universe_pipeline.orchestration.execution.in_process import open_runs
 from universe_pipeline.settings import settings
 
@@ -89,7 +92,7 @@ def _everything(job: SymbolJob) -> dict[str, Sequence[date]]:
 def _load_all(database: Database, job: SymbolJob) -> int:
     """Load everything again, the cheaper way."""
     if _grouped_is_cheaper(len(job.sessions), len(job.symbols)):
-        return carry_out(database, Plan("historical", job.name, job.sessions), job.sessions)
+        return load_again(database, Plan("historical", job.name, job.sessions))
     return run_symbols(database, job, _everything(job), again=True)
 
 
@@ -97,35 +100,34 @@ def go_on(database: Database, job: SymbolJob) -> int:
     """Load what neither endpoint was asked for yet, the cheaper way."""
     with database.connect() as connection:
         since = load_jobs.fresh_since(connection, job.name)
-        missing = unasked(connection, job.symbols, job.sessions, since)
-        there = session_loads.committed(connection, job.sessions, since)
-        lost = session_loads.given_up(connection, job.sessions, since)
-    by_session = [day for day in job.sessions if day not in there | lost]
+        missing = plan_symbols(connection, job.symbols, job.sessions, since)
+        known = load_states.of_sessions(connection, job.sessions, since)
+    grouped = plan.of_range(job.sessions, known, start=settings().universe_start_date)
+    lacking = len(grouped.wanted) + len(grouped.out_of_reach)
     if not missing.wanted:
         code = _end_without_run(database, job, missing)
-    elif _grouped_is_cheaper(len(by_session), len(missing.wanted)):
-        plan = Plan("historical", job.name, job.sessions)
-        code = carry_out(database, plan, by_session, lost - there)
+    elif _grouped_is_cheaper(lacking, len(missing.wanted)):
+        code = carry_out(database, Plan("historical", job.name, job.sessions), grouped)
     else:
         code = run_symbols(database, job, missing.wanted, again=since is not None)
-    return max(code, _tell_lost(job, missing))
+    return max(code, _report_given_up(job, missing))
 
 
 def go_on_repairing(database: Database, job: SymbolJob) -> int:
     """Fetch what the repair has not fetched yet, by the per-symbol endpoint."""
     with database.connect() as connection:
         since = load_jobs.fresh_since(connection, job.name)
-        missing = unasked(connection, job.symbols, job.sessions, since)
+        missing = plan_symbols(connection, job.symbols, job.sessions, since)
     code = (
         run_symbols(database, job, missing.wanted, again=True)
         if missing.wanted
         else _end_without_run(database, job, missing)
     )
-    return max(code, _tell_lost(job, missing))
+    return max(code, _report_given_up(job, missing))
 
 
-def _end_without_run(database: Database, job: SymbolJob, missing: Unasked) -> int:
-    if not missing.lost_symbols and not missing.lost_sessions:
+def _end_without_run(database: Database, job: SymbolJob, missing: SymbolPlan) -> int:
+    if not missing.given_up and not missing.out_of_reach:
         result(f"{job.name}: every session of these symbols is loaded, nothing to fetch")
         with database.connect() as connection:
             load_jobs.end_job(
@@ -135,13 +137,13 @@ def _end_without_run(database: Database, job: SymbolJob, missing: Unasked) -> in
     return DONE
 
 
-def _tell_lost(job: SymbolJob, missing: Unasked) -> int:
-    """Name what `missing` has given up."""
-    if missing.lost_symbols:
-        named = _named(missing.lost_symbols)
+def _report_given_up(job: SymbolJob, missing: SymbolPlan) -> int:
+    """Name the symbols and sessions that are missing and not asked for again."""
+    if missing.given_up:
+        named = _named(missing.given_up)
         note(f"failed for good before: {named}; `universe retry` asks again")
-    code = FAILED if missing.lost_symbols else DONE
-    return max(code, tell_lost(missing.lost_sessions, job.sessions))
+    code = FAILED if missing.given_up else DONE
+    return max(code, report_given_up(missing.out_of_reach, job.sessions))
 
 
 def _named(symbols: Sequence[str]) -> str:
@@ -217,7 +219,7 @@ def _status(connection: Connection, job: SymbolJob, code: int) -> str:
     if code != DONE:
         return "failed"
     since = load_jobs.fresh_since(connection, job.name)
-    unpublished = unasked(connection, job.symbols, job.sessions, since).wanted
+    unpublished = plan_symbols(connection, job.symbols, job.sessions, since).wanted
     for symbol in unknown_symbols(connection, list(unpublished)):
         del unpublished[symbol]
     for first in sorted({days[0] for days in unpublished.values()}):
@@ -252,8 +254,8 @@ def _tell_bars(connection: Connection, job: SymbolJob, code: int) -> int:
     bare = [symbol for symbol in job.symbols if symbol not in counts]
     unknown = unknown_symbols(connection, bare)
     if code != DONE:
-        open_days = unasked(connection, unknown, job.sessions)
-        unanswered = {*open_days.wanted, *open_days.lost_symbols}
+        open_days = plan_symbols(connection, unknown, job.sessions)
+        unanswered = {*open_days.wanted, *open_days.given_up}
         unknown = [symbol for symbol in unknown if symbol not in unanswered]
     listed = listed_symbols(connection) if unknown else []
     for symbol in unknown:

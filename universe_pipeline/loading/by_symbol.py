@@ -14,7 +14,7 @@ from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.postgres.bars import copy_binary, symbol_history, writing
 from universe_pipeline.adapters.postgres.bars.writing import EncodedSymbol, Write
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.ledger import fetch_errors, refused_answers, session_loads
+from universe_pipeline.adapters.postgres.ledger import fetch_errors, refused_answers
 from universe_pipeline.domain import quality
 from universe_pipeline.domain.bars import (
     DATED_BAR_SCHEMA,
@@ -62,18 +62,6 @@ class SymbolOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Unasked:
-    """What neither endpoint was asked for, and what is not to be asked for but by `retry`."""
-
-    wanted: dict[str, list[date]]
-    """Sessions by symbol that has any."""
-    lost_symbols: list[str]
-    """They failed for good."""
-    lost_sessions: set[date]
-    """The plan does not reach back to them."""
-
-
-@dataclass(frozen=True, slots=True)
 class _Asked:
     symbol: str
     sessions: Sequence[date]
@@ -102,26 +90,6 @@ class _Reach:
 
     def within(self, sessions: Sequence[date]) -> list[date]:
         return [day for day in sessions if self.after < day <= self.until]
-
-
-def unasked(
-    connection: Connection,
-    symbols: Sequence[str],
-    sessions: Sequence[date],
-    since: datetime | None = None,
-) -> Unasked:
-    """What neither endpoint was asked for (after `since`) of some symbols over some sessions."""
-    lost_symbols = session_loads.symbols_given_up(connection, symbols, since)
-    outside = session_loads.outside_plan_until(connection, since) or date.min
-    wanted: dict[str, list[date]] = {}
-    lost: set[date] = set()
-    for symbol in symbols:
-        days = session_loads.sessions_unasked(connection, symbol, sessions, since)
-        lost.update(day for day in days if day <= outside)
-        if reached := [day for day in days if day > outside]:
-            wanted[symbol] = reached
-    given_up = [symbol for symbol in lost_symbols if wanted.pop(symbol, None)]
-    return Unasked(wanted, given_up, lost)
 
 
 def load_symbols(

@@ -11,7 +11,8 @@ from universe_pipeline.adapters.postgres.bars.quarters import make_quarters
 from universe_pipeline.adapters.postgres.bars.writing import Write
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.domain.sessions import newest_closed, sessions_before, sessions_between
-from universe_pipeline.loading.by_symbol import SymbolOutcome, load_symbols, unasked
+from universe_pipeline.loading.by_symbol import SymbolOutcome, load_symbols
+from universe_pipeline.loading.load_states import plan_symbols
 from universe_pipeline.simulator.aggregates import PUBLISHED_AFTER
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.support.clocks import machine
@@ -168,8 +169,8 @@ def test_the_earliest_session_of_the_plan_is_found_once_and_the_rest_loads(
     assert vendor.count("range") <= 1 + 6 + 2
     assert [one.symbol for one in outcomes.values() if one.error is not None] == ["AAPL"]
     assert {row[1:3] for row in errors(store)} == {(None, "outside_plan")}
-    left = unasked(store, ["AAPL", "SPY"], LONG)
-    assert (left.wanted, left.lost_sessions) == ({}, set(LONG[:outside]))
+    left = plan_symbols(store, ["AAPL", "SPY"], LONG)
+    assert (left.wanted, left.out_of_reach) == ({}, set(LONG[:outside]))
 
 
 def test_a_plan_that_reaches_no_session_is_known_after_few_requests(
@@ -181,7 +182,7 @@ def test_a_plan_that_reaches_no_session_is_known_after_few_requests(
 
     assert [(one.symbol, one.write) for one in outcomes.values()] == [("AAPL", None)]
     assert vendor.count("range") <= 7
-    assert unasked(store, ["AAPL", "MSFT"], LONG).lost_sessions == set(LONG)
+    assert plan_symbols(store, ["AAPL", "MSFT"], LONG).out_of_reach == set(LONG)
 
 
 def test_a_symbol_that_fails_within_the_plan_is_told_and_leaves_the_others_alone(
@@ -212,14 +213,14 @@ def test_the_newest_sessions_count_as_asked_for_only_with_a_bar(
     vendor.faults.add(fault, ticker="AAPL", times=1)
 
     outcome = load(client, store, {"AAPL": newest_three})["AAPL"]
-    left = unasked(store, ["AAPL"], newest_three).wanted
+    left = plan_symbols(store, ["AAPL"], newest_three).wanted
     again = load(client, store, left)["AAPL"]
 
     assert outcome.error is None
     assert left == {"AAPL": newest_three[there:]}
     assert again.write == Write(stored=3 - there, added=3 - there)
     assert [row[0] for row in bars_of(store, "AAPL")] == newest_three
-    assert unasked(store, ["AAPL"], newest_three).wanted == {}
+    assert plan_symbols(store, ["AAPL"], newest_three).wanted == {}
 
 
 @pytest.mark.parametrize("fault", ["401_no_key", "401_unknown_key", "403_not_entitled"])
@@ -249,7 +250,7 @@ def test_of_a_session_that_is_not_published_yet_the_rest_loads_without_a_failure
         assert outcomes[symbol] == SymbolOutcome(symbol, Write(stored=4, added=4))
         assert [row[0] for row in bars_of(store, symbol)] == list(WEEK[:4])
     assert errors(store) == []
-    assert unasked(store, ["AAPL"], WEEK).wanted == {"AAPL": [JULY_8]}
+    assert plan_symbols(store, ["AAPL"], WEEK).wanted == {"AAPL": [JULY_8]}
 
 
 def test_a_symbol_of_which_nothing_is_published_yet_is_no_failure_and_not_asked_for(
@@ -321,27 +322,27 @@ def test_a_symbol_takes_its_bars_over_from_their_sessions(client: PolygonClient,
     assert load_of(store, JULY_1, "stored", "content_hash") == (10, None)
 
 
-def test_unasked_leaves_out_symbols_that_were_asked_for_everything(
+def test_a_plan_leaves_out_symbols_that_were_asked_for_everything(
     client: PolygonClient, store: Connection
 ):
     write_session(store, answered(JULY_8, bar("OTHER")), None)
     load(client, store, {"AAPL": WEEK[:4], "MSFT": WEEK[1:3]})
 
-    found = unasked(store, ["AAPL", "MSFT", "NEW"], WEEK)
+    found = plan_symbols(store, ["AAPL", "MSFT", "NEW"], WEEK)
 
     assert found.wanted == {"MSFT": [JULY_1, JULY_5], "NEW": [JULY_1, JULY_2, JULY_3, JULY_5]}
 
 
-def test_unasked_leaves_out_what_failed_for_good(
+def test_a_plan_leaves_out_what_failed_for_good(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor
 ):
     vendor.faults.add("404", ticker="MSFT")
     vendor.faults.add("500", ticker="SPY")
     load(client, store, {"MSFT": WEEK[1:], "SPY": WEEK})
 
-    found = unasked(store, ["AAPL", "MSFT", "SPY"], WEEK)
-    since_then = unasked(store, ["MSFT"], WEEK, since=datetime.now(UTC) + timedelta(minutes=1))
+    found = plan_symbols(store, ["AAPL", "MSFT", "SPY"], WEEK)
+    since_then = plan_symbols(store, ["MSFT"], WEEK, since=datetime.now(UTC) + timedelta(minutes=1))
 
     assert found.wanted == {"AAPL": list(WEEK), "SPY": list(WEEK)}
-    assert (found.lost_symbols, found.lost_sessions) == (["MSFT"], set())
+    assert (found.given_up, found.out_of_reach) == (["MSFT"], set())
     assert since_then.wanted == {"MSFT": list(WEEK)}

@@ -17,7 +17,8 @@ from universe_pipeline.domain.datasets import Dataset
 from universe_pipeline.domain.errors import FailureKind, RetryableError
 from universe_pipeline.domain.moments import Now
 from universe_pipeline.domain.sessions import newest_closed, sessions_before, sessions_between
-from universe_pipeline.loading.by_symbol import SymbolOutcome, load_symbols, unasked
+from universe_pipeline.loading.by_symbol import SymbolOutcome, load_symbols
+from universe_pipeline.loading.load_states import plan_symbols
 from universe_pipeline.simulator.aggregates import PUBLISHED_AFTER
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.support.clocks import machine, stopped
@@ -324,10 +325,10 @@ def test_an_empty_first_answer_is_short_where_the_symbol_was_listed(
         assert outcome.error.message.startswith(
             "no bar in 126 sessions, though the symbol is listed. Nothing stored was changed. "
         )
-        assert unasked(store, ["AAPL"], HALF).wanted == {"AAPL": list(HALF)}
+        assert plan_symbols(store, ["AAPL"], HALF).wanted == {"AAPL": list(HALF)}
     else:
         assert outcome == SymbolOutcome("AAPL", Write(stored=0))
-        assert unasked(store, ["AAPL"], HALF).wanted == {}
+        assert plan_symbols(store, ["AAPL"], HALF).wanted == {}
 
 
 def test_an_empty_first_answer_is_believed_on_the_third_day(
@@ -342,7 +343,7 @@ def test_an_empty_first_answer_is_believed_on_the_third_day(
         next_day(store)
 
     assert [error is None for error in errors] == [False, False, True]
-    assert unasked(store, ["AAPL"], HALF).wanted == {}
+    assert plan_symbols(store, ["AAPL"], HALF).wanted == {}
 
 
 def test_sessions_that_are_loaded_without_a_bar_explain_an_empty_answer(
@@ -380,7 +381,7 @@ def test_bars_that_stop_in_the_middle_are_stored_and_prove_nothing_after_them(
     vendor.faults.add("cut_rows", keep=85, times=3)
 
     first = load(client, store)
-    left = unasked(store, ["AAPL"], HALF).wanted
+    left = plan_symbols(store, ["AAPL"], HALF).wanted
     next_day(store)
     load(client, store)
     next_day(store)
@@ -395,7 +396,7 @@ def test_bars_that_stop_in_the_middle_are_stored_and_prove_nothing_after_them(
     )
     assert left == {"AAPL": list(HALF[85:])}
     assert believed == SymbolOutcome("AAPL", Write(stored=85))
-    assert unasked(store, ["AAPL"], HALF).wanted == {}
+    assert plan_symbols(store, ["AAPL"], HALF).wanted == {}
     assert (open_errors(store), refused_answers.open_refusals(store)) == ([], {})
 
 
@@ -406,7 +407,7 @@ def test_the_rest_of_bars_that_stopped_closes_the_failure(
     vendor.faults.add("cut_rows", keep=85, times=1)
     load(client, store)
 
-    left = unasked(store, ["AAPL"], HALF).wanted["AAPL"]
+    left = plan_symbols(store, ["AAPL"], HALF).wanted["AAPL"]
     outcome = load(client, store, left)
 
     assert outcome == SymbolOutcome("AAPL", Write(stored=41, added=41))
@@ -421,7 +422,7 @@ def test_bars_may_stop_where_the_symbol_was_delisted(
     vendor.faults.add("cut_rows", keep=85)
 
     assert load(client, store) == SymbolOutcome("AAPL", Write(stored=85, added=85))
-    assert unasked(store, ["AAPL"], HALF).wanted == {}
+    assert plan_symbols(store, ["AAPL"], HALF).wanted == {}
 
 
 def test_rejected_rows_are_no_bars_and_are_kept_where_nothing_is_stored(
@@ -436,7 +437,7 @@ def test_rejected_rows_are_no_bars_and_are_kept_where_nothing_is_stored(
         assert outcome.error is not None
         assert outcome.error.message.startswith("none of the 8 rows is usable. Nothing stored")
         assert store.execute("SELECT count(*) FROM rejected_bars").fetchone() == (8,)
-    assert unasked(store, ["AAPL"], HALF[:1]).wanted == {"AAPL": [HALF[0]]}
+    assert plan_symbols(store, ["AAPL"], HALF[:1]).wanted == {"AAPL": [HALF[0]]}
 
 
 def test_sessions_that_a_later_request_was_stored_for_are_no_measure(

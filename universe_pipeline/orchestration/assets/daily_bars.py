@@ -18,7 +18,9 @@ from universe_pipeline.adapters.postgres.ledger import session_loads
 from universe_pipeline.adapters.postgres.ledger.load_jobs import Heartbeat
 from universe_pipeline.adapters.postgres.ledger.session_loads import SessionState
 from universe_pipeline.domain.sessions import sessions_before, sessions_between
+from universe_pipeline.loading import plan
 from universe_pipeline.loading.decoding import DecodingWorker
+from universe_pipeline.loading.plan import SessionPlan, SessionStates
 from universe_pipeline.loading.progress import Step, report
 from universe_pipeline.loading.quality.while_loading import StreamingJudge
 from universe_pipeline.loading.sessions import SAMPLE_ROWS, Outcome, fetch_sessions, store
@@ -35,7 +37,7 @@ from universe_pipeline.orchestration.display.plot import PLOTTED, bars_per_sessi
 from universe_pipeline.orchestration.failures import stop
 from universe_pipeline.orchestration.internals.interrupts import in_hand, interrupted
 from universe_pipeline.orchestration.io_manager import Committed, PartitionWriter
-from universe_pipeline.orchestration.partitions import closed_sessions, span
+from universe_pipeline.orchestration.partitions import as_sessions, closed_sessions, span
 from universe_pipeline.orchestration.resources import (
     JudgedResource,
     PolygonResource,
@@ -108,8 +110,8 @@ class SessionLoads:
 
     def _commit(self, connection: Connection) -> Iterator[Committed]:
         known = session_loads.states(connection, self.sessions)
-        wanted = [session for session in self.sessions if self._is_wanted(session, known)]
-        skipped = [day for day in self.sessions if day not in wanted and _is_committed(day, known)]
+        planned = self._plan(known)
+        wanted, skipped = planned.wanted, planned.skipped
         self.context.log.info(
             "%s: %s to fetch, %s loaded already", span(self.sessions), len(wanted), len(skipped)
         )
@@ -133,10 +135,13 @@ class SessionLoads:
             return
         raise stop(f"nothing was loaded of {span(self.sessions)}: the run's log names the reason")
 
-    def _is_wanted(self, session: date, known: Mapping[date, SessionState]) -> bool:
+    def _plan(self, known: Mapping[date, SessionState]) -> SessionPlan:
+        """What to fetch: a run that names sessions asks also for what failed for good before."""
+        committed = {day for day, state in known.items() if state.status in session_loads.COMMITTED}
+        states = SessionStates(committed=committed)
         if self.fetch is not None:
-            return session.isoformat() in self.fetch
-        return self.reload or not _is_committed(session, known)
+            return plan.of_chosen(self.sessions, as_sessions(self.fetch), states)
+        return plan.of_range(self.sessions, plan.UNKNOWN if self.reload else states)
 
     def _fetch(
         self, connection: Connection, wanted: Sequence[date], known: Mapping[date, SessionState]
@@ -227,10 +232,6 @@ class SessionLoads:
                 **session_links(state.run_id, state.session),
             },
         )
-
-
-def _is_committed(session: date, known: Mapping[date, SessionState]) -> bool:
-    return session in known and known[session].status in session_loads.COMMITTED
 
 
 def _warn_of(superseded: Sequence[date]) -> None:

@@ -13,7 +13,7 @@ from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.adapters.postgres.ledger.fetch_errors import open_failures
 from universe_pipeline.domain.errors import UniverseError
 from universe_pipeline.domain.sessions import NEW_YORK, newest_closed
-from universe_pipeline.loading import plan
+from universe_pipeline.loading.load_states import plan_update
 from universe_pipeline.orchestration.jobs.asset_jobs import daily_update, verification
 from universe_pipeline.orchestration.partitions import span, tags_of
 from universe_pipeline.orchestration.reconciliation import UNFINISHED_STATUSES, report_dead_runs
@@ -67,13 +67,13 @@ def _request(
         refused = next((one for one in open_failures(connection) if one.refuses_key), None)
         if refused is not None and not revisit:  # a refused key is tried once a day, not four times
             return dg.SkipReason(f"the vendor refuses the key: {refused.message}")
-        planned = plan.daily(
+        planned = plan_update(
             connection,
             newest,
             start=chosen.universe_start_date,
             revisit=chosen.universe_revisit_sessions if revisit else 0,
         )
-    wanted = sorted([*planned.missing, *planned.revisit])
+    wanted = planned.fetch
     if not wanted:
         return dg.SkipReason(f"every session up to {newest} is loaded")
     fetch = [day.isoformat() for day in wanted]

@@ -19,7 +19,8 @@ from universe_pipeline.adapters.postgres.quality.rule_results import record_resu
 from universe_pipeline.domain.foreign_text import as_markdown
 from universe_pipeline.domain.sessions import sessions_between
 from universe_pipeline.domain.thresholds import Thresholds
-from universe_pipeline.loading.by_symbol import SymbolOutcome, load_symbols, unasked
+from universe_pipeline.loading.by_symbol import SymbolOutcome, load_symbols
+from universe_pipeline.loading.load_states import plan_symbols
 from universe_pipeline.loading.progress import Step, report
 from universe_pipeline.loading.quality.symbols import judge_symbol_bars
 from universe_pipeline.orchestration.assets.daily_bars import SUPERSEDED
@@ -70,7 +71,7 @@ def load_chosen_symbols(
         wanted = (
             {symbol: list(sessions) for symbol in config.symbols}
             if config.again
-            else unasked(connection, config.symbols, sessions).wanted
+            else plan_symbols(connection, config.symbols, sessions).wanted
         )
         quarters.make_quarters(connection, sessions)
         outcomes = load_symbols(
