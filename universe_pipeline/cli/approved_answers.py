@@ -10,10 +10,11 @@ from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.ledger import refused_answers, session_loads
 from universe_pipeline.adapters.postgres.ledger.refused_answers import OpenRefusal
 from universe_pipeline.cli.exits import DONE
-from universe_pipeline.cli.load import Plan, carry_out, load_again
+from universe_pipeline.cli.load import carry_out, load_again
 from universe_pipeline.cli.symbol_loads import repair
 from universe_pipeline.cli.terminal import note, result
 from universe_pipeline.domain.foreign_text import symbols_option
+from universe_pipeline.loading.load_job import LoadJob, retry_name
 from universe_pipeline.loading.plan import SessionPlan
 from universe_pipeline.loading.quality import approvals
 from universe_pipeline.settings import settings
@@ -75,12 +76,12 @@ def _not_asked(command: str) -> int:
 
 def _store_session(session: date, reason: str, by: str) -> int:
     database, days = wiring.open_for_loading(settings()), [session]
-    plan = Plan("retry", f"error_retry_{session}_{session}", days)
-    code = load_again(database, plan)
+    job = LoadJob("retry", retry_name(days), days)
+    code = load_again(database, job)
     with database.connect() as connection:
         waits = refused_answers.of_session(session) in refused_answers.open_refusals(connection)
         if waits or not session_loads.quarantined(connection, days):
             return code
         # So few rows are unusual, too: it is this answer that the person took for right.
         _give_to_readers(connection, session, reason, by)
-    return carry_out(database, plan, SessionPlan())
+    return carry_out(database, job, SessionPlan())

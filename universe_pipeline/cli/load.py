@@ -1,13 +1,11 @@
 """`discover`, `historical` and `daily`: what is missing is planned, and run through Dagster."""
 
 from collections.abc import Collection, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres.connection import Connection, Database
-from universe_pipeline.adapters.postgres.coverage.cover import cover
 from universe_pipeline.adapters.postgres.ledger import load_jobs, session_loads
 from universe_pipeline.adapters.postgres.ledger.fetch_errors import OpenFailure, failures_of_run
 from universe_pipeline.adapters.postgres.liveness import Hold
@@ -32,8 +30,9 @@ from universe_pipeline.domain.sessions import (
     require_closed_session,
     sessions_between,
 )
-from universe_pipeline.loading import load_states
+from universe_pipeline.loading import load_job, load_states
 from universe_pipeline.loading import plan as plans
+from universe_pipeline.loading.load_job import LoadJob
 from universe_pipeline.loading.plan import SessionPlan
 from universe_pipeline.orchestration.execution.in_process import Ended, open_runs
 from universe_pipeline.orchestration.jobs.sealing import due_quarters
@@ -127,8 +126,8 @@ def historical_range(start: date, end: date | None, *, reload: bool) -> int:
     now = time_for(start, end)
     sessions = sessions_asked(start, end, now)
     database = wiring.open_for_loading(settings())
-    name = f"historical_load_{start}_{last_day(end, now)}"
-    return go_on(database, Plan("historical", name, sessions), reload=reload)
+    name = load_job.range_name(start, last_day(end, now))
+    return go_on(database, LoadJob("historical", name, sessions), reload=reload)
 
 
 def time_for(start: date, end: date | None) -> datetime:
@@ -187,29 +186,29 @@ def last_day(end: date | None, now: datetime) -> date:
     return newest if end is None else min(end, newest)
 
 
-def go_on(database: Database, plan: "Plan", *, reload: bool = False, doubtful: bool = False) -> int:
+def go_on(database: Database, job: LoadJob, *, reload: bool = False, doubtful: bool = False) -> int:
     """Load the sessions of a job that it has not loaded yet.
 
     Args:
         database: the database.
-        plan: the job.
+        job: the job.
         reload: fetch all of them again.
         doubtful: fetch the quarantined ones again.
     """
     if reload:
-        return load_again(database, plan)
+        return load_again(database, job)
     with database.connect() as connection:
-        since = load_jobs.fresh_since(connection, plan.name)
-        known = load_states.of_sessions(connection, plan.sessions, since)
+        since = load_jobs.fresh_since(connection, job.name)
+        known = load_states.of_sessions(connection, job.sessions, since)
     start = settings().universe_start_date
-    planned = plans.of_range(plan.sessions, known, start=start, doubtful=doubtful)
-    return carry_out(database, plan, planned)
+    planned = plans.of_range(job.sessions, known, start=start, doubtful=doubtful)
+    return carry_out(database, job, planned)
 
 
-def load_again(database: Database, plan: "Plan") -> int:
+def load_again(database: Database, job: LoadJob) -> int:
     """Fetch all sessions of a job, loaded or not."""
-    planned = plans.of_range(plan.sessions, start=settings().universe_start_date)
-    return carry_out(database, plan, planned)
+    planned = plans.of_range(job.sessions, start=settings().universe_start_date)
+    return carry_out(database, job, planned)
 
 
 def report_given_up(given_up: Collection[date], sessions: Sequence[date]) -> int:
@@ -237,7 +236,7 @@ def daily_update(day: date | None) -> int:
     """
     session = _session(day)
     database = wiring.open_for_loading(settings())
-    name = f"daily_update_{session}"
+    name = load_job.update_name(session)
     with database.connect() as connection:
         planned = load_states.plan_update(
             connection,
@@ -251,7 +250,7 @@ def daily_update(day: date | None) -> int:
     # The update that gave up the earlier ones has failed; this one has not.
     earlier = [day for day in planned.given_up if day != session]
     own = replace(planned, given_up=[day for day in planned.given_up if day == session])
-    code = carry_out(database, Plan("daily", name, sessions), own)
+    code = carry_out(database, LoadJob("daily", name, sessions), own)
     report_given_up(earlier, sessions_between(min(earlier, default=session), session))
     return code
 
@@ -273,46 +272,18 @@ def _require_partition(session: date) -> date:
     return session
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A load job by its kind and name, and the sessions that it is about."""
-
-    kind: str
-    name: str
-    sessions: Sequence[date]
-
-    @property
-    def dagster_job(self) -> str:
-        """The asset job that does it."""
-        return "daily_update" if self.kind == "daily" else "historical_load"
-
-
-def carry_out(database: Database, plan: Plan, planned: SessionPlan) -> int:
+def carry_out(database: Database, job: LoadJob, planned: SessionPlan) -> int:
     """Fetch what is `planned` for a job in one run, and name what is not asked for."""
-    with ExitStack() as stack:
-        hold = stack.enter_context(load_jobs.held(database, plan.name))
-        if not hold:
-            note(running_elsewhere(plan.name, hold))
+    now = wiring.clock(settings())
+    with load_job.working(database, job, now, at_end=write_checkpoint) as work:
+        if not work.hold:
+            note(running_elsewhere(job.name, work.hold))
             return FAILED
-        connection = stack.enter_context(database.connect())
-        now = wiring.clock(settings())
-        days = (plan.sessions[0], plan.sessions[-1])
-        chosen = None if plan.kind == "historical" else plan.sessions
-        load_jobs.begin_job(connection, plan.name, plan.kind, days, sessions=chosen, at=now())
-        status = "interrupted"
-        try:
-            code = _carry_out(database, connection, plan, planned.fetch)
-            code = max(code, _report_before_start_date(planned.out_of_reach))
-            code = max(code, report_given_up(planned.given_up, plan.sessions))
-            status = _status(connection, plan, code)
-            code = FAILED if status == "failed" else code
-        finally:
-            cover(connection)  # a run that ended early did not come to its coverage
-            if hold:
-                load_jobs.end_job(connection, plan.name, status, now())
-            load_jobs.complete_loaded_updates(connection, now(), but=plan.name)
-            write_checkpoint(connection)
-    return code
+        code = _carry_out(database, work.connection, job, planned.fetch)
+        code = max(code, _report_before_start_date(planned.out_of_reach))
+        code = max(code, report_given_up(planned.given_up, job.sessions))
+        work.status = load_job.status(work.connection, job, failed=code != DONE)
+        return FAILED if work.status == "failed" else code
 
 
 def running_elsewhere(name: str, hold: Hold) -> str:
@@ -324,14 +295,14 @@ def running_elsewhere(name: str, hold: Hold) -> str:
 def _carry_out(
     database: Database,
     connection: Connection,
-    plan: Plan,
+    job: LoadJob,
     wanted: Sequence[date],
 ) -> int:
     if not wanted:
         with open_runs(settings(), database):
             pass  # no run, but a killed one may have left Dagster behind the database
-        result(_nothing_to_fetch(connection, plan))
-        _tell_unusual(connection, plan.sessions)
+        result(_nothing_to_fetch(connection, job))
+        _tell_unusual(connection, job.sessions)
         return discover_if_stale(database)
     _announce(wanted)
     if not _has_fresh_lists(connection):
@@ -339,28 +310,32 @@ def _carry_out(
     before = changes.before(connection, wanted)
     config = {"daily_bars": {"fetch": [day.isoformat() for day in wanted]}}
     with open_runs(settings(), database) as runs, progress_bars():
-        ended = runs.run(plan.dagster_job, wanted, name=plan.name, config=config)
+        ended = runs.run(_dagster_job(job), wanted, name=job.name, config=config)
         if not ended.interrupted and due_quarters(connection, settings(), wiring.now(settings())):
             note("settling quarters that are over, so that they are read quickly by symbol")
             runs.run("settling", [], name="settling")
-    if plan.kind == "daily":
-        done = changes.update(connection, plan.sessions[-1], wanted, before, ended.run_id)
+    if job.kind == "daily":
+        done = changes.update(connection, job.sessions[-1], wanted, before, ended.run_id)
         result(done.line(wanted))
     else:
-        _summarise(connection, plan, wanted, ended)
-    _tell_unusual(connection, {*plan.sessions, *wanted})
+        _summarise(connection, job, wanted, ended)
+    _tell_unusual(connection, {*job.sessions, *wanted})
     if ended.verdicts:
         result(f"checks: {_checked(ended)}")
-    return tell_failures(database, ended, plan)
+    return tell_failures(database, ended, job)
 
 
-def _nothing_to_fetch(connection: Connection, plan: Plan) -> str:
-    if plan.kind == "daily":
-        before = changes.before(connection, plan.sessions)
-        return changes.update(connection, plan.sessions[-1], [], before, None).line([])
-    there = len(session_loads.committed(connection, plan.sessions))
-    loaded = "all" if there == len(plan.sessions) else f"{there} of"
-    return f"{plan.name}: {loaded} {len(plan.sessions)} sessions are loaded, nothing to fetch"
+def _dagster_job(job: LoadJob) -> str:
+    return "daily_update" if job.kind == "daily" else "historical_load"
+
+
+def _nothing_to_fetch(connection: Connection, job: LoadJob) -> str:
+    if job.kind == "daily":
+        before = changes.before(connection, job.sessions)
+        return changes.update(connection, job.sessions[-1], [], before, None).line([])
+    there = len(session_loads.committed(connection, job.sessions))
+    loaded = "all" if there == len(job.sessions) else f"{there} of"
+    return f"{job.name}: {loaded} {len(job.sessions)} sessions are loaded, nothing to fetch"
 
 
 def _checked(ended: Ended) -> str:
@@ -386,15 +361,7 @@ def at_pace(requests: int) -> str:
     return f"{pace.per_minute} requests a minute{takes}" if pace.per_minute else "unpaced"
 
 
-def _status(connection: Connection, plan: Plan, code: int) -> str:
-    """How the job stands: one with a session that is not out yet is no failure, and not done."""
-    states = {state.status for state in session_loads.states(connection, plan.sessions).values()}
-    if code != DONE or states & {"failed", "quarantined"}:
-        return "failed"
-    return "interrupted" if "pending" in states else "completed"
-
-
-def _summarise(connection: Connection, plan: Plan, wanted: Sequence[date], ended: Ended) -> None:
+def _summarise(connection: Connection, job: LoadJob, wanted: Sequence[date], ended: Ended) -> None:
     """Print what the run has loaded: a session that it fetched again in vain is stored, only."""
     failed = {one.day for one in failures_of_run(connection, ended.run_id)}
     states = session_loads.states(connection, [day for day in wanted if day not in failed])
@@ -403,7 +370,7 @@ def _summarise(connection: Connection, plan: Plan, wanted: Sequence[date], ended
     revised = sum(state.revised for state in loaded)
     rejected = sum(state.rejected for state in loaded)
     result(
-        f"{plan.name}: {len(loaded)} of {len(wanted)} sessions loaded, {bars:,} bars, "
+        f"{job.name}: {len(loaded)} of {len(wanted)} sessions loaded, {bars:,} bars, "
         f"{revised:,} revised, {rejected:,} rejected"
     )
 
@@ -419,13 +386,13 @@ def _tell_unusual(connection: Connection, sessions: Collection[date]) -> None:
             result(f"{session}: quarantined, {why}; `universe approve` takes it as it is")
 
 
-def tell_failures(database: Database, ended: Ended, plan: Plan | None = None) -> int:
+def tell_failures(database: Database, ended: Ended, job: LoadJob | None = None) -> int:
     """Report what failed, each thing once, and the command that goes on; return the exit code.
 
     Args:
         database: the database.
         ended: the run.
-        plan: the job on sessions that the run worked for, if it did.
+        job: the job on sessions that the run worked for, if it did.
 
     Raises:
         KeyboardInterrupt: the run was interrupted.
@@ -434,7 +401,7 @@ def tell_failures(database: Database, ended: Ended, plan: Plan | None = None) ->
         raise KeyboardInterrupt
     with database.connect() as connection:
         failures = failures_of_run(connection, ended.run_id)
-        next_step = _next_step(connection, ended, failures, plan)
+        next_step = _next_step(connection, ended, failures, job)
     by_message: dict[str, list[OpenFailure]] = {}
     for failure in failures:
         by_message.setdefault(failure.message, []).append(failure)
@@ -452,16 +419,16 @@ def tell_failures(database: Database, ended: Ended, plan: Plan | None = None) ->
 
 
 def _next_step(
-    connection: Connection, ended: Ended, failures: Sequence[OpenFailure], plan: Plan | None
+    connection: Connection, ended: Ended, failures: Sequence[OpenFailure], job: LoadJob | None
 ) -> str | None:
     """The command that asks again for what failed: `resume` for a job's own sessions, or `retry`.
 
     `resume` leaves out what failed for good, and a loaded session whose re-fetch failed.
     """
     if not failures:
-        return "`universe resume` goes on" if plan and ended.messages else None
+        return "`universe resume` goes on" if job and ended.messages else None
     if any(one.refuses_key for one in failures):
-        go_on = "`universe resume` goes on" if plan else "run the same command again"
+        go_on = "`universe resume` goes on" if job else "run the same command again"
         return f"mend the key or the plan, then {go_on}"
     days = [one.day for one in failures if one.day is not None]
     beyond_plan = (FailureKind.OUTSIDE_PLAN, FailureKind.NOT_ENTITLED)
@@ -469,7 +436,7 @@ def _next_step(
         return "`universe retry` asks again, once the plan includes that"
     loaded = session_loads.committed(connection, days)
     is_own = all(one.retryable and one.symbol is None for one in failures) and not loaded
-    if plan and plan.kind != "retry" and days and is_own:
+    if job and job.kind != "retry" and days and is_own:
         return "`universe resume` fetches what is missing"
     return "`universe retry` fetches what failed"
 

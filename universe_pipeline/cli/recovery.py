@@ -16,16 +16,16 @@ from universe_pipeline.adapters.postgres.text import storable
 from universe_pipeline.cli import symbol_loads
 from universe_pipeline.cli.exits import DONE
 from universe_pipeline.cli.load import (
-    Plan,
     discover_universe,
     go_on,
     load_again,
 )
-from universe_pipeline.cli.symbol_loads import SymbolJob, go_on_repairing, repair
+from universe_pipeline.cli.symbol_loads import go_on_repairing, repair
 from universe_pipeline.cli.terminal import note, result
 from universe_pipeline.domain.errors import UsageError
 from universe_pipeline.domain.foreign_text import visible
 from universe_pipeline.domain.sessions import closed_range, newest_closed
+from universe_pipeline.loading.load_job import LoadJob, retry_name
 from universe_pipeline.settings import settings
 
 UNFINISHED = ("failed", "interrupted", "stuck")
@@ -63,10 +63,10 @@ def _go_on(database: Database, job: Job) -> int:
     note(f"going on with {job.name}")
     sessions = job.sessions or closed_range(job.start, job.end, wiring.now(settings()))
     if job.symbols is not None:
-        chosen = SymbolJob(job.name, job.symbols, sessions)
+        chosen = LoadJob("symbols", job.name, sessions, job.symbols)
         is_repair = job.name.startswith("symbol_repair")
         return (go_on_repairing if is_repair else symbol_loads.go_on)(database, chosen)
-    return go_on(database, Plan(job.kind, job.name, sessions), doubtful=True)
+    return go_on(database, LoadJob(job.kind, job.name, sessions), doubtful=True)
 
 
 def clear_checkpoint(name: str) -> int:
@@ -109,8 +109,7 @@ def _retry_sessions(database: Database, failed: set[date]) -> int:
     if not failed:
         return DONE
     days = sorted(failed)
-    plan = Plan("retry", f"error_retry_{days[0]}_{days[-1]}", days)
-    return load_again(database, plan)
+    return load_again(database, LoadJob("retry", retry_name(days), days))
 
 
 def _retry_symbols(failures: list[OpenFailure]) -> int:

@@ -1,9 +1,7 @@
 """`historical --symbols`: chosen symbols, by whichever endpoint takes fewer requests."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
-from hashlib import sha256
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres.bars.reading import bar_counts
@@ -16,7 +14,6 @@ from universe_pipeline.cli.days import NAMED
 from universe_pipeline.cli.exits import DONE, FAILED
 from universe_pipeline.cli.findings import broken, is_broken, show
 from universe_pipeline.cli.load import (
-    Plan,
     at_pace,
     carry_out,
     discover_if_stale,
@@ -33,27 +30,19 @@ from universe_pipeline.cli.terminal import note, progress_bars, result
 from universe_pipeline.domain.foreign_text import visible
 from universe_pipeline.domain.quality.rules import Severity
 from universe_pipeline.domain.spelling import nearest
-from universe_pipeline.loading import load_states, plan
+from universe_pipeline.loading import load_job, load_states, plan
+from universe_pipeline.loading.load_job import LoadJob
 from universe_pipeline.loading.load_states import plan_symbols
 from universe_pipeline.loading.plan import SymbolPlan
 from universe_pipeline.orchestration.execution.in_process import open_runs
 from universe_pipeline.settings import settings
 
 
-@dataclass(frozen=True, slots=True)
-class SymbolJob:
-    """A job on chosen symbols."""
-
-    name: str
-    symbols: Sequence[str]
-    sessions: Sequence[date]
-
-
 def load_range(symbols: Sequence[str], start: date, end: date | None, *, again: bool) -> int:
     """Load `symbols` over a range; what either endpoint was asked for already is skipped."""
     now = time_for(start, end)
-    name = job_name("historical_load", symbols, start, last_day(end, now))
-    job = SymbolJob(name, symbols, sessions_asked(start, end, now))
+    name = load_job.symbols_name(symbols, start, last_day(end, now))
+    job = LoadJob("symbols", name, sessions_asked(start, end, now), symbols)
     database, discovered = _open_discovered()
     code = _load_all(database, job) if again else go_on(database, job)
     with database.connect() as connection:
@@ -64,8 +53,8 @@ def load_range(symbols: Sequence[str], start: date, end: date | None, *, again: 
 def repair(symbols: Sequence[str], start: date, end: date) -> int:
     """Fetch chosen symbols again by the per-symbol endpoint, over every session of a range."""
     now = time_for(start, end)
-    name = job_name("symbol_repair", symbols, start, last_day(end, now))
-    job = SymbolJob(name, symbols, sessions_asked(start, end, now))
+    name = load_job.repair_name(symbols, start, last_day(end, now))
+    job = LoadJob("symbols", name, sessions_asked(start, end, now), symbols)
     database, discovered = _open_discovered()
     note(f"{len(symbols)} symbols to fetch, {at_pace(len(symbols))}")
     code = run_symbols(database, job, _everything(job), again=True, afresh=True)
@@ -79,24 +68,23 @@ def _open_discovered() -> tuple[Database, int]:
     return database, discover_if_stale(database)
 
 
-def job_name(kind: str, symbols: Sequence[str], start: date, end: date) -> str:
-    """The name of a job on chosen symbols."""
-    digest = sha256(",".join(sorted(symbols)).encode()).hexdigest()[:8]
-    return f"{kind}_{start}_{end}_symbols_{digest}"
+def _of_sessions(job: LoadJob) -> LoadJob:
+    """The same job, loaded by whole sessions."""
+    return LoadJob("historical", job.name, job.sessions)
 
 
-def _everything(job: SymbolJob) -> dict[str, Sequence[date]]:
+def _everything(job: LoadJob) -> dict[str, Sequence[date]]:
     return dict.fromkeys(job.symbols, job.sessions)
 
 
-def _load_all(database: Database, job: SymbolJob) -> int:
+def _load_all(database: Database, job: LoadJob) -> int:
     """Load everything again, the cheaper way."""
     if _grouped_is_cheaper(len(job.sessions), len(job.symbols)):
-        return load_again(database, Plan("historical", job.name, job.sessions))
+        return load_again(database, _of_sessions(job))
     return run_symbols(database, job, _everything(job), again=True)
 
 
-def go_on(database: Database, job: SymbolJob) -> int:
+def go_on(database: Database, job: LoadJob) -> int:
     """Load what neither endpoint was asked for yet, the cheaper way."""
     with database.connect() as connection:
         since = load_jobs.fresh_since(connection, job.name)
@@ -107,13 +95,13 @@ def go_on(database: Database, job: SymbolJob) -> int:
     if not missing.wanted:
         code = _end_without_run(database, job, missing)
     elif _grouped_is_cheaper(lacking, len(missing.wanted)):
-        code = carry_out(database, Plan("historical", job.name, job.sessions), grouped)
+        code = carry_out(database, _of_sessions(job), grouped)
     else:
         code = run_symbols(database, job, missing.wanted, again=since is not None)
     return max(code, _report_given_up(job, missing))
 
 
-def go_on_repairing(database: Database, job: SymbolJob) -> int:
+def go_on_repairing(database: Database, job: LoadJob) -> int:
     """Fetch what the repair has not fetched yet, by the per-symbol endpoint."""
     with database.connect() as connection:
         since = load_jobs.fresh_since(connection, job.name)
@@ -126,7 +114,7 @@ def go_on_repairing(database: Database, job: SymbolJob) -> int:
     return max(code, _report_given_up(job, missing))
 
 
-def _end_without_run(database: Database, job: SymbolJob, missing: SymbolPlan) -> int:
+def _end_without_run(database: Database, job: LoadJob, missing: SymbolPlan) -> int:
     if not missing.given_up and not missing.out_of_reach:
         result(f"{job.name}: every session of these symbols is loaded, nothing to fetch")
         with database.connect() as connection:
@@ -137,7 +125,7 @@ def _end_without_run(database: Database, job: SymbolJob, missing: SymbolPlan) ->
     return DONE
 
 
-def _report_given_up(job: SymbolJob, missing: SymbolPlan) -> int:
+def _report_given_up(job: LoadJob, missing: SymbolPlan) -> int:
     """Name the symbols and sessions that are missing and not asked for again."""
     if missing.given_up:
         named = _named(missing.given_up)
@@ -163,7 +151,7 @@ def _grouped_is_cheaper(grouped: int, by_symbol: int) -> bool:
 
 def run_symbols(
     database: Database,
-    job: SymbolJob,
+    job: LoadJob,
     wanted: Mapping[str, Sequence[date]],
     *,
     again: bool,
@@ -184,48 +172,30 @@ def run_symbols(
         "end": max(days[-1] for days in wanted.values()).isoformat(),
         "again": again,
     }
-    span = (job.sessions[0], job.sessions[-1])
-    with load_jobs.held(database, job.name) as held, database.connect() as connection:
-        if not held:
-            note(running_elsewhere(job.name, held))
+    now = wiring.clock(settings())
+    with load_job.working(database, job, now, afresh=afresh, at_end=write_checkpoint) as work:
+        if not work.hold:
+            note(running_elsewhere(job.name, work.hold))
             return FAILED
-        now = wiring.clock(settings())
-        load_jobs.begin_job(connection, job.name, "symbols", span, job.symbols, at=now())
-        if afresh:
-            load_jobs.start_afresh(connection, job.name, now())
-        status = "interrupted"
-        try:
-            with open_runs(settings(), database) as runs, progress_bars():
-                ended = runs.run(
-                    "symbol_repair", [], name=job.name, config={"load_chosen_symbols": config}
-                )
-            code = tell_failures(database, ended)
-            found = results_of(connection, ended.run_id)
-            show([one for one in found if is_broken(one)], every_rule=False)
-            code = max(code, FAILED if broken(found)[Severity.ERROR] else DONE)
-            status = _status(connection, job, code)
-        finally:
-            if held:
-                load_jobs.end_job(connection, job.name, status, now())
-            write_checkpoint(connection)
+        with open_runs(settings(), database) as runs, progress_bars():
+            ended = runs.run(
+                "symbol_repair", [], name=job.name, config={"load_chosen_symbols": config}
+            )
+        code = tell_failures(database, ended)
+        found = results_of(work.connection, ended.run_id)
+        show([one for one in found if is_broken(one)], every_rule=False)
+        code = max(code, FAILED if broken(found)[Severity.ERROR] else DONE)
+        work.status = load_job.status(work.connection, job, failed=code != DONE)
+        if work.status == "interrupted":
+            _report_unpublished(work.connection, job)
     return code
 
 
-def _status(connection: Connection, job: SymbolJob, code: int) -> str:
-    """How the job stands: with a bar that may not be out yet it has neither failed nor ended.
-
-    A symbol that no list has and that has no bar is misspelt: it is not waited for.
-    """
-    if code != DONE:
-        return "failed"
-    since = load_jobs.fresh_since(connection, job.name)
-    unpublished = plan_symbols(connection, job.symbols, job.sessions, since).wanted
-    for symbol in unknown_symbols(connection, list(unpublished)):
-        del unpublished[symbol]
+def _report_unpublished(connection: Connection, job: LoadJob) -> None:
+    unpublished = load_job.unpublished(connection, job)
     for first in sorted({days[0] for days in unpublished.values()}):
         symbols = [symbol for symbol, days in unpublished.items() if days[0] == first]
         result(f"{first}: no bar of {_named(symbols)} yet; it is asked for again later")
-    return "interrupted" if unpublished else "completed"
 
 
 def _rejected(by_rule: Mapping[str, int]) -> str:
@@ -237,7 +207,7 @@ def _rejected(by_rule: Mapping[str, int]) -> str:
     return f", {sum(by_rule.values()):,} rows rejected ({rules})"
 
 
-def _tell_bars(connection: Connection, job: SymbolJob, code: int) -> int:
+def _tell_bars(connection: Connection, job: LoadJob, code: int) -> int:
     """Print how many bars each symbol has, and name those that do not exist; the exit code.
 
     Args:

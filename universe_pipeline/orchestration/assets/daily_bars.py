@@ -15,11 +15,11 @@ from universe_pipeline.adapters.postgres.bars import quarters
 from universe_pipeline.adapters.postgres.bars.reading import sample
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.ledger import session_loads
-from universe_pipeline.adapters.postgres.ledger.load_jobs import Heartbeat
 from universe_pipeline.adapters.postgres.ledger.session_loads import SessionState
 from universe_pipeline.domain.sessions import sessions_before, sessions_between
 from universe_pipeline.loading import plan
 from universe_pipeline.loading.decoding import DecodingWorker
+from universe_pipeline.loading.load_job import Heartbeat
 from universe_pipeline.loading.plan import SessionPlan, SessionStates
 from universe_pipeline.loading.progress import Step, report
 from universe_pipeline.loading.quality.while_loading import StreamingJudge

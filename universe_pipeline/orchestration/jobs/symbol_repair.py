@@ -14,12 +14,12 @@ from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres.bars import quarters
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.coverage.cover import cover
-from universe_pipeline.adapters.postgres.ledger.load_jobs import Heartbeat
 from universe_pipeline.adapters.postgres.quality.rule_results import record_results
 from universe_pipeline.domain.foreign_text import as_markdown
 from universe_pipeline.domain.sessions import sessions_between
 from universe_pipeline.domain.thresholds import Thresholds
 from universe_pipeline.loading.by_symbol import SymbolOutcome, load_symbols
+from universe_pipeline.loading.load_job import Heartbeat
 from universe_pipeline.loading.load_states import plan_symbols
 from universe_pipeline.loading.progress import Step, report
 from universe_pipeline.loading.quality.symbols import judge_symbol_bars

@@ -4,7 +4,6 @@ A job's liveness is a lock that its process holds: the lock goes with the proces
 it, so that an `in_progress` job nobody holds is known to be interrupted.
 """
 
-import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -15,12 +14,9 @@ import psycopg
 from universe_pipeline.adapters.postgres import liveness
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.adapters.postgres.ledger.session_loads import COMMITTED
-from universe_pipeline.domain.moments import Now
 
 STUCK_AFTER = timedelta(minutes=15)
 """Without a heartbeat for so long, a job that is held by a process counts as stuck."""
-
-BEAT_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +45,7 @@ def begin_job(
     symbols: Sequence[str] | None = None,
     sessions: Sequence[date] | None = None,
     *,
+    run_id: str | None = None,
     at: datetime,
 ) -> None:
     """Note that a job is in progress; one of that name goes on where it was.
@@ -60,17 +57,19 @@ def begin_job(
         span: first and last day.
         symbols: those that it is about; None: every symbol.
         sessions: those that it is about; None: every session of its range.
+        run_id: the run that loads it; None: none yet, the last one stays recorded.
         at: the database's time.
     """
     connection.execute(
         """
         INSERT INTO load_jobs AS j
-            (name, kind, start_date, end_date, symbols, sessions, status, started_at, last_updated)
-        VALUES (%s, %s, %s, %s, %s, %s, 'in_progress', %s, %s)
+            (name, kind, start_date, end_date, symbols, sessions, status, started_at, last_updated,
+             run_id)
+        VALUES (%s, %s, %s, %s, %s, %s, 'in_progress', %s, %s, %s)
         ON CONFLICT (name) DO UPDATE SET
             start_date = excluded.start_date, end_date = excluded.end_date,
             status = 'in_progress', sessions = excluded.sessions,
-            last_updated = excluded.last_updated
+            last_updated = excluded.last_updated, run_id = coalesce(excluded.run_id, j.run_id)
         """,
         (
             name,
@@ -80,6 +79,7 @@ def begin_job(
             None if sessions is None else list(sessions),
             at,
             at,
+            run_id,
         ),
     )
 
@@ -113,18 +113,9 @@ def complete_loaded_updates(connection: psycopg.Connection, at: datetime, *, but
     )
 
 
-class Heartbeat:
-    """Tells, now and then, that a job gets on; with no name it tells nobody."""
-
-    def __init__(self, connection: psycopg.Connection, name: str | None, now: Now) -> None:
-        self._connection, self._name, self._now = connection, name, now
-        self._told_at = time.monotonic()
-
-    def beat(self) -> None:
-        """A piece of work is done."""
-        if self._name is not None and time.monotonic() - self._told_at > BEAT_SECONDS:
-            heartbeat(self._connection, self._name, self._now())
-            self._told_at = time.monotonic()
+def set_run(connection: psycopg.Connection, name: str, run_id: str) -> None:
+    """The job, if there is one of that name, is loaded by the run from now on."""
+    connection.execute("UPDATE load_jobs SET run_id = %s WHERE name = %s", (run_id, name))
 
 
 def heartbeat(connection: psycopg.Connection, name: str, at: datetime) -> None:
