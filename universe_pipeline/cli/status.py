@@ -126,6 +126,7 @@ def _jobs_document(known: Sequence[Job]) -> dict[str, Any]:
             else None,
             "status": job.status,
             "last_updated": job.last_updated.isoformat(),
+            "run_id": job.run_id,
         }
         for job in known
     }

@@ -152,17 +152,16 @@ def begin(
 
 
 class Heartbeat:
-    """Records, now and then, that a job gets on."""
+    """Records, now and then, that the job of a run gets on; a run without a job records nothing."""
 
-    def __init__(self, connection: Connection, name: str | None, now: Now) -> None:
-        """Take the job's name; without one nothing is recorded."""
-        self._connection, self._name, self._now = connection, name, now
+    def __init__(self, connection: Connection, run_id: str, now: Now) -> None:
+        self._connection, self._run_id, self._now = connection, run_id, now
         self._recorded_at = time.monotonic()
 
     def beat(self) -> None:
         """A piece of work is done."""
-        if self._name is not None and time.monotonic() - self._recorded_at > BEAT_SECONDS:
-            load_jobs.heartbeat(self._connection, self._name, self._now())
+        if time.monotonic() - self._recorded_at > BEAT_SECONDS:
+            load_jobs.heartbeat(self._connection, self._run_id, self._now())
             self._recorded_at = time.monotonic()
 
 
@@ -202,4 +201,4 @@ def end(connection: Connection, job: LoadJob, status: str | None, at: datetime) 
     cover(connection)  # a run that ended early did not come to its coverage
     if status is not None:
         load_jobs.end_job(connection, job.name, status, at)
-    load_jobs.complete_loaded_updates(connection, at, but=job.name)
+    load_jobs.complete_loaded(connection, at, but=job.name)

@@ -21,21 +21,29 @@ from universe_pipeline.adapters.postgres.coverage.streaks import Bars
 from universe_pipeline.domain.quality.findings import Finding
 from universe_pipeline.loading.decoding import DecodingWorker
 from universe_pipeline.loading.quality.while_loading import Judged
+from universe_pipeline.orchestration.run_job import recorded
 from universe_pipeline.orchestration.tags import DAILY_UPDATE, lock_of
 from universe_pipeline.settings import Settings, settings
 
 
 class PostgresResource(dg.ConfigurableResource["PostgresResource"]):
-    """The PostgreSQL database of the settings. A run holds a lock in it for as long as it lives."""
+    """The PostgreSQL database of the settings.
+
+    A run holds a lock in it for as long as it lives, and works on a load job if it loads bars.
+    """
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Generator[Self]:
-        """Hold the run's lock for as long as the run lasts."""
+        """Hold the run's lock, and work on its load job, for as long as the run lasts."""
         if context.run is None:
             yield self
             return
-        with liveness.held(self.database, lock_of(context.run.run_id)):
-            yield self
+        with liveness.held(self.database, lock_of(context.run.run_id)) as hold:
+            if not hold:  # the command that made the run has it, or this resource in `postgres_io`
+                yield self
+                return
+            with recorded(context, context.run, self.database, self.settings):
+                yield self
 
     @cached_property
     def database(self) -> Database:

@@ -5,6 +5,15 @@ from universe_pipeline.orchestration.internals.names import SCHEDULE_NAME_TAG, S
 DAILY_UPDATE = "daily_update"
 """The job whose requests go before all others."""
 
+HISTORICAL_LOAD = "historical_load"
+"""The job that loads a range of sessions."""
+
+ERROR_RETRY = "error_retry"
+"""The job that asks again for sessions."""
+
+SYMBOL_REPAIR = "symbol_repair"
+"""The job that loads chosen symbols."""
+
 VERIFICATION = "verification"
 """The job that judges what is loaded, and loads nothing."""
 

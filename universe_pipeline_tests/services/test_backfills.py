@@ -51,6 +51,9 @@ def test_two_months_over_the_holidays_are_one_green_run_with_each_session_told_b
     rows = {day: len(grouped(healthy.vendor, day)) for day in sessions}
     assert {day: shown[day]["dagster/row_count"] for day in sessions} == rows
     assert {shown[day]["run"] for day in sessions} == {run["id"]}
+    job = healthy.job("historical_load_2024-11-15_2025-01-10")
+    assert (job["status"], job["run_id"]) == ("completed", run["id"])
+    assert job["processed_dates"] == sessions
     assert len({shown[day]["sample"] for day in sessions}) == WINTER_SESSIONS
     covered = webserver.metadata("data_coverage")
     assert {day: covered[day]["bars"] for day in sessions} == rows
@@ -115,6 +118,7 @@ def test_assets_can_be_asked_for_one_by_one(shared_up: Up, healthy: Site) -> Non
     )
 
     assert (bars["status"], rest["status"]) == ("SUCCESS", "SUCCESS")
+    assert healthy.job("historical_load_2023-01-04_2023-01-05")["run_id"] == bars["id"]
     assert healthy.loaded(*days) == days
     for asset in ASSETS:
         assert webserver.partitions(asset).within(*days).materialized == days

@@ -98,6 +98,8 @@ def test_a_run_that_is_terminated_keeps_what_it_committed(shared_up: Up, healthy
     sessions = webserver.partitions("daily_bars").within(*month).all
     backfill = launched_and_hanging(webserver, healthy, month)
     (run,) = webserver.backfill(backfill)["runs"]
+    job = "historical_load_2024-08-01_2024-08-30"
+    working = healthy.job(job)
 
     webserver.terminate(run["id"])
 
@@ -106,9 +108,14 @@ def test_a_run_that_is_terminated_keeps_what_it_committed(shared_up: Up, healthy
     assert healthy.loaded(*month) == sessions[:LOADED_FIRST]
     until(lambda: is_made_good(webserver, healthy))
     assert_agreed(webserver, healthy)
+    assert (working["status"], working["run_id"]) == ("in_progress", run["id"])
+    assert working["processed_dates"] == sessions[:LOADED_FIRST]
+    assert healthy.job(job)["status"] == "interrupted"
     assert fetch_the_rest(webserver, healthy, month) == sessions[LOADED_FIRST:]
     assert healthy.loaded(*month) == sessions
     assert_agreed(webserver, healthy)
+    assert healthy.universe("resume", job).returncode == 0
+    assert healthy.job(job)["status"] == "completed"
 
 
 def test_a_backfill_that_is_canceled_keeps_what_it_committed(shared_up: Up, healthy: Site) -> None:
@@ -139,6 +146,7 @@ def test_a_run_whose_process_is_killed_is_reported_and_made_good_for_by_the_next
     os.kill(worker, signal.SIGKILL)
 
     assert [run["status"] for run in webserver.await_runs(backfill)] == ["FAILURE"]
+    assert healthy.job("historical_load_2024-06-03_2024-06-28")["status"] == "interrupted"
     command = healthy.universe("historical", "--start", "2024-06-03", "--end", "2024-06-03")
     assert (command.returncode, command.stderr) == (0, "")
     assert healthy.loaded(*month) == sessions[:LOADED_FIRST]

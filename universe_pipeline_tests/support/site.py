@@ -5,6 +5,7 @@ services takes too long for that.
 """
 
 import contextlib
+import json
 import os
 import subprocess
 import uuid
@@ -94,6 +95,10 @@ class Site:
             *self.rows("SELECT md5(string_agg(c::text, '' ORDER BY c)) FROM data_coverage c"),
             *self.rows("SELECT date, status, fetched_at, stored FROM session_loads ORDER BY 1"),
         ]
+
+    def job(self, name: str) -> dict[str, Any]:
+        """A job as `universe status` shows it."""
+        return json.loads(self.universe("status", "--json").stdout)["jobs"][name]
 
     def open_errors(self) -> list[str]:
         """The sessions with an open error."""

@@ -43,7 +43,7 @@ from universe_pipeline.orchestration.resources import (
     PolygonResource,
     PostgresResource,
 )
-from universe_pipeline.orchestration.tags import JOB_TAG, WAITING
+from universe_pipeline.orchestration.tags import WAITING
 
 DESCRIPTION = """\
 Daily bars as traded (not adjusted), one row a session and symbol, for every ticker of the
@@ -155,7 +155,7 @@ class SessionLoads:
             if not self._selects_symbols():
                 discover_if_stale(self.context, client, connection, now)
             fetched = fetch_sessions(client, wanted, wiring.encoding(settings), now, worker)
-            heartbeat = Heartbeat(connection, self.context.run.tags.get(JOB_TAG), now)
+            heartbeat = Heartbeat(connection, run_id, now)
             judge = self._judge(connection, worker, wanted, known)
             report(Step("sessions", 0, len(wanted)))
             failed, superseded = 0, list[date]()

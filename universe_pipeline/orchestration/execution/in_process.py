@@ -15,6 +15,7 @@ from universe_pipeline.adapters.postgres import liveness
 from universe_pipeline.adapters.postgres.connecting import losses
 from universe_pipeline.adapters.postgres.connecting.obstacles import first_line
 from universe_pipeline.adapters.postgres.connection import Database
+from universe_pipeline.adapters.postgres.ledger import load_jobs
 from universe_pipeline.domain.errors import DatabaseLostError
 from universe_pipeline.orchestration.build import definitions
 from universe_pipeline.orchestration.checks.evaluation import SEVERITY
@@ -22,6 +23,7 @@ from universe_pipeline.orchestration.execution import streams
 from universe_pipeline.orchestration.execution.instance import open_instance
 from universe_pipeline.orchestration.execution.silence import ended_when_silent
 from universe_pipeline.orchestration.internals import execution
+from universe_pipeline.orchestration.internals.failed_steps import root
 from universe_pipeline.orchestration.internals.interrupts import (
     INTERRUPTED,
     at_once_when_told_twice,
@@ -101,6 +103,8 @@ class Runs:
                 tags={**tags_of(sessions), **execution.tags_of(origin), **_tags(name)},
                 remote_job_origin=origin,
             )
+            with self._database.connect() as connection:
+                load_jobs.set_run(connection, name, run_id)
             with streams.restored(self._instance.root_directory):
                 result = execution.execute(definition, run, self._instance)
         return Ended(
@@ -108,7 +112,7 @@ class Runs:
             success=result.success,
             messages=_messages(result, self._database.address),
             verdicts=_verdicts(result),
-            interrupted=any(_root(error).cls_name == INTERRUPTED for error in _errors(result)),
+            interrupted=any(root(error).cls_name == INTERRUPTED for error in _errors(result)),
         )
 
 
@@ -159,7 +163,7 @@ def _words(error: Any, address: str) -> str:
 
     Where Dagster's storage lost its connection to `address`, what we say of a lost one.
     """
-    said = _root(error).message.strip()
+    said = root(error).message.strip()
     if lost := _LOST.match(said):
         return str(DatabaseLostError(address, first_line(Exception(said[lost.end() :]))))
     return _OUR_ERROR.sub("", said)
@@ -182,10 +186,6 @@ def _errors_outside_of_steps(result: Any) -> list[Any]:
 
 def _failures(result: Any) -> list[Any]:
     return [event.step_failure_data for event in result.all_events if event.is_step_failure]
-
-
-def _root(error: Any) -> Any:
-    return error if error.cause is None else _root(error.cause)
 
 
 def _verdicts(result: Any) -> tuple[Verdict, ...]:

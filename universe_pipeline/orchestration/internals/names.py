@@ -1,6 +1,7 @@
 """Names that Dagster does not document: tags of its runs, types of its interfaces, functions."""
 
 from dagster._check import CheckError
+from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NAME
 from dagster._core.instance import DynamicPartitionsStore
 from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
@@ -16,6 +17,7 @@ from dagster._utils.interrupts import check_captured_interrupt
 __all__ = [
     "ASSET_PARTITION_RANGE_END_TAG",
     "ASSET_PARTITION_RANGE_START_TAG",
+    "IMPLICIT_ASSET_JOB_NAME",
     "PARTITION_NAME_TAG",
     "SCHEDULE_NAME_TAG",
     "SENSOR_NAME_TAG",

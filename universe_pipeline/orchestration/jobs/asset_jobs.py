@@ -8,7 +8,12 @@ from universe_pipeline.orchestration.assets.symbols import symbols
 from universe_pipeline.orchestration.checks.specs import sample_checks
 from universe_pipeline.orchestration.jobs.sealing import settling
 from universe_pipeline.orchestration.jobs.symbol_repair import symbol_repair
-from universe_pipeline.orchestration.tags import DAILY_UPDATE, VERIFICATION
+from universe_pipeline.orchestration.tags import (
+    DAILY_UPDATE,
+    ERROR_RETRY,
+    HISTORICAL_LOAD,
+    VERIFICATION,
+)
 
 SESSION_ASSETS = dg.AssetSelection.assets(
     "symbols", "daily_bars", "data_coverage"
@@ -22,7 +27,7 @@ universe_discovery = dg.define_asset_job(
 )
 
 historical_load = dg.define_asset_job(
-    "historical_load",
+    HISTORICAL_LOAD,
     selection=SESSION_ASSETS | dg.AssetSelection.assets(splits),
     description="Load a range of sessions: what `universe historical` runs.",
 )
@@ -35,7 +40,7 @@ daily_update = dg.define_asset_job(
 )
 
 error_retry = dg.define_asset_job(
-    "error_retry",
+    ERROR_RETRY,
     selection=SESSION_ASSETS,
     description="Ask again for the sessions that failed: what `error_retry_sensor` runs.",
 )

@@ -13,6 +13,7 @@ from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.adapters.postgres.ledger.fetch_errors import open_failures
 from universe_pipeline.domain.errors import UniverseError
 from universe_pipeline.domain.sessions import NEW_YORK, newest_closed
+from universe_pipeline.loading.load_job import update_name
 from universe_pipeline.loading.load_states import plan_update
 from universe_pipeline.orchestration.jobs.asset_jobs import daily_update, verification
 from universe_pipeline.orchestration.partitions import span, tags_of
@@ -79,7 +80,7 @@ def _request(
     fetch = [day.isoformat() for day in wanted]
     return dg.RunRequest(
         run_key=f"{','.join(fetch)}@{now:%Y-%m-%dT%H}",
-        tags={**tags_of(wanted), JOB_TAG: f"daily_update_{newest}", "universe/asks": span(wanted)},
+        tags={**tags_of(wanted), JOB_TAG: update_name(newest), "universe/asks": span(wanted)},
         run_config={"ops": {"daily_bars": {"config": {"fetch": fetch}}}},
     )
 

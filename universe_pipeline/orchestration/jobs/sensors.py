@@ -17,6 +17,7 @@ from universe_pipeline.adapters.postgres.ledger.fetch_errors import (
 )
 from universe_pipeline.domain.errors import UniverseError
 from universe_pipeline.domain.sessions import newest_closed
+from universe_pipeline.loading.load_job import repair_name, retry_name
 from universe_pipeline.orchestration.jobs.asset_jobs import (
     error_retry,
     symbol_repair,
@@ -118,7 +119,7 @@ def _sessions_request(sessions: Sequence[date], now: datetime) -> dg.RunRequest:
         job_name=error_retry.name,
         tags={
             **tags_of(sessions),
-            JOB_TAG: f"error_retry_{sessions[0]}_{sessions[-1]}",
+            JOB_TAG: retry_name(sessions),
             "universe/asks": span(sessions),
         },
         run_config={"ops": {"daily_bars": {"config": {"fetch": fetch}}}},
@@ -131,7 +132,7 @@ def _symbols_request(repair: Repair, now: datetime) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=f"symbols {start} {end}@{now:%Y-%m-%dT%H:%M}",
         job_name=symbol_repair.name,
-        tags={JOB_TAG: "symbol_repair"},
+        tags={JOB_TAG: repair_name(repair.symbols, repair.start, repair.end)},
         run_config={"ops": {"load_chosen_symbols": {"config": config}}},
     )
 

@@ -28,7 +28,6 @@ from universe_pipeline.orchestration.discovery import discover_if_stale
 from universe_pipeline.orchestration.display.metadata import Metadata
 from universe_pipeline.orchestration.failures import stop
 from universe_pipeline.orchestration.resources import PolygonResource, PostgresResource
-from universe_pipeline.orchestration.tags import JOB_TAG
 
 logger = logging.getLogger("universe_pipeline.loading")
 
@@ -83,7 +82,7 @@ def load_chosen_symbols(
             context.run.run_id,
             settings.universe_revisit_sessions,
         )
-        heartbeat = Heartbeat(connection, context.run.tags.get(JOB_TAG), now)
+        heartbeat = Heartbeat(connection, context.run.run_id, now)
         done: list[SymbolOutcome] = []
         failed: list[str] = []
         report(Step("symbols", 0, len(wanted)))

@@ -35,6 +35,8 @@ class Job:
     processed_dates: list[date]
     total_bars: int
     last_updated: datetime
+    run_id: str | None
+    """The run that loads or loaded it."""
 
 
 def begin_job(
@@ -96,12 +98,13 @@ def end_job(connection: psycopg.Connection, name: str, status: str, at: datetime
     )
 
 
-def complete_loaded_updates(connection: psycopg.Connection, at: datetime, *, but: str) -> None:
-    """Complete unfinished daily updates, `but` one, whose sessions another job has loaded."""
+def complete_loaded(connection: psycopg.Connection, at: datetime, *, but: str) -> None:
+    """Complete unfinished updates and retries, `but` one, whose sessions another job has loaded."""
     connection.execute(
         """
         UPDATE load_jobs j SET status = 'completed', last_updated = %s
-        WHERE j.kind = 'daily' AND j.status IN ('failed', 'interrupted') AND j.name <> %s
+        WHERE j.kind IN ('daily', 'retry') AND j.status IN ('failed', 'interrupted')
+          AND j.name <> %s
           AND NOT EXISTS (
             SELECT FROM nyse_sessions k
             LEFT JOIN session_loads l ON l.date = k.date AND l.status IN ('loaded', 'empty')
@@ -118,9 +121,12 @@ def set_run(connection: psycopg.Connection, name: str, run_id: str) -> None:
     connection.execute("UPDATE load_jobs SET run_id = %s WHERE name = %s", (run_id, name))
 
 
-def heartbeat(connection: psycopg.Connection, name: str, at: datetime) -> None:
-    """The job gets on."""
-    connection.execute("UPDATE load_jobs SET last_updated = %s WHERE name = %s", (at, name))
+def heartbeat(connection: psycopg.Connection, run_id: str, at: datetime) -> None:
+    """The job that the run loads gets on, if it loads one."""
+    connection.execute(
+        "UPDATE load_jobs SET last_updated = %s WHERE run_id = %s AND status = 'in_progress'",
+        (at, run_id),
+    )
 
 
 def fresh_since(connection: psycopg.Connection, name: str) -> datetime | None:
@@ -156,7 +162,7 @@ SELECT j.name, j.kind, j.start_date, j.end_date, j.symbols, j.sessions,
             WHEN j.last_updated NOT BETWEEN %(stuck_before)s AND %(unlikely)s THEN 'stuck'
             ELSE j.status END,
        p.total, p.dates, coalesce(CASE WHEN j.symbols IS NULL THEN p.stored ELSE b.bars END, 0),
-       j.last_updated
+       j.last_updated, j.run_id
 FROM load_jobs j
 CROSS JOIN LATERAL (
     SELECT range_intersect_agg(one.days) AS of_all

@@ -127,7 +127,8 @@ def test_a_held_job_without_a_heartbeat_for_15_minutes_is_stuck(
                 "UPDATE load_jobs SET last_updated = now() - make_interval(mins => %s)", (minutes,)
             )
             statuses.append(only(store).status)
-        load_jobs.heartbeat(store, NAME, machine())
+        load_jobs.set_run(store, NAME, "a run")
+        load_jobs.heartbeat(store, "a run", machine())
         statuses.append(only(store).status)
 
     assert statuses == ["in_progress", "stuck", "in_progress"]
