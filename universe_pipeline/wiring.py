@@ -5,7 +5,7 @@ Libraries for loading are imported when something is loaded: `universe status` d
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -70,6 +70,33 @@ def connected(settings: Settings) -> Generator[Connection]:
         schema.run_missing(database, connection)
         future.pull_back(connection, _clock_of(database.url).measure(connection))
         yield connection
+
+
+@contextmanager
+def reading(settings: Settings) -> Generator[Connection]:
+    """A connection for the block on which the server refuses every write.
+
+    The database stays as it is: no migration, no moment pulled back. Only one that was never used
+    is given its tables first, so that it reads as empty.
+
+    Raises:
+        SchemaTooOldError: a migration is missing.
+        DatabaseError: it cannot be reached, or a newer release has migrated it; it was never used,
+            and refuses the first migration.
+    """
+    database = replace(database_as_it_is(settings), reads_only=True)
+    with database.connect() as connection:
+        if schema.current_version(connection) is None:
+            schema.bring_up_to_date(database_as_it_is(settings))
+        schema.require_readable(connection)
+        _clock_of(database.url).measure(connection)
+        yield connection
+
+
+def open_for_reading(settings: Settings) -> Database:
+    """The database, whose connections only read; raises as `reading`."""
+    with reading(settings):
+        return replace(database_as_it_is(settings), reads_only=True)
 
 
 def open_database(settings: Settings) -> Database:

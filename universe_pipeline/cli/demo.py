@@ -58,7 +58,7 @@ def run(sessions: int, *, port: int, serve: bool) -> int:
 
 
 def _summarise(seconds: float, home: Path) -> None:
-    with wiring.connected(settings()) as connection:
+    with wiring.reading(settings()) as connection:
         numbers, pace = figures(connection), seconds_a_session(connection)
     for line in _summary(numbers, seconds, pace, home):
         result(line)

@@ -32,7 +32,7 @@ def write_report(output: Path, start: date | None = None, end: date | None = Non
 
         require_ordinary(output)
         wanted = wiring.wanted_report(settings(), start, end)
-        with wiring.connected(settings()) as connection:
+        with wiring.reading(settings()) as connection:
             made = make_report(connection, wanted)
         size = write(output, made.html)
     return f"{visible(output)}  {size / 1e6:,.2f} MB, {made.sessions:,} sessions"

@@ -45,7 +45,7 @@ NOTHING = "Nothing is loaded yet: `universe historical --start YYYY-MM-DD` loads
 def show(*, as_json: bool) -> int:
     """Print the state of everything."""
     limit = settings().polygon_rate_limit
-    with wiring.connected(settings()) as connection:
+    with wiring.reading(settings()) as connection:
         now = wiring.now(settings())
         known, numbers = load_jobs.jobs(connection, now), figures(connection)
         refused = list(open_refusals(connection).values())
@@ -81,7 +81,7 @@ def _quality(connection: Connection) -> dict[str, Any]:
 
 def show_errors(*, as_json: bool) -> int:
     """Print every open failure."""
-    with wiring.connected(settings()) as connection:
+    with wiring.reading(settings()) as connection:
         failures = open_failures(connection)
     if as_json:
         result(

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from universe_pipeline import wiring
-from universe_pipeline.adapters.postgres.connection import Database
+from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.ledger.asked import ever_asked
 from universe_pipeline.adapters.postgres.quality.rule_results import Result, results_of
 from universe_pipeline.cli.exits import DONE, FAILED
@@ -30,13 +30,14 @@ def verify(
     Raises:
         UsageError: nothing was asked for yet.
     """
-    database = wiring.open_database(settings())
-    chosen, sessions = _sessions(database, start, end)
+    with wiring.reading(settings()) as connection:
+        chosen, sessions = _sessions(connection, start, end)
     sample = _sample(sample_size)
     config = {"sample_checks": {"size": sample["size"], "seed": sample["seed"]}}
+    database = wiring.open_database(settings())
     with open_runs(settings(), database) as runs, progress_bars():
         ended = runs.run("verification", chosen, name="verification", config=config)
-    with database.connect() as connection:
+    with wiring.reading(settings()) as connection:
         results = results_of(connection, ended.run_id)
         asked = ever_asked(connection, newest_closed(wiring.now(settings())))
         said = sentence(connection, asked, sessions, broken(results))
@@ -52,12 +53,11 @@ def verify(
 
 
 def _sessions(
-    database: Database, start: date | None, end: date | None
+    connection: Connection, start: date | None, end: date | None
 ) -> tuple[Sequence[date], Sequence[date]]:
     """The sessions that a range names (none: the run itself finds all), and those it is about."""
     now = wiring.now(settings())
-    with database.connect() as connection:
-        asked = ever_asked(connection, newest_closed(now)).sessions
+    asked = ever_asked(connection, newest_closed(now)).sessions
     if not asked:
         raise UsageError("nothing is loaded yet: `universe historical --start …` loads a range")
     if start is None and end is None:

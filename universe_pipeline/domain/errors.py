@@ -5,7 +5,8 @@
     │   ├── SettingsError             one or more settings have unusable values
     │   ├── NotASessionError          the day is not an NYSE session
     │   ├── SessionNotClosedError     the session has not closed yet
-    │   └── RangeError                the range is reversed or holds no session
+    │   ├── RangeError                the range is reversed or holds no session
+    │   └── SchemaTooOldError         the database must be migrated before it can be read
     ├── DatabaseError                 the database cannot do its part
     │   ├── DatabaseUnreachableError  no server answers at the address
     │   ├── DatabaseLostError         it answered, and failed in the middle of the work
@@ -165,6 +166,17 @@ class LockLostError(DatabaseError):
 
 class EmbeddedServerError(DatabaseError):
     """The embedded PostgreSQL cannot run here; the text says why and what to do."""
+
+
+class SchemaTooOldError(UsageError):
+    """An earlier release migrated the database, and a command that only reads met it."""
+
+    def __init__(self, found: str, needed: str) -> None:
+        self.found, self.needed = found, needed
+        super().__init__(
+            f"the database has schema {found} of an earlier release, and this release reads "
+            f"{needed}: run `universe up`, or any command that loads, to migrate it"
+        )
 
 
 class SchemaTooNewError(DatabaseError):

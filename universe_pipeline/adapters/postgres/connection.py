@@ -31,6 +31,8 @@ class Database:
     """One PostgreSQL database by its URL; every call to `connect` is a connection of its own."""
 
     url: str = field(repr=False)
+    reads_only: bool = False
+    """Whether the server refuses every write of its connections."""
 
     @property
     def parsed(self) -> Address:
@@ -88,14 +90,15 @@ class Database:
     def for_program(self) -> tuple[bytes, dict[str, str | bytes]]:
         """As `Address.for_program`, with a session like ours.
 
-        A pooler refuses `options`: its sessions begin as role and database have them.
+        It may write: it is a person's. A pooler refuses `options`: its sessions begin as role and
+        database have them.
         """
         address, is_pooled = self.parsed, self.url in _whole
         ours = "" if is_pooled else session_settings.program_options("public", address.options)
         return address.for_program(ours)
 
     def _begin(self, connection: psycopg.Connection) -> None:
-        backend = _begin(connection, self.parsed, "public")
+        backend = _begin(connection, self.parsed, "public", reads_only=self.reads_only)
         is_pooled = backend != connection.info.backend_pid  # a pooler gives its clients others
         if is_pooled and self.url not in _whole:
             with closing(psycopg.connect(self.conninfo, autocommit=True)) as other:
@@ -132,9 +135,12 @@ _POOLED = (
 _LOOKS = 3
 
 
-def _begin(connection: psycopg.Connection, address: Address, schema: str) -> int:
+def _begin(
+    connection: psycopg.Connection, address: Address, schema: str, *, reads_only: bool
+) -> int:
     """Prepare the session; returns the process id of its backend."""
-    query = session_settings.opening_query(schema, connection.info.server_version, address.options)
+    server = connection.info.server_version
+    query = session_settings.opening_query(schema, server, address.options, reads_only=reads_only)
     row = connection.execute(query.encode()).fetchone() or ()
     return session_settings.backend(address.shown, schema, row)
 

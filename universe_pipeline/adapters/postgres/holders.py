@@ -68,6 +68,12 @@ _NUMBERED = f"""
     WHERE {_OURS} ORDER BY a.backend_start, l.classid, l.objid
     """
 
+_RUNS_CAN_BE_READ = """
+    SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE nspname = 'dagster' AND relname = 'runs'
+      AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
+    """
+
 _UNFINISHED_RUNS = """
     SELECT 'run ' || run_id FROM dagster.runs
     WHERE status NOT IN ('SUCCESS', 'FAILURE', 'CANCELED') ORDER BY id
@@ -99,9 +105,11 @@ def all_holders(connection: psycopg.Connection) -> list[Holder]:
 
 
 def _runs(connection: psycopg.Connection) -> list[str]:
-    """The locks of Dagster's runs that have not ended; none where it has no tables yet."""
-    found = connection.execute("SELECT to_regclass('dagster.runs')").fetchone()
-    if found is None or found[0] is None:
+    """The locks of Dagster's runs that have not ended.
+
+    None where Dagster has no tables yet, or the role may not read them.
+    """
+    if connection.execute(_RUNS_CAN_BE_READ).fetchone() is None:
         return []
     return [row[0] for row in connection.execute(_UNFINISHED_RUNS)]
 

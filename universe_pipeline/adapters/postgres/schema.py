@@ -10,7 +10,11 @@ from psycopg import sql
 from universe_pipeline.adapters.postgres.connecting.obstacles import first_line, refusal
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.adapters.postgres.locks import MIGRATION_LOCK, turn
-from universe_pipeline.domain.errors import DatabaseError, SchemaTooNewError
+from universe_pipeline.domain.errors import (
+    DatabaseError,
+    SchemaTooNewError,
+    SchemaTooOldError,
+)
 
 HEAD = "0008"
 """The newest step of migrations/versions; a test holds the two together."""
@@ -90,6 +94,22 @@ def _require_room(connection: psycopg.Connection) -> None:
     if found:
         others = f" (and {len(found) - 1} more of our names)" if found[1:] else ""
         raise DatabaseError(f"{found[0]}{others} in the database {_IS_FOREIGN}")
+
+
+def require_readable(connection: psycopg.Connection) -> None:
+    """Return if this release can read the database as it stands.
+
+    Raises:
+        SchemaTooNewError: a newer release has migrated it.
+        SchemaTooOldError: a migration is missing.
+    """
+    version = current_version(connection)
+    if version != HEAD:
+        raise _not_ours(version or "0000")
+
+
+def _not_ours(version: str) -> SchemaTooNewError | SchemaTooOldError:
+    return SchemaTooNewError(version) if version > HEAD else SchemaTooOldError(version, HEAD)
 
 
 def bring_up_to_date(database: Database) -> None:

@@ -44,7 +44,7 @@ def daily_update_after_close(
     if settings().polygon_api_key is None:
         return dg.SkipReason(no_key())
     try:
-        database = wiring.open_database(settings())
+        database = wiring.open_for_reading(settings())
         now = wiring.now(settings())
         with database.connect() as connection:
             report_dead_runs(context.instance, connection, now)  # one would be waited for for ever

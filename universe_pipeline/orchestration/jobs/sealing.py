@@ -61,7 +61,7 @@ def settling() -> None:
 def settling_sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Request a run when a quarter is due, unless one is under way."""
     try:
-        with wiring.connected(settings()) as connection:
+        with wiring.reading(settings()) as connection:
             now = wiring.now(settings())
             due = due_quarters(connection, settings(), now)
     except UniverseError as error:

@@ -59,13 +59,12 @@ def error_retry_sensor(
         yield dg.SkipReason(no_key())
         return
     try:
-        database = wiring.open_database(settings())
-        now = wiring.now(settings())
-        with database.connect() as connection:
+        with wiring.reading(settings()) as connection:
+            now = wiring.now(settings())
             failures = retryable_failures(connection)
             report_dead_runs(context.instance, connection, now)  # one would be waited for for ever
         if not context.instance.get_runs_count(dg.RunsFilter(statuses=IN_PROGRESS)):
-            reconcile(context.instance, database, now)
+            reconcile(context.instance, wiring.open_database(settings()), now)
     except UniverseError as error:
         yield dg.SkipReason(str(error))
         return

@@ -33,6 +33,8 @@ _MEANING = {
 }
 """Other values would change what statements mean, or what is read and written."""
 
+_READS = {"default_transaction_read_only": "on"}
+
 BACKEND = "pg_catalog.pg_backend_pid()"
 
 _NO_LIMITS = (
@@ -50,7 +52,12 @@ server would keep its locks. What `options` of the address say wins."""
 
 
 def opening_query(
-    schema: str, server_version: int, options: str, *, but: Collection[str] = ()
+    schema: str,
+    server_version: int,
+    options: str,
+    *,
+    but: Collection[str] = (),
+    reads_only: bool = False,
 ) -> str:
     """One statement, so one round trip, that sets all of it; `backend` takes its row.
 
@@ -60,6 +67,7 @@ def opening_query(
         server_version: in the server's own numbering.
         options: those of the address.
         but: names of settings that stay as they are.
+        reads_only: whether the server refuses the session's writes.
 
     Raises:
         DatabaseError: the server is too old.
@@ -68,9 +76,10 @@ def opening_query(
         raise DatabaseError(
             f"PostgreSQL {server_version // 10000} is too old: PostgreSQL 15 or newer is needed"
         )
+    settings = dict(_settings(schema, server_version, options)) | (_READS if reads_only else {})
     changes = (
         f"pg_catalog.set_config('{name}', '{value}', false)"
-        for name, value in _settings(schema, server_version, options)
+        for name, value in settings.items()
         if name not in but
     )
     return f"SELECT {BACKEND}, {', '.join(changes)}, pg_catalog.current_schema()"
