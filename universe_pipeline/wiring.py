@@ -55,7 +55,7 @@ def database_as_it_is(settings: Settings) -> Database:
     Raises:
         DatabaseError: the embedded server cannot run here.
     """
-    return Database(database_url(settings))
+    return Database(database_url(settings), settings.universe_types)
 
 
 @contextmanager
@@ -106,7 +106,7 @@ def open_database(settings: Settings) -> Database:
 
 
 def open_for_judging(settings: Settings) -> Database:
-    """The same, with what checks and views rely on: the calendar, the universe's types."""
+    """The same, with what checks and views rely on: the calendar, types of the universe."""
     with connected(settings) as connection:
         _prepare(settings, connection)
     return database_as_it_is(settings)

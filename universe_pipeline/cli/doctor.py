@@ -1,7 +1,7 @@
 """`doctor`: is everything there that a load needs, and what would a full one take?"""
 
 import shutil
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from universe_pipeline.adapters.postgres import schema
 from universe_pipeline.adapters.postgres.clock import MOST_OFF, database_time, off
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.adapters.postgres.holders import paces
+from universe_pipeline.adapters.postgres.reference.symbols import stored_types
 from universe_pipeline.adapters.postgres.summaries.figures import server_version
 from universe_pipeline.cli.exits import DONE, FAILED
 from universe_pipeline.cli.others import different_limits
@@ -84,8 +85,20 @@ def _database() -> Generator[Finding, None, Database | None]:
         version = server_version(connection)
         yield Finding("ok", "database", f"PostgreSQL {version}, {kind}, {database.address}")
         yield Finding("ok", "schema", f"up to date at {schema.current_version(connection)}")
+        yield from _stored_types(stored_types(connection))
         yield _clock(datetime.now(UTC) - database_time(connection))
     return database
+
+
+def _stored_types(stored: Sequence[str]) -> Iterator[Finding]:
+    chosen = settings().universe_types
+    if stored and set(stored) != set(chosen):
+        yield Finding(
+            "warn",
+            "views",
+            f"UNIVERSE_TYPES is {','.join(chosen)} here, and SQL sessions that set no types see "
+            f"{','.join(stored)}; docs/data.md (universe_types) says how to change them",
+        )
 
 
 def _clock(ahead: timedelta) -> Finding:

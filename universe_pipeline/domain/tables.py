@@ -393,9 +393,14 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         until | date | value |  | where the next session begins
         """
     ),
+    "chosen_types": _columns(
+        """
+        type | text | key |  | a code by which this session filters
+        """
+    ),
     "universe_types": _columns(
         """
-        type | text | key |  | a code of `UNIVERSE_TYPES`, as the last load ran with
+        type | text | key |  | a code of `UNIVERSE_TYPES`, as the first load ran with
         """
     ),
     "vendor_of_record": _columns(

@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -31,6 +31,8 @@ class Database:
     """One PostgreSQL database by its URL; every call to `connect` is a connection of its own."""
 
     url: str = field(repr=False)
+    types: tuple[str, ...] = ()
+    """The universe's types by which its connections filter; none: those that it stores."""
     reads_only: bool = False
     """Whether the server refuses every write of its connections."""
 
@@ -94,11 +96,15 @@ class Database:
         database have them.
         """
         address, is_pooled = self.parsed, self.url in _whole
-        ours = "" if is_pooled else session_settings.program_options("public", address.options)
-        return address.for_program(ours)
+        if is_pooled:
+            return address.for_program("")
+        own = session_settings.of_types(self.types)
+        return address.for_program(session_settings.program_options("public", address.options, own))
 
     def _begin(self, connection: psycopg.Connection) -> None:
-        backend = _begin(connection, self.parsed, "public", reads_only=self.reads_only)
+        own = session_settings.of_types(self.types)
+        own |= session_settings.READS if self.reads_only else {}
+        backend = _begin(connection, self.parsed, "public", own)
         is_pooled = backend != connection.info.backend_pid  # a pooler gives its clients others
         if is_pooled and self.url not in _whole:
             with closing(psycopg.connect(self.conninfo, autocommit=True)) as other:
@@ -136,11 +142,11 @@ _LOOKS = 3
 
 
 def _begin(
-    connection: psycopg.Connection, address: Address, schema: str, *, reads_only: bool
+    connection: psycopg.Connection, address: Address, schema: str, own: Mapping[str, str]
 ) -> int:
     """Prepare the session; returns the process id of its backend."""
     server = connection.info.server_version
-    query = session_settings.opening_query(schema, server, address.options, reads_only=reads_only)
+    query = session_settings.opening_query(schema, server, address.options, own=own)
     row = connection.execute(query.encode()).fetchone() or ()
     return session_settings.backend(address.shown, schema, row)
 

@@ -16,7 +16,7 @@ from universe_pipeline.domain.errors import (
     SchemaTooOldError,
 )
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest step of migrations/versions; a test holds the two together."""
 
 RELATIONS = [
@@ -24,6 +24,7 @@ RELATIONS = [
     "bar_additions",
     "bar_revisions",
     "broken_rules",
+    "chosen_types",
     "daily_bars",
     "data_coverage",
     "data_fetch_errors",

@@ -9,7 +9,13 @@ from universe_pipeline.domain.splits import SPLIT_SCHEMA
 from universe_pipeline.domain.symbols import SYMBOL_SCHEMA
 from universe_pipeline.domain.tables import COLUMNS, Role, frame_schema, names
 
-VIEWS = {"universe_bars", "adjusted_bars", "split_factors", "session_conditions"}
+VIEWS = {
+    "universe_bars",
+    "adjusted_bars",
+    "split_factors",
+    "session_conditions",
+    "chosen_types",
+}
 
 _RELATIONS = """
     SELECT relname, relkind = 'v' FROM pg_class

@@ -73,7 +73,7 @@ def covered_symbols(connection: psycopg.Connection) -> list[str]:
     """Symbols of the universe's types that have bars, in order."""
     rows = connection.execute(
         "SELECT symbol FROM data_coverage JOIN symbols USING (symbol)"
-        " JOIN universe_types USING (type) ORDER BY symbol"
+        " JOIN chosen_types USING (type) ORDER BY symbol"
     )
     return [row[0] for row in rows]
 

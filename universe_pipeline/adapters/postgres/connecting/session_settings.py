@@ -4,7 +4,7 @@ It is set after connecting. A pooler (PgBouncer) refuses or ignores what is said
 """
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from universe_pipeline.adapters.postgres.connecting.address import NOTICING
@@ -33,7 +33,14 @@ _MEANING = {
 }
 """Other values would change what statements mean, or what is read and written."""
 
-_READS = {"default_transaction_read_only": "on"}
+READS = {"default_transaction_read_only": "on"}
+"""The server refuses every write of the session."""
+
+
+def of_types(types: Sequence[str]) -> dict[str, str]:
+    """Let `types` be those by which the session's views filter; none: those that are stored."""
+    return {"universe.types": ",".join(types)} if types else {}
+
 
 BACKEND = "pg_catalog.pg_backend_pid()"
 
@@ -57,7 +64,7 @@ def opening_query(
     options: str,
     *,
     but: Collection[str] = (),
-    reads_only: bool = False,
+    own: Mapping[str, str] | None = None,
 ) -> str:
     """One statement, so one round trip, that sets all of it; `backend` takes its row.
 
@@ -67,7 +74,7 @@ def opening_query(
         server_version: in the server's own numbering.
         options: those of the address.
         but: names of settings that stay as they are.
-        reads_only: whether the server refuses the session's writes.
+        own: values of this session; they win.
 
     Raises:
         DatabaseError: the server is too old.
@@ -76,13 +83,19 @@ def opening_query(
         raise DatabaseError(
             f"PostgreSQL {server_version // 10000} is too old: PostgreSQL 15 or newer is needed"
         )
-    settings = dict(_settings(schema, server_version, options)) | (_READS if reads_only else {})
+    settings = dict(_settings(schema, server_version, options)) | dict(own or {})
     changes = (
-        f"pg_catalog.set_config('{name}', '{value}', false)"
+        f"pg_catalog.set_config('{name}', {_literal(value)}, false)"
         for name, value in settings.items()
         if name not in but
     )
     return f"SELECT {BACKEND}, {', '.join(changes)}, pg_catalog.current_schema()"
+
+
+def _literal(value: str) -> str:
+    """A text as SQL reads it, whatever `standard_conforming_strings` is."""
+    escaped = value.replace("\\", "\\\\").replace("'", "''")
+    return f"E'{escaped}'"
 
 
 def _settings(schema: str, server_version: int, options: str) -> Iterator[tuple[str, str]]:
@@ -99,19 +112,19 @@ def _noticing(options: str) -> Iterator[tuple[str, str]]:
     return ((name, value) for name, value in _LOST_CLIENT.items() if name not in given)
 
 
-def program_options(schema: str, options: str) -> str:
+def program_options(schema: str, options: str, own: Mapping[str, str]) -> str:
     """The same for the session of a program (psql, pg_dump), to add to the address's `options`.
 
     Such a session is for people as well: it keeps its role's time limits.
     """
-    ours = {"search_path": schema, **_MEANING, "idle_session_timeout": "0"}
+    ours = {"search_path": schema, **_MEANING, "idle_session_timeout": "0", **own}
     settings = (*_noticing(options), *ours.items())
     return " ".join(f"-c{name}={_escaped(value)}" for name, value in settings)
 
 
 def _escaped(value: str) -> str:
     """`value` as one word of `options`."""
-    return value.replace(" ", "\\ ")
+    return value.replace("\\", "\\\\").replace(" ", "\\ ")
 
 
 def backend(address: str, schema: str, row: Sequence[Any]) -> int:

@@ -75,7 +75,7 @@ def _symbols(connection: psycopg.Connection) -> pl.DataFrame:
     rows = connection.execute(
         """
         SELECT symbol, active, delisted_date, primary_exchange,
-               type IS NOT NULL AND type IN (SELECT type FROM universe_types)
+               type IS NOT NULL AND type IN (SELECT type FROM chosen_types)
         FROM symbols
         """
     ).fetchall()

@@ -205,12 +205,21 @@ def _as_json(absent: Sequence[AbsentField]) -> dict[str, Any]:
     }
 
 
+def stored_types(connection: psycopg.Connection) -> list[str]:
+    """The types by which sessions filter that set none of their own, in order."""
+    rows = connection.execute("SELECT type FROM universe_types ORDER BY type")
+    return [row[0] for row in rows]
+
+
 def record_types(connection: psycopg.Connection, types: Sequence[str]) -> None:
-    """Make `universe_types`, by which `universe_bars` filters, hold exactly `types`."""
+    """Store `types` for sessions that set none of their own, unless some are stored."""
+    if stored_types(connection):
+        return  # as nearly always: every command and step asks
     with connection.transaction():
-        connection.execute("DELETE FROM universe_types WHERE type <> ALL (%s)", (list(types),))
+        connection.execute("LOCK TABLE universe_types IN SHARE ROW EXCLUSIVE MODE")
         connection.execute(
-            "INSERT INTO universe_types SELECT unnest(%s::text[]) ON CONFLICT DO NOTHING",
+            "INSERT INTO universe_types SELECT DISTINCT unnest(%s::text[])"
+            " WHERE NOT EXISTS (SELECT FROM universe_types)",
             (list(types),),
         )
 
@@ -230,7 +239,7 @@ def unknown_symbols(connection: psycopg.Connection, symbols: Iterable[str]) -> l
 def listed_symbols(connection: psycopg.Connection) -> list[str]:
     """Every symbol of the reference lists, active ones of the universe's types first."""
     rows = connection.execute(
-        "SELECT s.symbol FROM symbols s LEFT JOIN universe_types t ON t.type = s.type"
+        "SELECT s.symbol FROM symbols s LEFT JOIN chosen_types t ON t.type = s.type"
         " ORDER BY s.active AND t.type IS NOT NULL DESC, s.active DESC, s.symbol"
     )
     return [row[0] for row in rows]
@@ -248,7 +257,7 @@ def listed_counts(connection: psycopg.Connection, sessions: Sequence[date]) -> d
             SELECT coalesce(c.first_date, '-infinity') AS first,
                    CASE WHEN s.active THEN 'infinity'
                         ELSE coalesce(s.delisted_date, c.last_date + 1, '-infinity') END AS gone
-            FROM symbols s JOIN universe_types t ON t.type = s.type
+            FROM symbols s JOIN chosen_types t ON t.type = s.type
             LEFT JOIN data_coverage c ON c.symbol = s.symbol
         ), changes AS (
             SELECT first AS day, 1 AS step FROM spans WHERE first < gone

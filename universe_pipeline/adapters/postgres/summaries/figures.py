@@ -48,10 +48,10 @@ def figures(connection: psycopg.Connection) -> Figures:
                (SELECT count(*) FROM rejected_bars WHERE source = 'symbol'),
                (SELECT count(*) FROM symbols),
                (SELECT count(*) FROM symbols WHERE active),
-               (SELECT count(*) FROM symbols JOIN universe_types USING (type)),
+               (SELECT count(*) FROM symbols JOIN chosen_types USING (type)),
                (SELECT count(*) FROM data_coverage),
                (SELECT count(*) FROM data_coverage JOIN symbols USING (symbol)
-                                JOIN universe_types USING (type)),
+                                JOIN chosen_types USING (type)),
                (SELECT coalesce(sum(missing_count), 0) FROM data_coverage),
                (SELECT count(*) FROM splits),
                (SELECT count(*) FROM splits

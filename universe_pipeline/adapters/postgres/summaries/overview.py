@@ -61,7 +61,7 @@ def symbol_spans(connection: psycopg.Connection) -> pl.DataFrame:
         """
         SELECT c.first_date, c.last_date, t.type IS NOT NULL AS chosen, count(*)
         FROM data_coverage c
-        LEFT JOIN symbols s USING (symbol) LEFT JOIN universe_types t USING (type)
+        LEFT JOIN symbols s USING (symbol) LEFT JOIN chosen_types t USING (type)
         GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
         """
     ).fetchall()

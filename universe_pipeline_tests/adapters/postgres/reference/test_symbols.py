@@ -1,5 +1,6 @@
 """The universe: swapped whole, remembered as a snapshot, counted by session."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from universe_pipeline.adapters.postgres.reference.symbols import (
     listed_counts,
     newest_snapshot,
     record_types,
+    stored_types,
     swap_universe,
     unknown_symbols,
 )
@@ -325,12 +327,37 @@ def test_one_at_a_time_may_discover(store: Connection, store_database: Database)
     assert found == [False, True]
 
 
-def test_types_are_exactly_those_that_are_set(connection: Connection):
-    record_types(connection, ["CS", "ADRC"])
-    record_types(connection, ["ADRC", "OS", "OS"])
+def test_types_are_those_that_were_recorded_first(connection: Connection):
+    connection.execute("DELETE FROM universe_types")
+    record_types(connection, ["CS", "ADRC", "CS"])
+    record_types(connection, ["OS"])
 
-    found = connection.execute("SELECT type FROM universe_types ORDER BY type").fetchall()
-    assert found == [("ADRC",), ("OS",)]
+    assert stored_types(connection) == ["ADRC", "CS"]
+
+
+@pytest.mark.parametrize(
+    "written", ["ADRC,OS", " OS , ADRC,,ADRC ", "it's,ADRC,OS,back\\slash,%s,$1"]
+)
+def test_a_sessions_own_types_come_before_the_recorded_ones(connection: Connection, written: str):
+    connection.execute("SELECT set_config('universe.types', %s, false)", (written,))
+    own = connection.execute("SELECT type FROM chosen_types ORDER BY type").fetchall()
+    connection.execute("RESET universe.types")
+    recorded = connection.execute("SELECT type FROM chosen_types ORDER BY type").fetchall()
+
+    assert {("ADRC",), ("OS",)} <= set(own)
+    assert len(own) == len(set(own))
+    assert recorded == [("CS",)]
+
+
+def test_each_database_object_filters_by_its_own_types(database: Database):
+    types = ("CS", "it's", "back\\slash", "%s")
+
+    with replace(database, types=types).connect() as one, database.connect() as other:
+        own = one.execute("SELECT type FROM chosen_types ORDER BY type").fetchall()
+        recorded = other.execute("SELECT type FROM chosen_types").fetchall()
+
+    assert {row[0] for row in own} == set(types)
+    assert recorded == [("CS",)]
 
 
 def test_unknown_symbols_come_in_the_order_given(store: Connection):
