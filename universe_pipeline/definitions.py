@@ -1,5 +1,6 @@
 """Where Dagster starts: the Definitions that workspace.yaml names."""
 
-from universe_pipeline.orchestration.build import definitions
+from universe_pipeline.orchestration.build import build_defs
+from universe_pipeline.settings import settings
 
-defs = definitions()
+defs = build_defs(settings())

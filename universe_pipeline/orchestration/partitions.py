@@ -7,7 +7,6 @@ from typing import Any
 
 import dagster as dg
 
-from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres import clock
 from universe_pipeline.domain.errors import UsageError
 from universe_pipeline.domain.sessions import (
@@ -25,7 +24,6 @@ from universe_pipeline.orchestration.internals.names import (
     PARTITION_NAME_TAG,
     DynamicPartitionsStore,
 )
-from universe_pipeline.settings import settings
 
 WEEKENDS = "0 0 * * 0,6"
 
@@ -88,8 +86,8 @@ def session_partitions(start: date) -> SessionPartitions:
     )
 
 
-SESSIONS = session_partitions(max(settings().universe_start_date, FIRST_SESSION))
-"""The one definition that all session assets share, so that a backfill selects them together."""
+SESSIONS = session_partitions(FIRST_SESSION)
+"""Every session of which the vendor has bars; `build_defs` begins at `UNIVERSE_START_DATE`."""
 
 
 def backfill_policy(sessions_per_run: int | None) -> dg.BackfillPolicy:
@@ -99,23 +97,20 @@ def backfill_policy(sessions_per_run: int | None) -> dg.BackfillPolicy:
     return dg.BackfillPolicy.multi_run(sessions_per_run)
 
 
-RANGES = backfill_policy(settings().universe_sessions_per_run)
-
-
 def as_sessions(keys: Iterable[str]) -> list[date]:
     """Partition keys (YYYY-MM-DD) as session dates, in order."""
     return sorted(date.fromisoformat(key) for key in keys)
 
 
-def closed_sessions(keys: Iterable[str]) -> list[date]:
+def closed_sessions(keys: Iterable[str], now: datetime) -> list[date]:
     """Partition keys as session dates, in order.
 
     Raises:
-        dagster.Failure: the last of them has not closed, or is not a session.
+        dagster.Failure: the last of them has not closed by `now`, or is not a session.
     """
     sessions = as_sessions(keys)
     try:
-        require_closed_session(sessions[-1], wiring.now(settings()))
+        require_closed_session(sessions[-1], now)
     except UsageError as error:
         raise stop(f"nothing is loaded: {error}") from None
     return sessions

@@ -1,6 +1,7 @@
 """Dagster resources: plain adapters built from the settings when a run first needs them.
 
-They hold no configuration of their own, so that no secret can get into Dagster's.
+The settings are an object that Dagster neither stores nor shows. What deployments vary has a field,
+empty unless one is given; give secrets as `dg.EnvVar`, of which Dagster shows the name.
 """
 
 from collections.abc import Generator, Mapping, Sequence
@@ -10,7 +11,7 @@ from functools import cached_property
 from typing import Self
 
 import dagster as dg
-from pydantic import PrivateAttr
+from pydantic import Field, PrivateAttr, SecretStr
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters.polygon.client import PolygonClient
@@ -18,19 +19,37 @@ from universe_pipeline.adapters.postgres import liveness
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.coverage.cover import Version
 from universe_pipeline.adapters.postgres.coverage.streaks import Bars
+from universe_pipeline.domain.addresses import is_visible
+from universe_pipeline.domain.errors import SettingsError
 from universe_pipeline.domain.quality.findings import Finding
 from universe_pipeline.loading.decoding import DecodingWorker
 from universe_pipeline.loading.quality.while_loading import Judged
 from universe_pipeline.orchestration.run_job import recorded
 from universe_pipeline.orchestration.tags import DAILY_UPDATE, lock_of
-from universe_pipeline.settings import Settings, settings
+from universe_pipeline.settings import Settings
+
+
+def _with(given: Settings, **changed: object) -> Settings:
+    """`given`, with those of `changed` that are not None."""
+    return given.model_copy(
+        update={name: value for name, value in changed.items() if value is not None}
+    )
+
+
+def _secret(value: str | None) -> SecretStr | None:
+    return None if value is None else SecretStr(value)
 
 
 class PostgresResource(dg.ConfigurableResource["PostgresResource"]):
-    """The PostgreSQL database of the settings.
+    """The PostgreSQL database.
 
     A run holds a lock in it for as long as it lives, and works on a load job if it loads bars.
     """
+
+    given: dg.ResourceDependency[Settings]
+    url: str | None = Field(
+        default=None, description="Another database than the settings name; give it as EnvVar."
+    )
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Generator[Self]:
@@ -50,14 +69,37 @@ class PostgresResource(dg.ConfigurableResource["PostgresResource"]):
         """The database at this release's schema, ready to be read and judged."""
         return wiring.open_for_judging(self.settings)
 
-    @property
+    @cached_property
     def settings(self) -> Settings:
-        """The settings of this process."""
-        return settings()
+        """The settings, with the field in place of theirs."""
+        return _with(self.given, universe_database_url=_secret(self.url))
 
 
 class PolygonResource(dg.ConfigurableResource["PolygonResource"]):
     """The vendor's API, at the pace that all processes on the database share."""
+
+    given: dg.ResourceDependency[Settings]
+    api_key: str | None = Field(
+        default=None, description="Another key than the settings'; give it as EnvVar."
+    )
+    rate_limit: int | None = Field(
+        default=None, description="Requests a minute, instead of the settings'; 0 = unpaced."
+    )
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings, with the fields in place of theirs.
+
+        Raises:
+            SettingsError: the key cannot be one.
+        """
+        if self.api_key is not None and not is_visible(self.api_key):
+            raise SettingsError(["api_key of the resource polygon holds spaces or is no text"])
+        return _with(
+            self.given,
+            polygon_api_key=_secret(self.api_key),
+            polygon_rate_limit=self.rate_limit,
+        )
 
     @contextmanager
     def client(
@@ -80,8 +122,8 @@ class PolygonResource(dg.ConfigurableResource["PolygonResource"]):
         """
         urgent = run.job_name == DAILY_UPDATE
         with (
-            wiring.claimed(settings(), connection),
-            wiring.open_client(settings(), database, urgent=urgent, worker=worker) as client,
+            wiring.claimed(self.settings, connection),
+            wiring.open_client(self.settings, database, urgent=urgent, worker=worker) as client,
         ):
             yield client
 

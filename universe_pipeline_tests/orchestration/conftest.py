@@ -26,4 +26,4 @@ def instance(as_user: Callable[[dict[str, str]], None]) -> Generator[dg.DagsterI
 @pytest.fixture
 def runs(instance: dg.DagsterInstance, database: Database) -> Runs:
     """Runs in this process, as the UI or a backfill would ask for them."""
-    return Runs(instance, database)
+    return Runs(instance, database, settings())

@@ -9,9 +9,10 @@ import pytest
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.ledger import load_jobs
 from universe_pipeline.adapters.postgres.ledger.load_jobs import Job
-from universe_pipeline.orchestration.build import definitions
+from universe_pipeline.orchestration.build import build_defs
 from universe_pipeline.orchestration.partitions import tags_of
 from universe_pipeline.orchestration.run_job import job_of
+from universe_pipeline.settings import settings
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.support.clocks import machine
 from universe_pipeline_tests.support.command_in_process import Command
@@ -30,7 +31,7 @@ def launched(
 ) -> dg.ExecuteInProcessResult:
     """A run of a job over the sessions from the first to the last of `days`, as the UI's."""
     return (
-        definitions()
+        build_defs(settings())
         .resolve_job_def(job)
         .execute_in_process(
             instance=instance,

@@ -276,5 +276,5 @@ def daily_bars(
     judged: JudgedResource,
 ) -> PartitionWriter:
     """Load the sessions of the run; the work is done by `postgres_io`."""
-    sessions = closed_sessions(context.partition_keys)
+    sessions = closed_sessions(context.partition_keys, wiring.now(postgres.settings))
     return SessionLoads(context, sessions, config.fetch, config.reload, polygon, postgres, judged)

@@ -6,6 +6,7 @@ from datetime import date
 
 import dagster as dg
 
+from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.coverage.cover import cover, symbol_count
 from universe_pipeline.adapters.postgres.ledger import session_loads
@@ -19,7 +20,7 @@ from universe_pipeline.orchestration.partitions import (
     closed_sessions,
     span,
 )
-from universe_pipeline.orchestration.resources import JudgedResource
+from universe_pipeline.orchestration.resources import JudgedResource, PostgresResource
 
 DESCRIPTION = """\
 For every symbol its first and last session, how many bars it has, and the unbroken runs of
@@ -36,9 +37,12 @@ at once, so it is exact however an earlier run ended.
     description=DESCRIPTION,
     metadata=table("data_coverage"),
 )
-def data_coverage(context: dg.AssetExecutionContext, judged: JudgedResource) -> PartitionWriter:
+def data_coverage(
+    context: dg.AssetExecutionContext, judged: JudgedResource, postgres: PostgresResource
+) -> PartitionWriter:
     """Bring the coverage up to the committed sessions; the work is done by `postgres_io`."""
-    sessions = asked_for(context.run, closed_sessions(context.partition_keys))
+    closed = closed_sessions(context.partition_keys, wiring.now(postgres.settings))
+    sessions = asked_for(context.run, closed)
     selected = context.run.asset_selection  # None: all of the job, the bars among them
     return Coverage(sessions, judged, loads_bars=selected is None or daily_bars.key in selected)
 

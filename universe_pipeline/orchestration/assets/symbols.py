@@ -52,7 +52,7 @@ def symbols(
     postgres: PostgresResource,
 ) -> PartitionWriter:
     """Discover the universe unless it is fresh; `postgres_io` notes it on every session."""
-    sessions = closed_sessions(context.partition_keys)
+    sessions = closed_sessions(context.partition_keys, wiring.now(postgres.settings))
     return Universe(_discover(context, config, polygon, postgres), sessions)
 
 

@@ -53,7 +53,7 @@ from universe_pipeline.orchestration.resources import (
     PostgresResource,
 )
 from universe_pipeline.orchestration.tags import VERIFICATION
-from universe_pipeline.settings import no_key, settings
+from universe_pipeline.settings import no_key
 
 
 @dg.multi_asset_check(
@@ -83,7 +83,7 @@ def daily_bars_checks(
             _quarantine(context, connection, sessions, findings, began)
         revisit = postgres.settings.universe_revisit_sessions
         findings += judge_loads(connection, sessions, began, revisit)
-        _record(context, connection, findings, sessions)
+        _record(context, connection, findings, sessions, wiring.now(postgres.settings))
         found = {each.rule: each for each in findings}
         before = standing(connection, without=context.run.run_id, judged=sessions)
         for check in (COVERS_SESSIONS, *OF_BARS):
@@ -129,11 +129,10 @@ def _record(
     connection: Connection,
     findings: Sequence[Finding],
     sessions: Sequence[date],
+    now: datetime,
 ) -> None:
     ends = (sessions[0], sessions[-1]) if sessions else None
-    record_results(
-        connection, _occasion(context), findings, ends, context.run.run_id, wiring.now(settings())
-    )
+    record_results(connection, _occasion(context), findings, ends, context.run.run_id, now)
 
 
 def _fail_for_failed(
@@ -158,7 +157,7 @@ def splits_checks(
     """Name the rows that are not stored: bars around them are adjusted as if they were not."""
     with postgres.database.connect() as connection:
         findings = judge_split_list(connection)
-        _record(context, connection, findings, [])
+        _record(context, connection, findings, [], wiring.now(postgres.settings))
     chosen = {key.name for key in context.selected_asset_check_keys}
     found = {each.rule: each for each in findings}
     yield from (verdict(check, found) for check in OF_SPLITS if check.name in chosen)
@@ -175,7 +174,7 @@ def symbols_checks(
     """Judge the reference list."""
     with postgres.database.connect() as connection:
         findings = judge_universe(connection)
-        _record(context, connection, findings, [])
+        _record(context, connection, findings, [], wiring.now(postgres.settings))
     chosen = {key.name for key in context.selected_asset_check_keys}
     found = {each.rule: each for each in findings}
     yield from (verdict(check, found) for check in OF_SYMBOLS if check.name in chosen)
@@ -196,7 +195,7 @@ def data_coverage_checks(
             yield from kept.last_verdicts(context)
             return
         finding = judge_coverage(connection, sessions)
-        _record(context, connection, [finding], sessions)
+        _record(context, connection, [finding], sessions, wiring.now(postgres.settings))
     yield verdict(KNOWS_LOADS, {finding.rule: finding})
 
 
@@ -240,7 +239,7 @@ def sample_checks(
         drawn = draw_symbols(connection, config.size, config.seed)
         context.log.info("%s symbols drawn by seed %s: %s", len(drawn), config.seed, drawn)
         findings = compare(client, connection, drawn, sessions, day_of(now))
-        _record(context, connection, findings, sessions)
+        _record(context, connection, findings, sessions, wiring.now(postgres.settings))
     yield verdict(AGREES_WITH_VENDOR, {each.rule: each for each in findings})
 
 

@@ -17,7 +17,7 @@ from universe_pipeline.adapters.postgres.connecting.obstacles import first_line
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.adapters.postgres.ledger import load_jobs
 from universe_pipeline.domain.errors import DatabaseLostError
-from universe_pipeline.orchestration.build import definitions
+from universe_pipeline.orchestration.build import build_defs
 from universe_pipeline.orchestration.checks.evaluation import SEVERITY
 from universe_pipeline.orchestration.execution import streams
 from universe_pipeline.orchestration.execution.instance import open_instance
@@ -74,8 +74,11 @@ class Ended:
 class Runs:
     """Runs jobs over sessions, recorded in one Dagster instance."""
 
-    def __init__(self, instance: dg.DagsterInstance, database: Database) -> None:
+    def __init__(
+        self, instance: dg.DagsterInstance, database: Database, settings: Settings
+    ) -> None:
         self._instance, self._database = instance, database
+        self._definitions = build_defs(settings)
 
     def run(
         self,
@@ -93,7 +96,7 @@ class Runs:
             name: the load job that the run works for; a tag of the run.
             config: run configuration by asset or op.
         """
-        definition, origin = definitions().resolve_job_def(job), execution.origin_of(job)
+        definition, origin = self._definitions.resolve_job_def(job), execution.origin_of(job)
         run_id = make_new_run_id()
         with liveness.held(self._database, lock_of(run_id)):
             run = self._instance.create_run_for_job(
@@ -128,7 +131,7 @@ def open_runs(settings: Settings, database: Database) -> Generator[Runs]:
         open_instance(settings) as instance,
     ):
         reconcile(instance, database, wiring.now(settings))
-        yield Runs(instance, database)
+        yield Runs(instance, database, settings)
 
 
 def _tags(name: str) -> dict[str, str]:

@@ -18,8 +18,9 @@ from universe_pipeline.loading.load_states import plan_update
 from universe_pipeline.orchestration.jobs.asset_jobs import daily_update, verification
 from universe_pipeline.orchestration.partitions import span, tags_of
 from universe_pipeline.orchestration.reconciliation import UNFINISHED_STATUSES, report_dead_runs
+from universe_pipeline.orchestration.resources import PostgresResource
 from universe_pipeline.orchestration.tags import JOB_TAG
-from universe_pipeline.settings import Settings, no_key, settings
+from universe_pipeline.settings import Settings, no_key
 
 WEEKLY_SAMPLE = 10
 """Symbols that the weekly verification compares with the vendor: two requests each."""
@@ -38,14 +39,15 @@ AGAIN = ("30 20 * * 1-5", "30 22 * * 1-5", "0 8 * * 2-6")
     "the trailing sessions (UNIVERSE_REVISIT_SESSIONS) again. All times are New York's.",
 )
 def daily_update_after_close(
-    context: dg.ScheduleEvaluationContext,
+    context: dg.ScheduleEvaluationContext, postgres: PostgresResource
 ) -> dg.RunRequest | dg.SkipReason:
     """Ask for what is missing among the last closed sessions."""
-    if settings().polygon_api_key is None:
+    settings = postgres.settings
+    if settings.polygon_api_key is None:
         return dg.SkipReason(no_key())
     try:
-        database = wiring.open_for_reading(settings())
-        now = wiring.now(settings())
+        database = wiring.open_for_reading(settings)
+        now = wiring.now(settings)
         with database.connect() as connection:
             report_dead_runs(context.instance, connection, now)  # one would be waited for for ever
     except UniverseError as error:
@@ -55,7 +57,7 @@ def daily_update_after_close(
         return dg.SkipReason("a daily update is still running")
     at = context.scheduled_execution_time.astimezone(wiring.new_york())
     is_first = (at.hour, at.minute) == (17, 0)
-    return _request(database, settings(), at.date(), now, revisit=is_first)
+    return _request(database, settings, at.date(), now, revisit=is_first)
 
 
 def _request(

@@ -17,7 +17,7 @@ from universe_pipeline.domain.sessions import newest_closed, sessions_before
 from universe_pipeline.loading.progress import Step, report
 from universe_pipeline.orchestration.reconciliation import UNFINISHED_STATUSES
 from universe_pipeline.orchestration.resources import PostgresResource
-from universe_pipeline.settings import Settings, settings
+from universe_pipeline.settings import Settings
 
 
 def due_quarters(connection: Connection, chosen: Settings, now: datetime) -> list[str]:
@@ -58,12 +58,14 @@ def settling() -> None:
     description="Builds the index by symbol of each quarter that is over and loaded, after its end "
     "and after a bulk load (job `settling`).",
 )
-def settling_sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+def settling_sensor(
+    context: dg.SensorEvaluationContext, postgres: PostgresResource
+) -> dg.RunRequest | dg.SkipReason:
     """Request a run when a quarter is due, unless one is under way."""
     try:
-        with wiring.reading(settings()) as connection:
-            now = wiring.now(settings())
-            due = due_quarters(connection, settings(), now)
+        with wiring.reading(postgres.settings) as connection:
+            now = wiring.now(postgres.settings)
+            due = due_quarters(connection, postgres.settings, now)
     except UniverseError as error:
         return dg.SkipReason(str(error))
     if not due:

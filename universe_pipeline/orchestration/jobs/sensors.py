@@ -30,8 +30,9 @@ from universe_pipeline.orchestration.reconciliation import (
     reconcile,
     report_dead_runs,
 )
+from universe_pipeline.orchestration.resources import PostgresResource
 from universe_pipeline.orchestration.tags import JOB_TAG
-from universe_pipeline.settings import no_key, settings
+from universe_pipeline.settings import no_key
 
 FIRST_DISTANCE = timedelta(minutes=10)
 LONGEST_DISTANCE = timedelta(days=1)
@@ -52,19 +53,20 @@ def distance(rounds: int) -> timedelta:
     "a day (`universe retry` asks at once), and records what a killed or canceled run committed.",
 )
 def error_retry_sensor(
-    context: dg.SensorEvaluationContext,
+    context: dg.SensorEvaluationContext, postgres: PostgresResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Request a run for every kind of failure that is due."""
-    if settings().polygon_api_key is None:
+    settings = postgres.settings
+    if settings.polygon_api_key is None:
         yield dg.SkipReason(no_key())
         return
     try:
-        with wiring.reading(settings()) as connection:
-            now = wiring.now(settings())
+        with wiring.reading(settings) as connection:
+            now = wiring.now(settings)
             failures = retryable_failures(connection)
             report_dead_runs(context.instance, connection, now)  # one would be waited for for ever
         if not context.instance.get_runs_count(dg.RunsFilter(statuses=IN_PROGRESS)):
-            reconcile(context.instance, wiring.open_database(settings()), now)
+            reconcile(context.instance, wiring.open_database(settings), now)
     except UniverseError as error:
         yield dg.SkipReason(str(error))
         return

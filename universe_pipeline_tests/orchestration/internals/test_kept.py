@@ -4,9 +4,11 @@ from collections.abc import Callable, Sequence
 
 import dagster as dg
 
+from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.orchestration.assets.daily_bars import daily_bars
 from universe_pipeline.orchestration.checks.evaluation import AGREES_WITH_VENDOR
 from universe_pipeline.orchestration.execution.in_process import Runs
+from universe_pipeline.settings import settings
 from universe_pipeline_tests.support.dagster_records import sessions
 
 WEEK = ("2024-06-24", "2024-06-25", "2024-06-26")
@@ -37,12 +39,16 @@ def test_a_run_without_a_sample_keeps_the_last_comparison_and_complains_of_nothi
 
 
 def test_without_a_key_the_comparison_keeps_its_last_verdict_too(
-    instance: dg.DagsterInstance, runs: Runs, as_user: Callable[[dict[str, str]], None]
+    instance: dg.DagsterInstance,
+    database: Database,
+    runs: Runs,
+    as_user: Callable[[dict[str, str]], None],
 ) -> None:
     runs.run("historical_load", sessions(*WEEK), name="load")
     as_user({"POLYGON_API_KEY": ""})
 
-    ended = runs.run("verification", [], name="weekly", config=SAMPLE)
+    without_key = Runs(instance, database, settings())
+    ended = without_key.run("verification", [], name="weekly", config=SAMPLE)
 
     assert ended.success
     assert verdicts(instance) == []

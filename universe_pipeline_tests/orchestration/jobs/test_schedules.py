@@ -14,6 +14,8 @@ from universe_pipeline.orchestration.jobs.schedules import (
     daily_update_after_close,
     weekly_verification,
 )
+from universe_pipeline.orchestration.resources import PostgresResource
+from universe_pipeline.settings import settings
 from universe_pipeline_tests.support.clocks import stop_clock
 
 RUN = "00000000-0000-0000-0000-000000000001"
@@ -42,8 +44,12 @@ def tick(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Tick:
     def at(moment: str) -> dg.RunRequest | dg.SkipReason:
         time = datetime.fromisoformat(moment).replace(tzinfo=ZoneInfo("America/New_York"))
         stop_clock(monkeypatch, time.astimezone(UTC))
-        context = dg.build_schedule_context(instance=instance, scheduled_execution_time=time)
-        answer: Any = daily_update_after_close(context)
+        with dg.build_schedule_context(
+            instance=instance,
+            scheduled_execution_time=time,
+            resources={"postgres": PostgresResource(given=settings())},
+        ) as context:
+            answer: Any = daily_update_after_close(context)
         return answer
 
     return at

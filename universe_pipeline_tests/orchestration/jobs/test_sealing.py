@@ -11,6 +11,7 @@ from universe_pipeline.adapters.postgres.bars.quarters import make_quarters
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.orchestration.execution.in_process import Runs
 from universe_pipeline.orchestration.jobs.sealing import due_quarters, settling_sensor
+from universe_pipeline.orchestration.resources import PostgresResource
 from universe_pipeline.settings import settings
 from universe_pipeline_tests.support.clocks import stop_clock
 
@@ -28,7 +29,9 @@ def look(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Look:
     stop_clock(monkeypatch, AT)
 
     def evaluate() -> Any:
-        with dg.build_sensor_context(instance=instance) as context:
+        with dg.build_sensor_context(
+            instance=instance, resources={"postgres": PostgresResource(given=settings())}
+        ) as context:
             return settling_sensor(context)
 
     return evaluate
@@ -59,7 +62,7 @@ def test_a_quarter_that_is_over_is_settled_by_the_run_that_is_requested(
     load_long_ago(connection, LAST_OF_JUNE, MONDAY)
     requested = look()
 
-    ended = Runs(instance, database).run("settling", [], name="settling")
+    ended = Runs(instance, database, settings()).run("settling", [], name="settling")
 
     assert requested.run_key == "daily_bars_2024q2@2024-07-10T22"
     assert ended.success

@@ -11,6 +11,8 @@ from universe_pipeline.adapters.postgres import liveness
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.orchestration.execution.in_process import Runs
 from universe_pipeline.orchestration.jobs.sensors import distance, error_retry_sensor
+from universe_pipeline.orchestration.resources import PostgresResource
+from universe_pipeline.settings import settings
 from universe_pipeline_tests.support.clocks import stop_clock
 from universe_pipeline_tests.support.dagster_records import materialized, metadata, sessions
 
@@ -25,7 +27,9 @@ def look(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Look:
     stop_clock(monkeypatch, AT)
 
     def evaluate() -> list[Any]:
-        with dg.build_sensor_context(instance=instance) as context:
+        with dg.build_sensor_context(
+            instance=instance, resources={"postgres": PostgresResource(given=settings())}
+        ) as context:
             answer: Any = error_retry_sensor(context)
             return list(answer)
 
