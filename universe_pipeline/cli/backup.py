@@ -4,12 +4,12 @@ from pathlib import Path
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres.backups import backup_file
-from universe_pipeline.adapters.postgres.ledger.session_loads import COMMITTED
 from universe_pipeline.adapters.postgres.summaries.figures import figures
 from universe_pipeline.adapters.whole_file import require_ordinary
 from universe_pipeline.cli.exits import DONE
 from universe_pipeline.cli.terminal import progress_bars, result
 from universe_pipeline.domain.foreign_text import visible
+from universe_pipeline.domain.session_state import COMMITTED
 from universe_pipeline.loading.progress import Step, report
 from universe_pipeline.settings import settings
 

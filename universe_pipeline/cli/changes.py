@@ -9,6 +9,7 @@ from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.ledger import session_loads
 from universe_pipeline.adapters.postgres.ledger.session_loads import SessionState
 from universe_pipeline.cli.days import spans
+from universe_pipeline.domain.session_state import COMMITTED
 from universe_pipeline.domain.sessions import sessions_between
 
 
@@ -135,7 +136,7 @@ def _is_of_run(state: SessionState | None, run_id: str | None) -> bool:
 
 
 def _is_committed(state: SessionState | None) -> bool:
-    return state is not None and state.status in session_loads.COMMITTED
+    return state is not None and state.status in COMMITTED
 
 
 def _changes(known: SessionState | None, now: SessionState, added: int) -> Changes:

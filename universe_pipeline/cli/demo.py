@@ -20,6 +20,7 @@ from universe_pipeline.cli.load import historical_range
 from universe_pipeline.cli.report import write_report
 from universe_pipeline.cli.terminal import note, result
 from universe_pipeline.domain.errors import DatabaseError
+from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline.domain.sessions import all_sessions, newest_closed
 from universe_pipeline.orchestration.execution.services import HOST
 from universe_pipeline.settings import Settings, settings, use_settings
@@ -88,7 +89,7 @@ def _start_afresh(home: Path) -> None:
 
 
 def _summary(numbers: Figures, seconds: float, pace: float, home: Path) -> list[str]:
-    loaded = numbers.sessions.get("loaded", 0)
+    loaded = numbers.sessions.get(SessionStatus.LOADED, 0)
     a_session = max(loaded, 1)
     bars = f"{numbers.bars:,} ({numbers.bars // a_session:,} a session)"
     symbols = f"{numbers.symbols:,} known, {numbers.active_symbols:,} active"

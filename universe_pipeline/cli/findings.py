@@ -14,6 +14,7 @@ from universe_pipeline.adapters.postgres.quality.rule_results import Result
 from universe_pipeline.cli.terminal import result, table, verdict
 from universe_pipeline.domain.foreign_text import visible
 from universe_pipeline.domain.quality.rules import RULES, Rule, Severity
+from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline.domain.sessions import newest_closed, sessions_after
 from universe_pipeline.settings import settings
 
@@ -117,7 +118,9 @@ def _completeness(
     whole = asked.with_all_symbols(sessions)
     span = whole or sessions
     what = "Complete" if whole else "Chosen symbols complete"
-    unpublished = [one for one in lacks if (one.session, one.state) == (newest, "pending")]
+    unpublished = [
+        one for one in lacks if (one.session, one.state) == (newest, SessionStatus.PENDING)
+    ]
     if len(unpublished) == len(lacks):
         later = f" but for {newest}, which is not published yet" if unpublished else ""
         return f"{what} from {span[0]} to {span[-1]}{later}"

@@ -21,6 +21,7 @@ from universe_pipeline.cli.terminal import note, progress_bars, result
 from universe_pipeline.domain.errors import FailureKind, RangeError
 from universe_pipeline.domain.foreign_text import visible
 from universe_pipeline.domain.moments import is_fresh
+from universe_pipeline.domain.session_state import COMMITTED, SessionStatus
 from universe_pipeline.domain.sessions import (
     FIRST_SESSION,
     close_of,
@@ -365,7 +366,7 @@ def _summarise(connection: Connection, job: LoadJob, wanted: Sequence[date], end
     """Print what the run has loaded: a session that it fetched again in vain is stored, only."""
     failed = {one.day for one in failures_of_run(connection, ended.run_id)}
     states = session_loads.states(connection, [day for day in wanted if day not in failed])
-    loaded = [state for state in states.values() if state.status in session_loads.COMMITTED]
+    loaded = [state for state in states.values() if state.status in COMMITTED]
     bars = sum(state.stored for state in loaded)
     revised = sum(state.revised for state in loaded)
     rejected = sum(state.rejected for state in loaded)
@@ -379,9 +380,9 @@ def _tell_unusual(connection: Connection, sessions: Collection[date]) -> None:
     """Name the sessions that are not out yet, or kept from readers."""
     broken = broken_by(connection, list(sessions))
     for session, state in sorted(session_loads.states(connection, list(sessions)).items()):
-        if state.status == "pending":
+        if state.status is SessionStatus.PENDING:
             result(f"{session}: not published yet; `universe daily` or `resume` asks again")
-        elif state.status == "quarantined":
+        elif state.status is SessionStatus.QUARANTINED:
             why = "; ".join(broken.get(session, ()))
             result(f"{session}: quarantined, {why}; `universe approve` takes it as it is")
 

@@ -24,6 +24,7 @@ from universe_pipeline.cli.symbol_loads import go_on_repairing, repair
 from universe_pipeline.cli.terminal import note, result
 from universe_pipeline.domain.errors import UsageError
 from universe_pipeline.domain.foreign_text import visible
+from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline.domain.sessions import closed_range, newest_closed
 from universe_pipeline.loading.load_job import LoadJob, retry_name
 from universe_pipeline.settings import settings
@@ -90,7 +91,9 @@ def retry() -> int:
     database = wiring.open_for_loading(settings())
     with database.connect() as connection:
         failures = open_failures(connection)
-        doubtful = session_loads.with_status(connection, ("failed", "quarantined"))
+        doubtful = session_loads.with_status(
+            connection, (SessionStatus.FAILED, SessionStatus.QUARANTINED)
+        )
     if not failures and not doubtful:
         result("no open errors")
         return DONE

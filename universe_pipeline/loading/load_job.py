@@ -17,6 +17,7 @@ from universe_pipeline.adapters.postgres.ledger import load_jobs, session_loads
 from universe_pipeline.adapters.postgres.liveness import Hold
 from universe_pipeline.adapters.postgres.reference.symbols import unknown_symbols
 from universe_pipeline.domain.moments import Now
+from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline.domain.sessions import sessions_between
 from universe_pipeline.loading.load_states import plan_symbols
 
@@ -172,10 +173,10 @@ def status(connection: Connection, job: LoadJob, *, failed: bool) -> str:
     if job.kind == "symbols":
         return "interrupted" if unpublished(connection, job) else "completed"
     known = session_loads.states(connection, job.sessions)
-    states = {known[day].status if day in known else "pending" for day in job.sessions}
-    if states & {"failed", "quarantined"}:
+    states = {known[day].status if day in known else SessionStatus.PENDING for day in job.sessions}
+    if states & {SessionStatus.FAILED, SessionStatus.QUARANTINED}:
         return "failed"
-    return "interrupted" if "pending" in states else "completed"
+    return "interrupted" if SessionStatus.PENDING in states else "completed"
 
 
 def unpublished(connection: Connection, job: LoadJob) -> dict[str, list[date]]:

@@ -32,6 +32,7 @@ from universe_pipeline.domain.errors import (
     VendorError,
 )
 from universe_pipeline.domain.moments import Now
+from universe_pipeline.domain.session_state import COMMITTED, SessionStatus
 from universe_pipeline.domain.sessions import is_settled
 from universe_pipeline.domain.thresholds import Thresholds
 from universe_pipeline.loading import row_counts
@@ -83,13 +84,12 @@ class Fetched:
 class Outcome:
     """What became of one session in this load.
 
-    `state` is `loaded`, `empty`, `pending`, `failed` or `quarantined`; `write` is there when an
-    answer was stored (also an identical one), `error` when the request failed. A failed re-fetch
-    of a session that is loaded is `loaded` with an error.
+    `write` is there when an answer was stored (also an identical one), `error` when the request
+    failed. A failed re-fetch of a session that is loaded is `loaded` with an error.
     """
 
     session: date
-    state: str
+    state: SessionStatus
     seconds: float
     write: Write | None = None
     error: VendorError | None = None
@@ -105,7 +105,7 @@ class Outcome:
     @property
     def committed(self) -> bool:
         """Whether the session's rows (or its confirmed emptiness) stand in the database."""
-        return self.state in session_loads.COMMITTED
+        return self.state in COMMITTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,10 +267,10 @@ def _store(
             message = "no row on a session"
             return None, RetryableError(FailureKind.EMPTY, f"grouped {session}", message)
         case NotYetPublished():
-            session_loads.record_unstored(connection, session, "pending", at, run_id)
+            session_loads.record_unstored(connection, session, SessionStatus.PENDING, at, run_id)
             return None, None
         case Failed(error):
-            session_loads.record_unstored(connection, session, "failed", at, run_id)
+            session_loads.record_unstored(connection, session, SessionStatus.FAILED, at, run_id)
             return None, error
 
 
@@ -285,13 +285,13 @@ def _store_rows(
     content = fingerprints.known(connection, session, standing.content_hash)
     standing = replace(standing, content_hash=content)
     if not answer.rows:
-        session_loads.record_unstored(connection, session, "failed", at, run_id)
+        session_loads.record_unstored(connection, session, SessionStatus.FAILED, at, run_id)
         writing.record_rejected(connection, standing, answer, run_id)
         message = f"none of the {len(answer.rejected)} rows is usable"
         return None, RetryableError(FailureKind.EMPTY, f"grouped {session}", message)
     doubted = _doubts(connection, standing, fetched, answer)
     if row_counts.is_disbelieved(connection, standing, answer, doubted):
-        session_loads.record_unstored(connection, session, "failed", at, run_id)
+        session_loads.record_unstored(connection, session, SessionStatus.FAILED, at, run_id)
         return None, _collapsed(answer, "the sessions before hold far more")
     keep = partial(writing.write_locked, connection, standing, answer, run_id)
     write = keep(quarantined=bool(doubted))

@@ -90,7 +90,7 @@ def _is_alive(connection: Connection, run_id: str | None) -> bool:
 
 def _metadata(asset: dg.AssetKey, state: SessionState) -> Metadata:
     if asset == DATA_COVERAGE:
-        return {"bars": state.stored, "status": state.status, "reconciled": True}
+        return {"bars": state.stored, "status": state.status.value, "reconciled": True}
     return {
         "dagster/row_count": state.stored,
         "received": state.received,

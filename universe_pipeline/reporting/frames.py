@@ -7,6 +7,7 @@ from math import ceil
 
 import polars as pl
 
+from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline.domain.thresholds import TRAILING, TRAILING_DAYS, Thresholds
 
 MOST_POINTS = 400
@@ -28,14 +29,14 @@ def beside_usual(sessions: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame
         sessions before within 60 days, null with fewer; `low` and `high`, between which nothing is
         reported; `verdict`, null, `unusual` or `implausible`.
     """
-    loaded = sessions.filter(pl.col("status") == "loaded").select(
+    loaded = sessions.filter(pl.col("status") == SessionStatus.LOADED).select(
         until="date",
         since=pl.col("date").shift(TRAILING - 1),
         usual=pl.col("stored").cast(pl.Float64).rolling_median(TRAILING),
     )
     off = (pl.col("bars") - pl.col("usual")).abs()
     is_near = pl.col("since") > pl.col("date") - timedelta(days=TRAILING_DAYS)
-    is_stored = pl.col("status").is_in(["loaded", "quarantined"])
+    is_stored = pl.col("status").is_in([SessionStatus.LOADED, SessionStatus.QUARANTINED])
     return (
         sessions.join_asof(
             loaded,

@@ -14,6 +14,7 @@ import polars as pl
 from markupsafe import Markup
 
 from universe_pipeline.domain.quality.rules import LOAD, Severity
+from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline.domain.sessions import NEW_YORK, sessions_between
 from universe_pipeline.domain.thresholds import TRAILING
 from universe_pipeline.reporting import charts, tables
@@ -141,7 +142,7 @@ def _lives(stored: Stored) -> Lives:
     """The symbols of the universe's types; days are the loaded ones, or all where none is."""
     start, end = stored.days[0], stored.days[-1]
     chosen = stored.spans.filter(pl.col("chosen"), pl.col("last") >= start, pl.col("first") <= end)
-    loaded = stored.sessions.filter(pl.col("status") == "loaded")["date"].to_list()
+    loaded = stored.sessions.filter(pl.col("status") == SessionStatus.LOADED)["date"].to_list()
     return Lives(chosen.drop("chosen"), loaded or stored.days)
 
 

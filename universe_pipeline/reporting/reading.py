@@ -14,6 +14,7 @@ from universe_pipeline.adapters.postgres.quality.rule_results import Judgement, 
 from universe_pipeline.adapters.postgres.summaries import overview
 from universe_pipeline.adapters.postgres.summaries.figures import Figures, figures
 from universe_pipeline.adapters.postgres.summaries.overview import Broken
+from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline.domain.sessions import closed_range, newest_closed
 from universe_pipeline.domain.thresholds import TRAILING_DAYS, Thresholds
 from universe_pipeline.reporting.tables import WORST
@@ -57,7 +58,7 @@ class Stored:
     @property
     def sessions(self) -> pl.DataFrame:
         """The sessions of the report: `SESSION_SCHEMA`, `quarantined` a condition of its own."""
-        kept_away = pl.col("status") == "quarantined"
+        kept_away = pl.col("status") == SessionStatus.QUARANTINED
         condition = pl.when(kept_away).then(pl.lit("quarantined")).otherwise("condition")
         return self.before.filter(pl.col("date") >= self.days[0]).with_columns(condition=condition)
 

@@ -21,6 +21,7 @@ from universe_pipeline.domain.quality.rules import (
     Rule,
     Severity,
 )
+from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline.domain.sessions import runs_of
 
 WORST = 5
@@ -90,9 +91,9 @@ def _commands(rule: Rule, day: str | None, symbol: str | None) -> tuple[str, ...
 def _lacking(condition: str, status: str | None) -> tuple[str, str]:
     if condition == "pending":
         return "asked for, and not published yet", RESUME
-    if status == "failed":
+    if status == SessionStatus.FAILED:
         return "the last request failed", RETRY
-    if status == "empty":
+    if status == SessionStatus.EMPTY:
         return "the vendor confirmed that it has no bars", LOOK
     return "never asked for", LOAD
 

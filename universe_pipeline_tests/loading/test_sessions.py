@@ -11,6 +11,7 @@ from universe_pipeline.adapters.postgres.bars.writing import Write
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.ledger.session_loads import given_up
 from universe_pipeline.domain.bars import BAR_SCHEMA, Bars
+from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline.domain.sessions import sessions_between
 from universe_pipeline.loading.sessions import (
     Encoding,
@@ -68,7 +69,7 @@ def test_sessions_are_loaded_row_for_row_and_value_for_value(
         assert len(expected) > 100
         assert stored(store, day) == expected
         assert outcomes[day].write == Write(
-            stored=len(expected), added=len(expected), status="loaded"
+            stored=len(expected), added=len(expected), status=SessionStatus.LOADED
         )
     assert errors(store) == []
 
@@ -123,7 +124,9 @@ def test_rows_that_are_no_bars_are_set_aside_and_the_rest_loads(
 
     outcome = load(client, store, [JULY_1])[JULY_1]
 
-    assert outcome.write == Write(stored=sound, rejected=7, added=sound, status="loaded")
+    assert outcome.write == Write(
+        stored=sound, rejected=7, added=sound, status=SessionStatus.LOADED
+    )
     columns = ("received", "stored", "rejected")
     assert load_of(store, JULY_1, *columns) == (sound + 7, sound, 7)
     rejected = store.execute(

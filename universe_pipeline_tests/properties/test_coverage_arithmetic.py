@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.coverage.cover import cover
 from universe_pipeline.adapters.postgres.ledger.session_loads import record_unstored
+from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline_tests.support.hypothesis_profile import examples
 from universe_pipeline_tests.support.reused_database import emptied
 from universe_pipeline_tests.support.session_answers import (
@@ -150,7 +151,7 @@ def _take(store: Connection, model: Model, number: int, step: str, *given: Any) 
             )
             model.status[day] = status
         case "failed", (day,):
-            record_unstored(store, day, "failed", at, None)
+            record_unstored(store, day, SessionStatus.FAILED, at, None)
         case _:
             pass
 

@@ -15,6 +15,7 @@ from universe_pipeline.domain.datasets import Dataset
 from universe_pipeline.domain.errors import FailureKind, RangeError, RetryableError
 from universe_pipeline.domain.quality.findings import Offender, listed
 from universe_pipeline.domain.quality.rules import NO_REPEAT, OHLC_ORDER, ROW_COUNT_USUAL, VWAP_NEAR
+from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline.domain.thresholds import Thresholds
 from universe_pipeline.reporting.reading import Wanted
 from universe_pipeline.reporting.report import Report, make_report
@@ -54,8 +55,8 @@ def made(store: Connection) -> Report:
     """Sessions of every condition, and texts of the vendor that are hostile."""
     for day in (JULY_1, JULY_2, JULY_3):
         write_session(store, answered(day, bar(), bar("B")), None)
-    record_unstored(store, JULY_5, "failed", T1, None)
-    record_unstored(store, JULY_9, "pending", T1, None)
+    record_unstored(store, JULY_5, SessionStatus.FAILED, T1, None)
+    record_unstored(store, JULY_9, SessionStatus.PENDING, T1, None)
     cover(store)
     store.execute(
         "INSERT INTO symbols (symbol, name, type, active, first_seen_at, last_seen_at)"
@@ -196,7 +197,7 @@ def test_an_empty_database_is_told_what_to_run(store: Connection) -> None:
 
 
 def test_sessions_that_were_asked_for_in_vain_are_a_report_too(store: Connection) -> None:
-    record_unstored(store, JULY_5, "failed", T1, None)
+    record_unstored(store, JULY_5, SessionStatus.FAILED, T1, None)
 
     failed = make_report(store, wanted())
 

@@ -10,6 +10,7 @@ from universe_pipeline.adapters.postgres.ledger.refused_answers import OpenRefus
 from universe_pipeline.adapters.postgres.quality import context, rule_results
 from universe_pipeline.adapters.postgres.quality.rule_results import Approval
 from universe_pipeline.domain.errors import UsageError
+from universe_pipeline.domain.session_state import SessionStatus
 
 NAMED = 10
 """Of what waits, so much is named."""
@@ -22,7 +23,7 @@ def approve(connection: Connection, session: date, reason: str, by: str) -> list
         UsageError: it is not quarantined.
     """
     known = context.stored_loads(connection).get(session)
-    if known is None or known.status != "quarantined":
+    if known is None or known.status is not SessionStatus.QUARANTINED:
         state = "is loaded, and given to readers" if known else "is not stored"
         raise UsageError(
             f"the session {session} is not quarantined: it {state}; {_waiting(connection)}"
@@ -50,7 +51,7 @@ def approve_refused(connection: Connection, subject: Subject, reason: str, by: s
 def _waiting(connection: Connection) -> str:
     """What waits for approval, in words."""
     stored = context.stored_loads(connection).items()
-    quarantined = [str(day) for day, load in stored if load.status == "quarantined"]
+    quarantined = [str(day) for day, load in stored if load.status is SessionStatus.QUARANTINED]
     waiting = sorted({*quarantined, *map(str, refused_answers.open_refusals(connection))})
     named = ", ".join(waiting[:NAMED]) + (" …" if len(waiting) > NAMED else "")
     return f"waiting for approval: {named or 'nothing'}"

@@ -16,6 +16,7 @@ from universe_pipeline.domain.errors import VendorError
 from universe_pipeline.domain.quality.findings import Finding, Offender, listed
 from universe_pipeline.domain.quality.rules import ADJUSTED_AGREE, ENDPOINTS_AGREE
 from universe_pipeline.domain.quality.sources import differences, misadjusted
+from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline.loading.progress import Step, report
 
 REQUESTS_A_SYMBOL = 2
@@ -77,5 +78,9 @@ def _expected(
     connection: Connection, sessions: Sequence[date], stored: pl.DataFrame, theirs: pl.DataFrame
 ) -> pl.DataFrame:
     """The vendor's bars that should be stored: of loaded sessions, and of those that are."""
-    loaded = [day for day, each in states(connection, sessions).items() if each.status == "loaded"]
+    loaded = [
+        day
+        for day, each in states(connection, sessions).items()
+        if each.status is SessionStatus.LOADED
+    ]
     return theirs.filter(pl.col("date").is_in([*loaded, *stored["date"].to_list()]))

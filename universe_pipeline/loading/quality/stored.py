@@ -46,6 +46,7 @@ from universe_pipeline.domain.quality.universe import (
     judge_snapshots,
     judge_symbols,
 )
+from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline.domain.sessions import newest_closed, sessions_between
 from universe_pipeline.domain.thresholds import TRAILING, TRAILING_DAYS, Thresholds
 from universe_pipeline.loading.ahead import ahead
@@ -186,7 +187,9 @@ def context_of(session: date, known: Mapping[date, StoredLoad]) -> Stretch | Non
     """The days of the loaded sessions that bars from `session` on are judged beside."""
     since = session - timedelta(days=TRAILING_DAYS)
     loaded = [
-        day for day, each in known.items() if each.status == "loaded" and since < day < session
+        day
+        for day, each in known.items()
+        if each.status is SessionStatus.LOADED and since < day < session
     ]
     return Stretch(loaded[-TRAILING:][0], session - _A_DAY) if loaded else None
 

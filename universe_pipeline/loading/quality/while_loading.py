@@ -26,6 +26,7 @@ from universe_pipeline.domain.quality.presence import Presence
 from universe_pipeline.domain.quality.rules import COUNTS_KEPT
 from universe_pipeline.domain.quality.scan import Scan
 from universe_pipeline.domain.quality.sessions import Stored
+from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline.domain.thresholds import Thresholds
 from universe_pipeline.loading.decoding import DecodingWorker
 from universe_pipeline.loading.quality.stored import context_of, unapproved
@@ -132,7 +133,10 @@ class StreamingJudge:
             return
         self._versions[session] = answer.content_hash, write.stored
         stored = Stored(
-            session, outcome.state == "loaded", write.stored + write.rejected, write.rejected
+            session,
+            outcome.state is SessionStatus.LOADED,
+            write.stored + write.rejected,
+            write.rejected,
         )
         if outcome.is_whole and given.bars is not None:
             bars = given.bars

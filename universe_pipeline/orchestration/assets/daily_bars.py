@@ -16,6 +16,7 @@ from universe_pipeline.adapters.postgres.bars.reading import sample
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.ledger import session_loads
 from universe_pipeline.adapters.postgres.ledger.session_loads import SessionState
+from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline.domain.sessions import sessions_before, sessions_between
 from universe_pipeline.loading import plan
 from universe_pipeline.loading.decoding import DecodingWorker
@@ -127,9 +128,9 @@ class SessionLoads:
         statuses = {
             state.status for state in session_loads.states(connection, self.sessions).values()
         }
-        if "failed" in statuses and self._is_checked():
+        if SessionStatus.FAILED in statuses and self._is_checked():
             return  # the check of the sessions fails for them, and names them
-        if statuses == {"pending"}:
+        if statuses == {SessionStatus.PENDING}:
             if WAITING.isdisjoint(self.context.run.tags):
                 raise stop(f"{span(self.sessions)}: not published yet; {ASKED_AGAIN}")
             return
@@ -204,9 +205,9 @@ class SessionLoads:
     def _tell(self, outcome: Outcome) -> None:
         if outcome.error is not None:
             self.context.log.error("session %s failed: %s", outcome.session, outcome.error)
-        elif outcome.state == "quarantined":
+        elif outcome.state is SessionStatus.QUARANTINED:
             self.context.log.error("session %s is quarantined: the checks say why", outcome.session)
-        elif outcome.state == "pending":
+        elif outcome.state is SessionStatus.PENDING:
             self.context.log.warning("session %s is not published yet", outcome.session)
         elif outcome.is_superseded:
             self.context.log.warning("session %s: %s", outcome.session, SUPERSEDED)

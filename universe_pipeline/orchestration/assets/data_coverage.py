@@ -10,6 +10,7 @@ from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.coverage.cover import cover, symbol_count
 from universe_pipeline.adapters.postgres.ledger import session_loads
+from universe_pipeline.domain.session_state import COMMITTED
 from universe_pipeline.orchestration.assets.daily_bars import daily_bars
 from universe_pipeline.orchestration.assets.session_assets import session_asset
 from universe_pipeline.orchestration.display.metadata import table
@@ -65,11 +66,11 @@ class Coverage:
         cover(connection, self.judged.bars)
         symbols = symbol_count(connection)
         known = session_loads.states(connection, self.sessions)
-        committed = [state for state in known.values() if state.status in session_loads.COMMITTED]
+        committed = [state for state in known.values() if state.status in COMMITTED]
         if not (committed or self.loads_bars):
             raise stop(f"nothing is loaded of {span(self.sessions)}: materialize daily_bars first")
         for state in sorted(committed, key=lambda state: state.session):
             yield Committed(
                 state.session.isoformat(),
-                {"dagster/row_count": symbols, "bars": state.stored, "status": state.status},
+                {"dagster/row_count": symbols, "bars": state.stored, "status": state.status.value},
             )

@@ -21,6 +21,7 @@ from universe_pipeline.adapters.postgres.quality.standing import standing
 from universe_pipeline.domain.completeness import day_of
 from universe_pipeline.domain.quality.findings import Finding
 from universe_pipeline.domain.quality.rules import SESSIONS_USABLE
+from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline.domain.sessions import newest_closed
 from universe_pipeline.loading.quality.comparison import compare, draw_symbols
 from universe_pipeline.loading.quality.stored import (
@@ -139,7 +140,7 @@ def _fail_for_failed(
     context: dg.AssetCheckExecutionContext, connection: Connection, unusable: Finding
 ) -> None:
     """A run with failed sessions must not end green: its other sessions are loaded and marked."""
-    failed = [one.day for one in unusable.worst if one.day and one.detail == "failed"]
+    failed = [one.day for one in unusable.worst if one.day and one.detail == SessionStatus.FAILED]
     reasons = failures_of_run(connection, context.run.run_id)
     if failed:
         because = f": {reasons[0].message}" if reasons else ""

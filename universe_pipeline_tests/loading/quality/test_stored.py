@@ -11,6 +11,7 @@ from universe_pipeline.adapters.postgres.bars import packed
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.coverage.cover import cover
 from universe_pipeline.adapters.postgres.ledger.session_loads import record_unstored
+from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline.domain.sessions import sessions_before, sessions_between
 from universe_pipeline.domain.thresholds import Thresholds
 from universe_pipeline.loading.quality.stored import (
@@ -243,8 +244,8 @@ def test_a_load_is_usable_loaded_and_covered(store: Connection):
     load(store, [JULY_1])
     cover(store)
     load(store, [JULY_2])
-    record_unstored(store, JULY_3, "failed", T1, None)
-    record_unstored(store, JULY_5, "pending", T1, None)
+    record_unstored(store, JULY_3, SessionStatus.FAILED, T1, None)
+    record_unstored(store, JULY_5, SessionStatus.PENDING, T1, None)
 
     findings = judge_loads(store, (*DAYS, JULY_8, date(2024, 7, 9)), NOW)
     uncovered = judge_coverage(store, DAYS)

@@ -16,9 +16,9 @@ from psycopg import sql
 
 from universe_pipeline.adapters.postgres.bars.quarters import quarter_of
 from universe_pipeline.adapters.postgres.columns import listed
-from universe_pipeline.adapters.postgres.ledger.session_loads import COMMITTED
 from universe_pipeline.adapters.postgres.locks import SETTLING_LOCK
 from universe_pipeline.domain.bars import BAR_VALUES
+from universe_pipeline.domain.session_state import COMMITTED
 
 QUIET = timedelta(days=1)
 """A quarter that lacks sessions is settled when nothing was loaded into it for so long."""

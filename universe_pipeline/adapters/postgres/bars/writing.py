@@ -27,9 +27,16 @@ from universe_pipeline.adapters.postgres.connection import ended
 from universe_pipeline.adapters.postgres.ledger import refused_answers, session_loads
 from universe_pipeline.adapters.postgres.locks import ALL_SESSIONS_LOCK, SESSION_LOCKS
 from universe_pipeline.domain.bars import BAR_VALUES, RejectedRow
-from universe_pipeline.domain.completeness import is_short
 from universe_pipeline.domain.errors import ACCESS_KINDS
 from universe_pipeline.domain.quality.rules import CONTENTS_KEPT, COUNTS_KEPT
+from universe_pipeline.domain.session_state import (
+    TRANSITIONS,
+    Event,
+    LoadRecord,
+    Occurrence,
+    SessionStatus,
+    resolve,
+)
 
 COLUMNS = listed(copy_binary.COLUMNS)
 
@@ -78,7 +85,7 @@ class Write:
     """A later request has been stored in the meantime."""
     overtaken: int = field(default=0, compare=False)
     """Bars of the answer that are not stored, because a later request for them has been."""
-    status: str | None = None
+    status: SessionStatus | None = None
     """The session's, where the answer was recorded."""
 
 
@@ -90,21 +97,28 @@ class Standing:
     """Bars of the answer that is stored, if one is."""
     content_hash: str | None
     fetched_at: datetime | None
-    status: str | None
-    """None: it was never asked for."""
+    status: SessionStatus | None
+    """None: it was never requested."""
     is_refusing: bool
     """Whether short answers were refused since the one that is stored."""
     answered: int
-    """Rows of the answer that is stored, also those that a symbol's answer replaced since."""
+    """Usable rows of the answer that is stored, or the bars of it that are: whichever are more."""
     holds_bars: bool
     """Whether the table holds bars of it, of whatever source."""
     usual_rows: float | None
     """The `trailing_median`."""
 
     @property
+    def record(self) -> LoadRecord:
+        """By what the state machine decides; a hash of altered bars is not part of it."""
+        return LoadRecord(
+            self.status, self.stored, self.answered, self.fetched_at, self.content_hash
+        )
+
+    @property
     def measure(self) -> int:
-        """The rows that a later answer must hold; those of a quarantined session prove nothing."""
-        return 0 if self.status == "quarantined" else self.answered
+        """The rows that a later answer must hold."""
+        return self.record.measure
 
 
 @contextmanager
@@ -124,7 +138,8 @@ def locked_session(connection: psycopg.Connection, session: date) -> Generator[S
             held = connection.execute("SELECT FROM daily_bars WHERE date = %s LIMIT 1", (session,))
             median = session_loads.trailing_median(connection, session)
         known: tuple[Any, ...] = load.fetchone() or (0, None, None, None, False, 0)
-        yield Standing(*known, holds_bars=bool(held.rowcount), usual_rows=median())
+        standing = Standing(*known, holds_bars=bool(held.rowcount), usual_rows=median())
+        yield replace(standing, status=standing.status and SessionStatus(standing.status))
 
 
 def write_locked(
@@ -146,21 +161,33 @@ def write_locked(
         quarantined: store it, and keep it from readers.
         believed: store it also where it is short.
     """
-    stored, fetched_at = standing.stored, standing.fetched_at
-    if stored and fetched_at is not None and fetched_at > answer.requested_at:
-        return Write(stored, superseded=True)
-    if is_short(answer.rows, standing.measure) and not believed:
-        return Write(stored, collapsed=True)
+    occurrence = _occurrence(answer, quarantined=quarantined, believed=believed)
+    event = resolve(standing.record, occurrence)
+    if event is Event.SUPERSEDED:
+        return Write(standing.stored, superseded=True)
+    if event is Event.SHORT:
+        return Write(standing.stored, collapsed=True)
     if standing.content_hash == answer.content_hash:
         write = Write(answer.rows, len(answer.rejected))
     else:
         write = _write_session_bars(connection, answer, run_id, merged=standing.holds_bars)
-    write = replace(write, status="quarantined" if quarantined else "loaded")
+    write = replace(write, status=TRANSITIONS[standing.status, event].status)
     _record_session(connection, answer, write, run_id)
     rejected.insert(connection, answer.session, answer.rejected, _origin(answer, run_id))
     if standing.is_refusing:
         refused_answers.close(connection, refused_answers.of_session(answer.session))
     return write
+
+
+def _occurrence(answer: EncodedSession, *, quarantined: bool, believed: bool) -> Occurrence:
+    return Occurrence(
+        Event.DOUBTED if quarantined else Event.STORED,
+        at=answer.requested_at,
+        rows=answer.rows,
+        content_hash=answer.content_hash,
+        is_settled=answer.settled,
+        is_believed=believed,
+    )
 
 
 def record_rejected(

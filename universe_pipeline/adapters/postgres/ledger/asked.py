@@ -11,6 +11,7 @@ from datetime import date
 import psycopg
 
 from universe_pipeline.adapters.postgres.ledger import session_loads
+from universe_pipeline.domain.session_state import COMMITTED, SessionStatus
 from universe_pipeline.domain.sessions import sessions_before, sessions_between
 
 
@@ -84,7 +85,7 @@ class Lacking:
     @property
     def is_failure(self) -> bool:
         """Whether it was asked for in vain, or is kept from readers."""
-        return self.state in ("failed", "quarantined")
+        return self.state in (SessionStatus.FAILED, SessionStatus.QUARANTINED)
 
     def __str__(self) -> str:
         if self.symbol is None:
@@ -119,7 +120,7 @@ def lacking(
     unasked = [
         Lacking(day, status or ("not closed" if day > newest else "not asked for"))
         for day, status in states.items()
-        if status not in ("loaded", "empty")
+        if status not in (SessionStatus.LOADED, SessionStatus.EMPTY)
     ]
     settled = sessions_before(newest, revisit + 1)[0]
     return [*unasked, *_symbols(connection, sessions[0], min(sessions[-1], newest), settled)]
@@ -136,10 +137,12 @@ def _symbols(
         "start": start,
         "end": end,
         "settled": settled,
-        "committed": list(session_loads.COMMITTED),
+        "committed": list(COMMITTED),
     }
     return [
-        Lacking(first, "failed" if failure else "not asked for", symbol, sessions, failure)
+        Lacking(
+            first, SessionStatus.FAILED if failure else "not asked for", symbol, sessions, failure
+        )
         for symbol, first, sessions, failure in connection.execute(_LACKING, given)
     ]
 

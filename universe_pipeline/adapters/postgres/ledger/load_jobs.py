@@ -13,7 +13,7 @@ import psycopg
 
 from universe_pipeline.adapters.postgres import liveness
 from universe_pipeline.adapters.postgres.connection import Database
-from universe_pipeline.adapters.postgres.ledger.session_loads import COMMITTED
+from universe_pipeline.domain.session_state import COMMITTED
 
 STUCK_AFTER = timedelta(minutes=15)
 """Without a heartbeat for so long, a job that is held by a process counts as stuck."""

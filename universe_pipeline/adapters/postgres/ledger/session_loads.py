@@ -1,17 +1,25 @@
-"""`session_loads`: in which state every session is, and what a range still needs."""
+"""`session_loads`: in which state every session is, and what a range still needs.
+
+The only module that writes the table. `domain/session_state.py` says which event changes which
+state into which.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 import psycopg
 
-from universe_pipeline.domain.completeness import CONFIRMATIONS
 from universe_pipeline.domain.errors import ACCESS_KINDS, FailureKind
+from universe_pipeline.domain.session_state import (
+    COMMITTED,
+    EMPTY_CONFIRMATIONS,
+    Event,
+    SessionStatus,
+    sources_of,
+)
 from universe_pipeline.domain.thresholds import TRAILING, TRAILING_DAYS
-
-COMMITTED = ("loaded", "empty", "quarantined")
-"""States that are committed and materialized; a range load skips them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +27,7 @@ class SessionState:
     """A row of `session_loads`."""
 
     session: date
-    status: str
+    status: SessionStatus
     received: int
     stored: int
     rejected: int
@@ -29,6 +37,10 @@ class SessionState:
     run_id: str | None
 
 
+def _state(session: date, status: str, *others: Any) -> SessionState:
+    return SessionState(session, SessionStatus(status), *others)
+
+
 def states(connection: psycopg.Connection, sessions: Sequence[date]) -> dict[date, SessionState]:
     """What is known of `sessions`; one that was never asked for is absent."""
     rows = connection.execute(
@@ -36,7 +48,7 @@ def states(connection: psycopg.Connection, sessions: Sequence[date]) -> dict[dat
         " FROM session_loads WHERE date = ANY (%s)",
         (list(sessions),),
     )
-    return {row[0]: SessionState(*row) for row in rows}
+    return {row[0]: _state(*row) for row in rows}
 
 
 def added_since(
@@ -58,7 +70,7 @@ def all_committed(connection: psycopg.Connection) -> list[SessionState]:
         " FROM session_loads WHERE status = ANY (%s) ORDER BY date",
         (list(COMMITTED),),
     )
-    return [SessionState(*row) for row in rows]
+    return [_state(*row) for row in rows]
 
 
 def committed(
@@ -76,7 +88,7 @@ def committed(
 def record_unstored(
     connection: psycopg.Connection,
     session: date,
-    status: str,
+    status: SessionStatus,
     requested_at: datetime,
     run_id: str | None,
 ) -> None:
@@ -87,10 +99,16 @@ def record_unstored(
         VALUES (%(session)s, %(status)s, %(at)s, %(run_id)s, true)
         ON CONFLICT (date) DO UPDATE SET
             status = excluded.status, fetched_at = excluded.fetched_at, run_id = excluded.run_id
-        WHERE l.status IN ('failed', 'pending')
+        WHERE l.status = ANY (%(sources)s)
           AND (l.fetched_at <= excluded.fetched_at OR l.fetched_at > clock_timestamp())
         """,
-        {"session": session, "status": status, "at": requested_at, "run_id": run_id},
+        {
+            "session": session,
+            "status": status,
+            "at": requested_at,
+            "run_id": run_id,
+            "sources": sources_of(Event.FAILED),
+        },
     )
 
 
@@ -102,7 +120,7 @@ def record_empty_answer(
     Stored rows stay: an empty answer replaces nothing.
     """
     with connection.transaction():
-        record_unstored(connection, session, "failed", requested_at, run_id)
+        record_unstored(connection, session, SessionStatus.FAILED, requested_at, run_id)
         row = connection.execute(
             """
             UPDATE session_loads SET
@@ -112,7 +130,7 @@ def record_empty_answer(
             """,
             {"session": session, "day": requested_at.date()},
         ).fetchone()
-        confirmed = row is not None and row[0] >= CONFIRMATIONS
+        confirmed = row is not None and row[0] >= EMPTY_CONFIRMATIONS
         if confirmed:
             connection.execute(
                 "UPDATE session_loads SET status = 'empty' WHERE date = %s", (session,)
@@ -125,7 +143,7 @@ def record_empty_answer(
     return confirmed
 
 
-def with_status(connection: psycopg.Connection, statuses: Sequence[str]) -> set[date]:
+def with_status(connection: psycopg.Connection, statuses: Sequence[SessionStatus]) -> set[date]:
     """Every session that has one of `statuses`."""
     rows = connection.execute(
         "SELECT date FROM session_loads WHERE status = ANY (%s)", (list(statuses),)
@@ -136,7 +154,7 @@ def with_status(connection: psycopg.Connection, statuses: Sequence[str]) -> set[
 def quarantined(connection: psycopg.Connection, sessions: Sequence[date]) -> set[date]:
     """Those of `sessions` that are stored and kept from readers."""
     known = states(connection, sessions)
-    return {day for day, state in known.items() if state.status == "quarantined"}
+    return {day for day, state in known.items() if state.status is SessionStatus.QUARANTINED}
 
 
 def trailing_median(connection: psycopg.Connection, session: date) -> Callable[[], float | None]:

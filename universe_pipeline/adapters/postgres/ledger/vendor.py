@@ -5,9 +5,9 @@ from contextlib import contextmanager, suppress
 
 import psycopg
 
-from universe_pipeline.adapters.postgres.ledger.session_loads import COMMITTED
 from universe_pipeline.adapters.postgres.locks import VENDOR_LOCK
 from universe_pipeline.domain.errors import WrongVendorError
+from universe_pipeline.domain.session_state import COMMITTED
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from universe_pipeline.domain.quality.lines import NOT_ASKED
 from universe_pipeline.domain.quality.scan import Reference
 from universe_pipeline.domain.quality.sessions import Stored
 from universe_pipeline.domain.quality.universe import Counts
+from universe_pipeline.domain.session_state import SessionStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class StoredLoad:
     """A session whose rows are stored."""
 
     session: date
-    status: str
+    status: SessionStatus
     received: int
     """Rows of the answer, also those that a symbol's answer replaced since."""
     stored: int
@@ -45,7 +46,7 @@ def stored_loads(connection: psycopg.Connection) -> dict[date, StoredLoad]:
         FROM session_loads l WHERE l.status IN ('loaded', 'quarantined') ORDER BY l.date
         """
     )
-    return {row[0]: StoredLoad(*row) for row in rows}
+    return {row[0]: StoredLoad(row[0], SessionStatus(row[1]), *row[2:]) for row in rows}
 
 
 def reference(
@@ -54,7 +55,7 @@ def reference(
     """What the bars from `start` to `end` are judged beside."""
     return Reference(
         stored={
-            day: Stored(day, each.status == "loaded", each.received, each.rejected)
+            day: Stored(day, each.status is SessionStatus.LOADED, each.received, each.rejected)
             for day, each in loads.items()
         },
         symbols=_symbols(connection),

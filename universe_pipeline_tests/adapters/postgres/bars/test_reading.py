@@ -10,6 +10,7 @@ from universe_pipeline.adapters.postgres.coverage.cover import cover
 from universe_pipeline.adapters.postgres.ledger.session_loads import record_unstored
 from universe_pipeline.adapters.postgres.reference.symbols import swap_universe
 from universe_pipeline.domain.bars import BAR_SCHEMA, DATED_BAR_SCHEMA
+from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline.domain.symbols import SYMBOL_SCHEMA
 from universe_pipeline_tests.support.session_answers import (
     JULY_1,
@@ -80,7 +81,7 @@ def test_committed_sessions_that_the_coverage_does_not_know_are_found(store: Con
     cover(store)
     write_session(store, answered(JULY_3, bar()), None)
     write_session(store, answered(JULY_2, bar()), None)
-    record_unstored(store, JULY_5, "failed", T1, None)
+    record_unstored(store, JULY_5, SessionStatus.FAILED, T1, None)
 
     assert reading.uncovered_loads(store, (*DAYS, JULY_5)) == [JULY_2, JULY_3]
     assert reading.uncovered_loads(store, [JULY_1, JULY_2]) == [JULY_2]

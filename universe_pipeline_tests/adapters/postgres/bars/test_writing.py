@@ -16,6 +16,7 @@ from universe_pipeline.adapters.postgres.ledger.session_loads import (
 from universe_pipeline.domain.bars import RejectedRow
 from universe_pipeline.domain.datasets import Dataset
 from universe_pipeline.domain.errors import FailureKind, RetryableError
+from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline_tests.support.session_answers import (
     A_DAY,
     JULY_1,
@@ -48,7 +49,7 @@ def test_a_first_load_stands_row_for_row(store: Connection):
 
     write = write_session(store, answered(JULY_1, *reversed(rows)), "run")
 
-    assert write == Write(stored=5, added=5, status="loaded")
+    assert write == Write(stored=5, added=5, status=SessionStatus.LOADED)
     assert stored(store, JULY_1) == [grouped(row) for row in rows]
 
 
@@ -69,7 +70,7 @@ def test_an_identical_answer_writes_no_bar(store: Connection):
     write = write_session(store, answered(JULY_1, bar("B", vwap=None), bar("A"), at=T2), None)
 
     assert versions(store) == before
-    assert write == Write(stored=2, status="loaded")
+    assert write == Write(stored=2, status=SessionStatus.LOADED)
     assert load_of(store, JULY_1, "revised", "fetched_at") == (0, T2)
     assert revisions(store) == []
 
@@ -100,7 +101,7 @@ def test_a_changed_answer_writes_only_what_differs(store: Connection):
     write = write_session(store, answered(JULY_1, *rows, at=T2), "run-2")
 
     assert stored(store, JULY_1) == sorted(grouped(row) for row in rows)
-    assert write == Write(stored=11, revised=2, added=1, status="loaded")
+    assert write == Write(stored=11, revised=2, added=1, status=SessionStatus.LOADED)
     assert len(before.intersection(versions(store))) == 9
     assert load_of(store, JULY_1, "stored", "received", "revised") == (11, 11, 2)
 
@@ -188,7 +189,7 @@ def test_an_answer_with_nine_tenths_of_the_rows_is_taken(store: Connection):
 
     write = write_session(store, answered(JULY_1, *TEN[:9], at=T2), None)
 
-    assert write == Write(stored=9, revised=1, status="loaded")
+    assert write == Write(stored=9, revised=1, status=SessionStatus.LOADED)
 
 
 def test_rejected_rows_are_no_rows_of_a_collapse(store: Connection):
@@ -223,15 +224,15 @@ def test_a_superseded_answer_changes_nothing(store: Connection):
     assert (versions(store), versions(store, "session_loads")) == before
 
 
-@pytest.mark.parametrize("state", ["failed", "pending"])
+@pytest.mark.parametrize("state", [SessionStatus.FAILED, SessionStatus.PENDING])
 def test_an_answer_is_not_superseded_by_a_later_request_that_stored_nothing(
-    store: Connection, state: str
+    store: Connection, state: SessionStatus
 ):
     record_unstored(store, JULY_1, state, T2, None)
 
     write = write_session(store, answered(JULY_1, bar(), at=T1), None)
 
-    assert write == Write(stored=1, added=1, status="loaded")
+    assert write == Write(stored=1, added=1, status=SessionStatus.LOADED)
     assert load_of(store, JULY_1, "status") == ("loaded",)
 
 

@@ -13,6 +13,7 @@ from universe_pipeline.adapters.postgres.ledger.session_loads import record_unst
 from universe_pipeline.domain.bars import RejectedRow
 from universe_pipeline.domain.datasets import Dataset
 from universe_pipeline.domain.errors import FailureKind, RetryableError
+from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline_tests.support.session_answers import (
     JULY_1,
     JULY_2,
@@ -169,7 +170,7 @@ def test_a_later_grouped_answer_takes_the_bar_back(store: Connection):
 
     write = write_session(store, answered(JULY_1, *OTHERS, bar(close=10.1), at=T3), None)
 
-    assert write == Write(stored=10, revised=1, status="loaded")
+    assert write == Write(stored=10, revised=1, status=SessionStatus.LOADED)
     assert stored(store, JULY_1)[0] == grouped(bar(close=10.1))
     assert load_of(store, JULY_1, "stored", "received") == (10, 10)
 
@@ -180,7 +181,7 @@ def test_a_grouped_answer_leaves_symbol_bars_that_it_lacks(store: Connection):
 
     write = write_session(store, answered(JULY_1, *OTHERS, bar("T"), at=T3), None)
 
-    assert write == Write(stored=10, added=1, status="loaded")
+    assert write == Write(stored=10, added=1, status=SessionStatus.LOADED)
     assert by_symbol(bar("HALT")) in stored(store, JULY_1)
     assert load_of(store, JULY_1, "stored") == (10,)
 
@@ -190,7 +191,7 @@ def test_a_first_grouped_answer_joins_symbol_bars(store: Connection):
 
     write = write_session(store, answered(JULY_1, bar("A"), at=T2), None)
 
-    assert write == Write(stored=1, added=1, status="loaded")
+    assert write == Write(stored=1, added=1, status=SessionStatus.LOADED)
     assert stored(store, JULY_1) == [grouped(bar("A")), by_symbol(bar("HALT"))]
 
 
@@ -237,8 +238,10 @@ def test_sessions_of_a_later_grouped_request_keep_their_bar(store: Connection):
     assert stored(store, JULY_2) == [by_symbol(bar())]
 
 
-@pytest.mark.parametrize("state", ["failed", "pending"])
-def test_a_later_request_that_stored_nothing_keeps_no_bar_out(store: Connection, state: str):
+@pytest.mark.parametrize("state", [SessionStatus.FAILED, SessionStatus.PENDING])
+def test_a_later_request_that_stored_nothing_keeps_no_bar_out(
+    store: Connection, state: SessionStatus
+):
     record_unstored(store, JULY_1, state, T2, None)
 
     write_symbol(store, answered_symbol("AAPL", DAYS, {JULY_1: bar()}, at=T1), None)
@@ -260,7 +263,7 @@ def test_a_later_request_for_other_sessions_keeps_no_grouped_bar_out(store: Conn
 
     write = write_session(store, answered(JULY_1, *OTHERS, bar(close=10.2), at=T2), None)
 
-    assert write == Write(stored=10, revised=1, added=9, status="loaded")
+    assert write == Write(stored=10, revised=1, added=9, status=SessionStatus.LOADED)
     assert stored(store, JULY_1)[0] == grouped(bar(close=10.2))
 
 

@@ -12,6 +12,7 @@ from universe_pipeline.adapters.postgres.bars.quarters import make_quarters
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.coverage.cover import cover
 from universe_pipeline.adapters.postgres.ledger.session_loads import record_unstored
+from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline_tests.support.reused_database import emptied
 from universe_pipeline_tests.support.session_answers import (
     JULY_1,
@@ -114,7 +115,7 @@ def test_a_session_without_a_bar_breaks_a_run_and_is_missing(store: Connection, 
 
 def test_a_session_that_is_not_loaded_breaks_a_run_and_is_not_missing(store: Connection):
     load(store, [JULY_1, JULY_2, JULY_5, JULY_8])
-    record_unstored(store, JULY_3, "failed", T1, None)
+    record_unstored(store, JULY_3, SessionStatus.FAILED, T1, None)
 
     cover(store)
 

@@ -8,6 +8,7 @@ from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.ledger.asked import ever_asked, lacking
 from universe_pipeline.adapters.postgres.ledger.load_jobs import begin_job
 from universe_pipeline.adapters.postgres.ledger.session_loads import record_unstored
+from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline_tests.support.clocks import machine
 from universe_pipeline_tests.support.session_answers import (
     JULY_1,
@@ -41,8 +42,8 @@ def test_nothing_was_asked_for_at_first(store: Connection):
     assert lacking(store, ever_asked(store, JULY_9), [], JULY_9, 3) == []
 
 
-@pytest.mark.parametrize("status", ["failed", "pending"])
-def test_ends_count_also_where_they_failed_or_are_not_out(store: Connection, status: str):
+@pytest.mark.parametrize("status", [SessionStatus.FAILED, SessionStatus.PENDING])
+def test_ends_count_also_where_they_failed_or_are_not_out(store: Connection, status: SessionStatus):
     record_unstored(store, JULY_1, status, T1, None)
     write_session(store, answered(JULY_3, bar()), None)
     record_unstored(store, JULY_8, status, T1, None)

@@ -15,6 +15,7 @@ from universe_pipeline.adapters.postgres.ledger.session_loads import (
     record_empty_answer,
     record_unstored,
 )
+from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline_tests.support.clocks import machine
 from universe_pipeline_tests.support.session_answers import (
     A_DAY,
@@ -59,8 +60,8 @@ def test_a_job_is_as_far_as_the_committed_sessions_of_its_range(store: Connectio
     begin(store)
     write_session(store, answered(JULY_1, bar("A"), bar("B")), None)
     write_session(store, answered(JULY_8, bar("A")), None)  # outside the range
-    record_unstored(store, JULY_3, "failed", T1, None)
-    record_unstored(store, JULY_2, "pending", T1, None)
+    record_unstored(store, JULY_3, SessionStatus.FAILED, T1, None)
+    record_unstored(store, JULY_2, SessionStatus.PENDING, T1, None)
     for day in range(3):
         record_empty_answer(store, JULY_5, T1 + day * A_DAY, None)
 

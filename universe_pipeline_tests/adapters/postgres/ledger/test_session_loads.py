@@ -18,6 +18,7 @@ from universe_pipeline.adapters.postgres.ledger.session_loads import (
 from universe_pipeline.domain.bars import RejectedRow
 from universe_pipeline.domain.datasets import Dataset
 from universe_pipeline.domain.errors import FailureKind, RetryableError
+from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline_tests.support.session_answers import (
     A_DAY,
     JULY_1,
@@ -43,15 +44,17 @@ WEEK = (JULY_1, JULY_2, JULY_3, JULY_5, JULY_8)
 def test_states_are_those_of_the_sessions_asked_about(store: Connection):
     bad = RejectedRow("undecodable", None, {"value": 1})
     write_session(store, answered(JULY_1, bar(), rejected=[bad], settled=True), None)
-    record_unstored(store, JULY_2, "pending", T2, None)
-    record_unstored(store, JULY_8, "failed", T2, None)
+    record_unstored(store, JULY_2, SessionStatus.PENDING, T2, None)
+    record_unstored(store, JULY_8, SessionStatus.FAILED, T2, None)
 
     found = states(store, [JULY_1, JULY_2, JULY_3])
 
     assert found == {
-        JULY_1: SessionState(JULY_1, "loaded", 2, 1, 1, 0, final=True, fetched_at=T1, run_id=None),
+        JULY_1: SessionState(
+            JULY_1, SessionStatus.LOADED, 2, 1, 1, 0, final=True, fetched_at=T1, run_id=None
+        ),
         JULY_2: SessionState(
-            JULY_2, "pending", 0, 0, 0, 0, final=False, fetched_at=T2, run_id=None
+            JULY_2, SessionStatus.PENDING, 0, 0, 0, 0, final=False, fetched_at=T2, run_id=None
         ),
     }
 
@@ -60,7 +63,7 @@ def test_committed_are_loaded_empty_and_quarantined_sessions(store: Connection):
     for day, status in zip(
         WEEK, ("loaded", "empty", "quarantined", "failed", "pending"), strict=True
     ):
-        record_unstored(store, day, "failed", T1, None)
+        record_unstored(store, day, SessionStatus.FAILED, T1, None)
         store.execute("UPDATE session_loads SET status = %s WHERE date = %s", (status, day))
 
     assert committed(store, WEEK) == {JULY_1, JULY_2, JULY_3}
@@ -74,8 +77,8 @@ def test_committed_since_is_what_was_fetched_since(store: Connection):
     assert committed(store, WEEK, since=T2) == {JULY_2}
 
 
-@pytest.mark.parametrize("state", ["failed", "pending"])
-def test_what_is_not_stored_is_recorded(store: Connection, state: str):
+@pytest.mark.parametrize("state", [SessionStatus.FAILED, SessionStatus.PENDING])
+def test_what_is_not_stored_is_recorded(store: Connection, state: SessionStatus):
     record_unstored(store, JULY_1, state, T1, "run-1")
 
     columns = ("status", "received", "stored", "rejected", "final", "fetched_at", "run_id")
@@ -83,18 +86,18 @@ def test_what_is_not_stored_is_recorded(store: Connection, state: str):
 
 
 def test_the_later_of_two_that_stored_nothing_counts(store: Connection):
-    record_unstored(store, JULY_1, "pending", T2, "late")
+    record_unstored(store, JULY_1, SessionStatus.PENDING, T2, "late")
 
-    record_unstored(store, JULY_1, "failed", T1, "early")
+    record_unstored(store, JULY_1, SessionStatus.FAILED, T1, "early")
     early = load_of(store, JULY_1, "status", "run_id")
-    record_unstored(store, JULY_1, "failed", T2 + A_DAY, "next")
+    record_unstored(store, JULY_1, SessionStatus.FAILED, T2 + A_DAY, "next")
 
     assert early == ("pending", "late")
     assert load_of(store, JULY_1, "status", "run_id") == ("failed", "next")
 
 
-@pytest.mark.parametrize("state", ["failed", "pending"])
-def test_a_stored_session_stays_as_it_is(store: Connection, state: str):
+@pytest.mark.parametrize("state", [SessionStatus.FAILED, SessionStatus.PENDING])
+def test_a_stored_session_stays_as_it_is(store: Connection, state: SessionStatus):
     write_session(store, answered(JULY_1, bar()), None)
     before = versions(store, "session_loads")
 
@@ -127,8 +130,8 @@ def test_empty_answers_of_one_day_count_once(store: Connection):
 
 def test_other_failures_in_between_do_not_undo_a_confirmation(store: Connection):
     record_empty_answer(store, JULY_1, T1, None)
-    record_unstored(store, JULY_1, "failed", T1 + A_DAY, None)
-    record_unstored(store, JULY_1, "pending", T1 + A_DAY, None)
+    record_unstored(store, JULY_1, SessionStatus.FAILED, T1 + A_DAY, None)
+    record_unstored(store, JULY_1, SessionStatus.PENDING, T1 + A_DAY, None)
     record_empty_answer(store, JULY_1, T1 + 2 * A_DAY, None)
 
     assert record_empty_answer(store, JULY_1, T1 + 3 * A_DAY, None)
@@ -169,7 +172,7 @@ def test_the_revisit_is_of_loaded_sessions_that_are_not_final(store: Connection)
     write_session(store, answered(JULY_3, bar()), None)
     write_session(store, answered(JULY_1, bar()), None)
     write_session(store, answered(JULY_2, bar(), settled=True), None)
-    record_unstored(store, JULY_5, "failed", T1, None)
+    record_unstored(store, JULY_5, SessionStatus.FAILED, T1, None)
 
     assert revisitable(store, WEEK[::-1]) == [JULY_1, JULY_3]
     assert revisitable(store, [JULY_3]) == [JULY_3]
@@ -178,7 +181,7 @@ def test_the_revisit_is_of_loaded_sessions_that_are_not_final(store: Connection)
 def test_unasked_is_what_neither_endpoint_was_asked_for(store: Connection):
     write_session(store, answered(JULY_1, bar("OTHER")), None)
     write_symbol(store, answered_symbol("AAPL", [JULY_3, JULY_5], {}), None)
-    record_unstored(store, JULY_8, "failed", T1, None)
+    record_unstored(store, JULY_8, SessionStatus.FAILED, T1, None)
 
     assert sessions_unasked(store, "AAPL", WEEK[::-1]) == [JULY_2, JULY_8]
     assert sessions_unasked(store, "aapl", WEEK) == [JULY_2, JULY_3, JULY_5, JULY_8]

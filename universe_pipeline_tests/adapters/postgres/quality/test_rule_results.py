@@ -15,6 +15,7 @@ from universe_pipeline.domain.quality.rules import (
     VWAP_NEAR,
     Rule,
 )
+from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline_tests.support.session_answers import (
     JULY_1,
     JULY_2,
@@ -132,8 +133,8 @@ def test_four_words_for_every_closed_session(loaded: Connection):
         loaded, DAYS,
         [broken(ROW_COUNT_USUAL, JULY_1), broken(NO_REPEAT, JULY_2)], None, T2,
     )  # fmt: skip
-    record_unstored(loaded, JULY_5, "pending", T1, None)
-    record_unstored(loaded, date(2024, 7, 8), "failed", T1, None)
+    record_unstored(loaded, JULY_5, SessionStatus.PENDING, T1, None)
+    record_unstored(loaded, date(2024, 7, 8), SessionStatus.FAILED, T1, None)
 
     assert conditions(loaded, date(2024, 6, 28), date(2024, 7, 9)) == {
         "2024-06-28": "missing",

@@ -16,6 +16,7 @@ from universe_pipeline.domain.bars import RejectedRow
 from universe_pipeline.domain.datasets import Dataset
 from universe_pipeline.domain.errors import FailureKind, RetryableError
 from universe_pipeline.domain.reference_lists import Listed
+from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline.domain.splits import SPLIT_SCHEMA
 from universe_pipeline.domain.symbols import SYMBOL_SCHEMA
 from universe_pipeline_tests.support.session_answers import (
@@ -74,8 +75,8 @@ def test_figures_are_those_of_the_tables(store: Connection):
     write_session(store, answered(JULY_3, bar("A"), bar("B"), bar("F")), None)
     broken = [RejectedRow("ohlc_order", "A", {"o": 1}, JULY_3)]
     write_symbol(store, answered_symbol("A", [JULY_3], {JULY_3: bar("A")}, T2, broken), None)
-    record_unstored(store, JULY_5, "failed", T1, None)
-    record_unstored(store, JULY_8, "pending", T1, None)
+    record_unstored(store, JULY_5, SessionStatus.FAILED, T1, None)
+    record_unstored(store, JULY_8, SessionStatus.PENDING, T1, None)
     cover(store)
     later = date.today() + timedelta(days=30)  # noqa: DTZ011  # any zone's day will do
     sides = [

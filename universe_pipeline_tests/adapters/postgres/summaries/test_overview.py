@@ -12,6 +12,7 @@ from universe_pipeline.adapters.postgres.quality import rule_results
 from universe_pipeline.adapters.postgres.summaries import overview
 from universe_pipeline.domain.quality.findings import Offender, listed
 from universe_pipeline.domain.quality.rules import NO_REPEAT, ROW_COUNT_USUAL, VWAP_NEAR
+from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline_tests.support.session_answers import (
     JULY_1,
     JULY_2,
@@ -32,7 +33,7 @@ def test_where_nothing_is_stored_there_is_no_range(store: Connection) -> None:
 def test_the_range_reaches_from_the_first_to_the_last_session_that_was_asked_for(
     store: Connection,
 ) -> None:
-    record_unstored(store, JULY_5, "pending", T1, None)
+    record_unstored(store, JULY_5, SessionStatus.PENDING, T1, None)
     write_session(store, answered(JULY_2, bar()), None)
 
     assert overview.stored_range(store) == (JULY_2, JULY_5)
@@ -50,7 +51,7 @@ def test_every_closed_session_has_a_state_whether_it_was_asked_for_or_not(
     store: Connection,
 ) -> None:
     write_session(store, answered(JULY_1, bar(), bar("B")), None)
-    record_unstored(store, JULY_3, "failed", T1, None)
+    record_unstored(store, JULY_3, SessionStatus.FAILED, T1, None)
 
     assert overview.session_states(store, JULY_1, date(2024, 7, 4)).rows() == [
         (JULY_1, "available", "loaded", 2),
@@ -98,7 +99,7 @@ def test_all_reads_see_the_same_moment(store: Connection, store_database: Databa
     with overview.one_moment(store):
         before = overview.stored_range(store)
         with store_database.connect() as other:
-            record_unstored(other, JULY_5, "pending", T1, None)
+            record_unstored(other, JULY_5, SessionStatus.PENDING, T1, None)
         during = overview.stored_range(store)
 
     assert (before, during) == (None, None)
@@ -107,7 +108,7 @@ def test_all_reads_see_the_same_moment(store: Connection, store_database: Databa
 
 def test_nothing_can_be_written_meanwhile(store: Connection) -> None:
     with pytest.raises(psycopg.errors.ReadOnlySqlTransaction), overview.one_moment(store):
-        record_unstored(store, JULY_5, "pending", T1, None)
+        record_unstored(store, JULY_5, SessionStatus.PENDING, T1, None)
 
 
 def test_the_last_judgements_come_oldest_first_with_their_worst_examples(
