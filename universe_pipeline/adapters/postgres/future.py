@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import psycopg
 from psycopg import sql
 
+from universe_pipeline.adapters.postgres.ledger import session_loads
 from universe_pipeline.adapters.postgres.locks import ALL_SESSIONS_LOCK
 from universe_pipeline.domain.completeness import day_of
 from universe_pipeline.domain.moments import FRESH_FOR
@@ -69,13 +70,9 @@ def _pull_back(connection: psycopg.Connection, now: datetime) -> None:
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (ALL_SESSIONS_LOCK,))
         corrected = sessions_before(newest_closed(now), STILL_CORRECTED)
-        given = {
-            "now": now,
-            "stale": now - FRESH_FOR,
-            "today": day_of(now),
-            "corrected": corrected[0],
-        }
-        for statement in _LOADS, *_REFUSED:
+        session_loads.pull_back(connection, now, corrected[0])
+        given = {"now": now, "stale": now - FRESH_FOR, "today": day_of(now)}
+        for statement in _REFUSED:
             connection.execute(statement, given)
         for table, column in _PLAIN:
             names = {"table": sql.Identifier(table), "column": sql.Identifier(column)}
@@ -89,17 +86,6 @@ def _pull_back(connection: psycopg.Connection, now: datetime) -> None:
             }
             connection.execute(_IN_ORDER.format(**names), given)
 
-
-_LOADS = """
-    UPDATE session_loads SET
-        fetched_at = least(fetched_at, %(now)s),
-        first_fetched_at = least(first_fetched_at, %(now)s),
-        final = final AND NOT (fetched_at > %(now)s AND date >= %(corrected)s),
-        empty_on = ARRAY(SELECT day FROM unnest(empty_on) AS day
-                         WHERE day <= (%(now)s AT TIME ZONE 'UTC')::date ORDER BY 1)
-    WHERE greatest(fetched_at, first_fetched_at) > %(now)s
-       OR (%(now)s AT TIME ZONE 'UTC')::date < ANY (empty_on)
-    """
 
 # Days to come are one day, today: of the refused answers about one subject then the newest stays,
 # or the one that a person approved.

@@ -16,7 +16,7 @@ import polars as pl
 from universe_pipeline.adapters.postgres.bars import packed
 from universe_pipeline.adapters.postgres.bars.reading import held_by_all
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.ledger import session_loads
+from universe_pipeline.adapters.postgres.ledger.trailing import trailing_sessions
 from universe_pipeline.domain.quality.findings import Offender
 from universe_pipeline.domain.quality.rules import (
     BENCHMARKS_PRESENT,
@@ -132,7 +132,7 @@ def _in_both(prints: Prints, others: Prints) -> int:
 
 def _benchmarks(connection: Connection, given: Traits) -> Iterator[Doubt]:
     if given.absent:
-        sessions = session_loads.trailing_sessions(connection, given.session)
+        sessions = trailing_sessions(connection, given.session)
         absent = held_by_all(connection, given.absent, sessions)
         if absent and len(sessions) == TRAILING:
             text = f"no bar with trades of {', '.join(absent)}"

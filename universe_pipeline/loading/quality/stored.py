@@ -17,6 +17,7 @@ from universe_pipeline.adapters.postgres.bars import packed, reading
 from universe_pipeline.adapters.postgres.bars.copy_binary import fingerprint
 from universe_pipeline.adapters.postgres.bars.packed import Packed, Received
 from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.adapters.postgres.ledger import session_loads
 from universe_pipeline.adapters.postgres.ledger.asked import ever_asked, lacking
 from universe_pipeline.adapters.postgres.quality import context
 from universe_pipeline.adapters.postgres.quality.context import StoredLoad
@@ -134,7 +135,7 @@ def judge_bars(
             report(Step("verified", done, total, str(part.stretch.end)))
     findings = [*scan.findings(), listed(COUNTS_KEPT, _unwritten(connection, known, miscounted))]
     if fingerprints:
-        stored_fingerprints.renew(connection, renewed)
+        session_loads.renew_fingerprints(connection, renewed)
         findings.append(listed(CONTENTS_KEPT, _unwritten(connection, known, changed)))
         findings.append(_large_revisions(connection, first, last))
     return unapproved(findings, known)

@@ -8,7 +8,7 @@ import pytest
 
 from universe_pipeline.adapters.postgres.bars.quarters import make_quarters
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.ledger.session_loads import trailing_median
+from universe_pipeline.adapters.postgres.ledger.trailing import trailing_median
 from universe_pipeline.domain.bars import BAR_SCHEMA
 from universe_pipeline.domain.sessions import sessions_before
 from universe_pipeline.domain.thresholds import Thresholds

@@ -24,10 +24,10 @@ from universe_pipeline.adapters.postgres.bars.quarters import quarter_of
 from universe_pipeline.adapters.postgres.bars.rejected import Origin
 from universe_pipeline.adapters.postgres.columns import listed, replaced
 from universe_pipeline.adapters.postgres.connection import ended
-from universe_pipeline.adapters.postgres.ledger import refused_answers, session_loads
+from universe_pipeline.adapters.postgres.ledger import refused_answers, session_loads, trailing
+from universe_pipeline.adapters.postgres.ledger.session_loads import StoredAnswer
 from universe_pipeline.adapters.postgres.locks import ALL_SESSIONS_LOCK, SESSION_LOCKS
 from universe_pipeline.domain.bars import BAR_VALUES, RejectedRow
-from universe_pipeline.domain.errors import ACCESS_KINDS
 from universe_pipeline.domain.quality.rules import CONTENTS_KEPT, COUNTS_KEPT
 from universe_pipeline.domain.session_state import (
     TRANSITIONS,
@@ -136,7 +136,7 @@ def locked_session(connection: psycopg.Connection, session: date) -> Generator[S
             )
             load = connection.execute(_LOCK_LOAD, (_ALTERED, session))
             held = connection.execute("SELECT FROM daily_bars WHERE date = %s LIMIT 1", (session,))
-            median = session_loads.trailing_median(connection, session)
+            median = trailing.trailing_median(connection, session)
         known: tuple[Any, ...] = load.fetchone() or (0, None, None, None, False, 0)
         standing = Standing(*known, holds_bars=bool(held.rowcount), usual_rows=median())
         yield replace(standing, status=standing.status and SessionStatus(standing.status))
@@ -171,8 +171,9 @@ def write_locked(
         write = Write(answer.rows, len(answer.rejected))
     else:
         write = _write_session_bars(connection, answer, run_id, merged=standing.holds_bars)
-    write = replace(write, status=TRANSITIONS[standing.status, event].status)
-    _record_session(connection, answer, write, run_id)
+    status = TRANSITIONS[standing.status, event].status
+    write = replace(write, status=status)
+    _record_session(connection, answer, write, status, run_id)
     rejected.insert(connection, answer.session, answer.rejected, _origin(answer, run_id))
     if standing.is_refusing:
         refused_answers.close(connection, refused_answers.of_session(answer.session))
@@ -271,7 +272,7 @@ def write_symbol_locked(
     scope = _Scope(sql.SQL("b.symbol = %(symbol)s AND b.date = ANY (%(days)s)"), given)
     revised, added = _merge(connection, scope, "symbol", run_id)
     count = connection.execute("SELECT count(*) FROM incoming").fetchone()
-    _recount_sessions(connection, answer.sessions)
+    session_loads.recount(connection, answer.sessions)
     keep_rejected(connection, answer, run_id)
     _record_symbol(connection, answer)
     stored, overtaken = count[0] if count else 0, left_out.rowcount
@@ -416,74 +417,23 @@ def _record_session(
     connection: psycopg.Connection,
     answer: EncodedSession,
     write: Write,
+    status: SessionStatus,
     run_id: str | None,
 ) -> None:
-    """Final is what is old enough, or what two fetches on different days agreed on.
-
-    An answer also shows that the key is good again, whatever it was refused before; and what its
-    session broke with other rows no longer counts. All in one statement: each one more is a round
-    trip a session.
-    """
-    connection.execute(
-        """
-        WITH forgotten AS (
-            DELETE FROM rejected_bars WHERE date = %(date)s AND source = 'grouped'
-        ), unbroken AS (
-            DELETE FROM broken_rules WHERE date = %(date)s
-        ), resolved AS (
-            UPDATE data_fetch_errors SET resolved_at = now()
-            WHERE symbol IS NULL AND resolved_at IS NULL
-              AND (date = %(date)s OR date IS NOT NULL AND kind = ANY (%(access)s))
-        )
-        INSERT INTO session_loads AS l
-            (date, status, received, stored, answered, rejected, revised, content_hash, final,
-             source, fetched_at, run_id, first_fetched_at)
-        VALUES (%(date)s, %(status)s, %(stored)s + %(rejected)s, %(stored)s, %(answered)s,
-                %(rejected)s, %(revised)s, %(hash)s, %(settled)s, 'grouped', %(at)s,
-                %(run_id)s, %(at)s)
-        ON CONFLICT (date) DO UPDATE SET
-            status = excluded.status, received = excluded.received, stored = excluded.stored,
-            answered = excluded.answered,
-            rejected = excluded.rejected, revised = excluded.revised, source = excluded.source,
-            final = l.final OR excluded.final OR coalesce(
-                l.content_hash = excluded.content_hash
-                AND (l.fetched_at AT TIME ZONE 'UTC')::date
-                    <> (excluded.fetched_at AT TIME ZONE 'UTC')::date, false),
-            covered = l.covered AND l.status = 'loaded' AND excluded.status = 'loaded'
-                AND coalesce(l.content_hash = excluded.content_hash, false),
-            content_hash = excluded.content_hash, fetched_at = excluded.fetched_at,
-            run_id = excluded.run_id, empty_on = '{}',
-            first_fetched_at = coalesce(l.first_fetched_at, excluded.first_fetched_at)
-        """,
-        {
-            "date": answer.session,
-            "status": write.status,
-            "stored": write.stored,
-            "answered": answer.rows,
-            "rejected": write.rejected,
-            "revised": write.revised,
-            "hash": answer.content_hash if write.stored == answer.rows else None,
-            "settled": answer.settled,
-            "at": answer.requested_at,
-            "run_id": run_id,
-            "access": [kind.value for kind in ACCESS_KINDS],
-        },
-    )
-
-
-def _recount_sessions(connection: psycopg.Connection, days: Sequence[date]) -> None:
-    """Bars of these sessions may have changed hands: count the grouped ones, forget the hash."""
-    connection.execute(
-        """
-        UPDATE session_loads l
-        SET content_hash = NULL, stored = c.stored, received = c.stored + l.rejected
-        FROM (
-            SELECT date, count(*) FILTER (WHERE source = 'grouped') AS stored
-            FROM daily_bars WHERE date = ANY (%(days)s) GROUP BY date
-        ) c
-        WHERE l.date = c.date AND l.stored <> c.stored
-        """,
-        {"days": list(days)},
+    session_loads.record_stored(
+        connection,
+        StoredAnswer(
+            session=answer.session,
+            status=status,
+            stored=write.stored,
+            answered=answer.rows,
+            rejected=write.rejected,
+            revised=write.revised,
+            content_hash=answer.content_hash if write.stored == answer.rows else None,
+            settled=answer.settled,
+            requested_at=answer.requested_at,
+            run_id=run_id,
+        ),
     )
 
 

@@ -15,6 +15,7 @@ import polars as pl
 import psycopg
 
 from universe_pipeline.adapters.postgres.coverage import streaks
+from universe_pipeline.adapters.postgres.ledger import session_loads
 from universe_pipeline.adapters.postgres.locks import COVERAGE_LOCK
 
 # Runs are taken out of their multiranges in steps of their own, not planned together with the
@@ -131,9 +132,7 @@ def cover(connection: psycopg.Connection, known: Known | None = None) -> int:
         _stage(connection, streaks.in_quarters(connection, list(versions), bars_of))
         connection.execute(_COVER, given)
         connection.execute("DROP TABLE traded")
-        connection.execute(
-            "UPDATE session_loads SET covered = true WHERE date = ANY (%(dates)s)", given
-        )
+        session_loads.mark_covered(connection, given["dates"])
         connection.execute(
             "UPDATE symbol_loads SET covered = true WHERE symbol = ANY (%(symbols)s)", given
         )

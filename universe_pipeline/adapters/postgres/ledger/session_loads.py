@@ -4,8 +4,8 @@ The only module that writes the table. `domain/session_state.py` says which even
 state into which.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any
 
@@ -19,7 +19,6 @@ from universe_pipeline.domain.session_state import (
     SessionStatus,
     sources_of,
 )
-from universe_pipeline.domain.thresholds import TRAILING, TRAILING_DAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +142,166 @@ def record_empty_answer(
     return confirmed
 
 
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """A grouped answer whose rows have been stored, and what it makes of its session."""
+
+    session: date
+    status: SessionStatus
+    stored: int
+    """Bars of it that stand in the table."""
+    answered: int
+    """Its usable rows."""
+    rejected: int
+    revised: int
+    content_hash: str | None
+    """None: the stored bars are not exactly those of the answer."""
+    settled: bool
+    """Old enough that the vendor no longer corrects the session."""
+    requested_at: datetime
+    run_id: str | None
+
+
+def record_stored(connection: psycopg.Connection, answer: StoredAnswer) -> None:
+    """Record the answer of a session, in one statement: each one more is a round trip a session.
+
+    Final is what is old enough, or what two fetches on different days agreed on. An answer also
+    shows that the key is good again, whatever refused it before; and what its session broke with
+    other rows no longer counts.
+    """
+    access = [kind.value for kind in ACCESS_KINDS]
+    connection.execute(_RECORD_STORED, {**_fields(answer), "access": access})
+
+
+def _fields(answer: StoredAnswer) -> dict[str, Any]:
+    return {each.name: getattr(answer, each.name) for each in fields(answer)}
+
+
+_RECORD_STORED = """
+    WITH forgotten AS (
+        DELETE FROM rejected_bars WHERE date = %(session)s AND source = 'grouped'
+    ), unbroken AS (
+        DELETE FROM broken_rules WHERE date = %(session)s
+    ), resolved AS (
+        UPDATE data_fetch_errors SET resolved_at = now()
+        WHERE symbol IS NULL AND resolved_at IS NULL
+          AND (date = %(session)s OR date IS NOT NULL AND kind = ANY (%(access)s))
+    )
+    INSERT INTO session_loads AS l
+        (date, status, received, stored, answered, rejected, revised, content_hash, final,
+         source, fetched_at, run_id, first_fetched_at)
+    VALUES (%(session)s, %(status)s, %(stored)s + %(rejected)s, %(stored)s, %(answered)s,
+            %(rejected)s, %(revised)s, %(content_hash)s, %(settled)s, 'grouped',
+            %(requested_at)s, %(run_id)s, %(requested_at)s)
+    ON CONFLICT (date) DO UPDATE SET
+        status = excluded.status, received = excluded.received, stored = excluded.stored,
+        answered = excluded.answered,
+        rejected = excluded.rejected, revised = excluded.revised, source = excluded.source,
+        final = l.final OR excluded.final OR coalesce(
+            l.content_hash = excluded.content_hash
+            AND (l.fetched_at AT TIME ZONE 'UTC')::date
+                <> (excluded.fetched_at AT TIME ZONE 'UTC')::date, false),
+        covered = l.covered AND l.status = 'loaded' AND excluded.status = 'loaded'
+            AND coalesce(l.content_hash = excluded.content_hash, false),
+        content_hash = excluded.content_hash, fetched_at = excluded.fetched_at,
+        run_id = excluded.run_id, empty_on = '{}',
+        first_fetched_at = coalesce(l.first_fetched_at, excluded.first_fetched_at)
+    """
+
+
+def recount(connection: psycopg.Connection, sessions: Sequence[date]) -> None:
+    """Count the grouped bars again, and forget the hash where their number has changed."""
+    connection.execute(
+        """
+        UPDATE session_loads l
+        SET content_hash = NULL, stored = c.stored, received = c.stored + l.rejected
+        FROM (
+            SELECT date, count(*) FILTER (WHERE source = 'grouped') AS stored
+            FROM daily_bars WHERE date = ANY (%(days)s) GROUP BY date
+        ) c
+        WHERE l.date = c.date AND l.stored <> c.stored
+        """,
+        {"days": list(sessions)},
+    )
+
+
+def quarantine(connection: psycopg.Connection, sessions: Sequence[date]) -> list[date]:
+    """Hide those of `sessions` from readers that are loaded; which ones, in order."""
+    rows = connection.execute(
+        "UPDATE session_loads SET status = %s, covered = false"
+        " WHERE date = ANY (%s) AND status = ANY (%s) RETURNING date",
+        (SessionStatus.QUARANTINED, list(sessions), sources_of(Event.CONDEMNED)),
+    )
+    return sorted(row[0] for row in rows)
+
+
+def approve(connection: psycopg.Connection, session: date, content_hash: str) -> None:
+    """Give a quarantined session with this content to readers."""
+    connection.execute(
+        "UPDATE session_loads SET status = %s, covered = false, content_hash = %s"
+        " WHERE date = %s AND status = ANY (%s)",
+        (SessionStatus.LOADED, content_hash, session, sources_of(Event.APPROVED)),
+    )
+
+
+def mark_covered(connection: psycopg.Connection, sessions: Sequence[date]) -> None:
+    """Record that `data_coverage` knows `sessions` as they are stored."""
+    connection.execute(
+        "UPDATE session_loads SET covered = true WHERE date = ANY (%s)", (list(sessions),)
+    )
+
+
+def renew_fingerprints(
+    connection: psycopg.Connection, changes: Mapping[date, tuple[str, str]]
+) -> None:
+    """Replace fingerprints of another version: by session the stored one and that of its bars.
+
+    A session that was written in the meantime keeps the fingerprint that it has since. Approvals of
+    the stored content follow it.
+    """
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.executemany(
+            _RENEW,
+            [{"date": day, "old": old, "new": new} for day, (old, new) in sorted(changes.items())],
+        )
+
+
+_RENEW = """
+    WITH renewed AS (
+        UPDATE session_loads SET content_hash = %(new)s
+        WHERE date = %(date)s AND content_hash = %(old)s RETURNING date
+    )
+    UPDATE session_approvals a SET content_hash = %(new)s FROM renewed
+    WHERE a.date = renewed.date AND a.content_hash = %(old)s AND NOT EXISTS (
+        SELECT FROM session_approvals b WHERE b.date = a.date AND b.content_hash = %(new)s)
+    """
+
+
+def pull_back(connection: psycopg.Connection, now: datetime, corrected_from: date) -> None:
+    """Let no stored moment lie after `now`, the database's time.
+
+    Sessions from `corrected_from` on that a fast clock declared final are not final.
+    """
+    connection.execute(
+        """
+        UPDATE session_loads SET
+            fetched_at = least(fetched_at, %(now)s),
+            first_fetched_at = least(first_fetched_at, %(now)s),
+            final = final AND NOT (fetched_at > %(now)s AND date >= %(corrected)s),
+            empty_on = ARRAY(SELECT day FROM unnest(empty_on) AS day
+                             WHERE day <= (%(now)s AT TIME ZONE 'UTC')::date ORDER BY 1)
+        WHERE greatest(fetched_at, first_fetched_at) > %(now)s
+           OR (%(now)s AT TIME ZONE 'UTC')::date < ANY (empty_on)
+        """,
+        {"now": now, "corrected": corrected_from},
+    )
+
+
+def forget_all(connection: psycopg.Connection) -> None:
+    """Forget every session: another vendor fills the database, and nothing is stored."""
+    connection.execute("DELETE FROM session_loads")
+
+
 def with_status(connection: psycopg.Connection, statuses: Sequence[SessionStatus]) -> set[date]:
     """Every session that has one of `statuses`."""
     rows = connection.execute(
@@ -155,41 +314,6 @@ def quarantined(connection: psycopg.Connection, sessions: Sequence[date]) -> set
     """Those of `sessions` that are stored and kept from readers."""
     known = states(connection, sessions)
     return {day for day, state in known.items() if state.status is SessionStatus.QUARANTINED}
-
-
-def trailing_median(connection: psycopg.Connection, session: date) -> Callable[[], float | None]:
-    """Ask how many rows the twenty loaded sessions before usually hold; None with fewer of them.
-
-    What is returned gives the answer: it can be asked for together with others in a pipeline.
-    """
-    asked = connection.execute(
-        """
-        SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY rows) FROM (
-            SELECT greatest(answered, stored) AS rows FROM session_loads
-            WHERE date < %(session)s AND date > %(session)s - %(days)s AND status = 'loaded'
-            ORDER BY date DESC LIMIT %(sessions)s
-        ) before
-        HAVING count(*) = %(sessions)s
-        """,
-        {"session": session, "days": TRAILING_DAYS, "sessions": TRAILING},
-    )
-
-    def median() -> float | None:
-        row = asked.fetchone()
-        return None if row is None else float(row[0])
-
-    return median
-
-
-def trailing_sessions(connection: psycopg.Connection, session: date) -> list[date]:
-    """The up to twenty loaded sessions before that say what is usual, the newest first."""
-    rows = connection.execute(
-        "SELECT date FROM session_loads"
-        " WHERE date < %(session)s AND date > %(session)s - %(days)s AND status = 'loaded'"
-        " ORDER BY date DESC LIMIT %(sessions)s",
-        {"session": session, "days": TRAILING_DAYS, "sessions": TRAILING},
-    )
-    return [row[0] for row in rows]
 
 
 def given_up(

@@ -5,6 +5,7 @@ from contextlib import contextmanager, suppress
 
 import psycopg
 
+from universe_pipeline.adapters.postgres.ledger import session_loads
 from universe_pipeline.adapters.postgres.locks import VENDOR_LOCK
 from universe_pipeline.domain.errors import WrongVendorError
 from universe_pipeline.domain.session_state import COMMITTED
@@ -38,7 +39,7 @@ def _record(connection: psycopg.Connection, vendor: str, *, accept: bool) -> Non
     if recorded and _gives_way(connection):
         # What another failed at says nothing of this one.
         connection.execute("DELETE FROM vendor_of_record")
-        connection.execute("DELETE FROM session_loads")
+        session_loads.forget_all(connection)
         connection.execute(
             "UPDATE data_fetch_errors SET resolved_at = now() WHERE resolved_at IS NULL"
         )

@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Json
 
+from universe_pipeline.adapters.postgres.ledger import session_loads
 from universe_pipeline.adapters.postgres.text import storable
 from universe_pipeline.domain.quality.findings import SHOWN, Finding, Offender
 from universe_pipeline.domain.quality.rules import Rule
@@ -154,12 +155,8 @@ def settle(
             (list(standing), rules, [each.rule.name for each in findings if each.rule.quarantines]),
         )
         _note(cursor, broken, run_id, judged_at)
-        quarantined = cursor.execute(
-            "UPDATE session_loads SET status = 'quarantined', covered = false"
-            " WHERE date = ANY (%s) AND status = 'loaded' RETURNING date",
-            ([one.day for rule, one in broken if rule.quarantines],),
-        ).fetchall()
-    return sorted(row[0] for row in quarantined)
+        condemned = [one.day for rule, one in broken if rule.quarantines and one.day]
+        return session_loads.quarantine(connection, condemned)
 
 
 _STANDING = """
@@ -224,11 +221,7 @@ def approve(connection: psycopg.Connection, approval: Approval, content_hash: st
     """
     session = approval.session
     with connection.transaction():
-        connection.execute(
-            "UPDATE session_loads SET status = 'loaded', covered = false, content_hash = %s"
-            " WHERE date = %s AND status = 'quarantined'",
-            (content_hash, session),
-        )
+        session_loads.approve(connection, session, content_hash)
         broken = connection.execute(
             "DELETE FROM broken_rules WHERE date = %s AND severity = 'ERROR' RETURNING rule",
             (session,),
