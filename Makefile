@@ -122,8 +122,9 @@ calendar: dev ## write the NYSE's closures anew from the locked exchange_calenda
 	@$(BIN)/python -m universe_pipeline_tests.domain.write_nyse && $(BIN)/ruff format -q universe_pipeline/domain/nyse.py
 
 .PHONY: tables
-tables: dev ## write the tables of docs/data.md from domain/tables.py
+tables: dev ## write the tables of docs/data.md and docs/session-states.md from the domain
 	@$(BIN)/python -m universe_pipeline_tests.write_tables
+	@$(BIN)/python -m universe_pipeline_tests.write_states
 
 .PHONY: screenshots
 screenshots: dev ## take the README's pictures of Dagster anew, from a demo; needs Chromium
