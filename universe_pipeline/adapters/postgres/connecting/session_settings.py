@@ -93,7 +93,7 @@ def opening_query(
 
 
 def _literal(value: str) -> str:
-    """A text as SQL reads it, whatever `standard_conforming_strings` is."""
+    """A text as SQL reads it, with `standard_conforming_strings` on or off."""
     escaped = value.replace("\\", "\\\\").replace("'", "''")
     return f"E'{escaped}'"
 

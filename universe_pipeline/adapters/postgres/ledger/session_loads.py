@@ -165,9 +165,9 @@ class StoredAnswer:
 def record_stored(connection: psycopg.Connection, answer: StoredAnswer) -> None:
     """Record the answer of a session, in one statement: each one more is a round trip a session.
 
-    Final is what is old enough, or what two fetches on different days agreed on. An answer also
-    shows that the key is good again, whatever refused it before; and what its session broke with
-    other rows no longer counts.
+    A session is final when it is old enough, or when two fetches on different days agreed. An
+    answer also shows that a refused key is good again, and the rules that its session broke with
+    other rows no longer count.
     """
     access = [kind.value for kind in ACCESS_KINDS]
     connection.execute(_RECORD_STORED, {**_fields(answer), "access": access})
