@@ -159,7 +159,7 @@ def _settle(database: Database, when: str) -> None:
 
     Through an instance of its own: connections may have been lost while the services ran.
     """
-    with losses.told(database), open_instance(settings()) as instance:
+    with losses.translate_lost_database(database), open_instance(settings()) as instance:
         now = wiring.now(settings())
         dead = _report_dead_runs(instance, database, now)
         reconcile(instance, database, now)

@@ -127,7 +127,7 @@ def open_runs(settings: Settings, database: Database) -> Generator[Runs]:
     with (
         ended_when_silent(database) as interrupted,
         at_once_when_told_twice(interrupted),
-        losses.told(database),
+        losses.translate_lost_database(database),
         open_instance(settings) as instance,
     ):
         reconcile(instance, database, wiring.now(settings))

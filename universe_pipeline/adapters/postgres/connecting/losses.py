@@ -12,7 +12,7 @@ from universe_pipeline.domain.errors import DatabaseLostError
 
 
 @contextmanager
-def told(database: Database) -> Generator[None]:
+def translate_lost_database(database: Database) -> Generator[None]:
     """Run the block.
 
     Raises:
