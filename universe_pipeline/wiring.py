@@ -119,7 +119,7 @@ def open_for_loading(settings: Settings) -> Database:
         WrongVendorError: another vendor filled this database.
     """
     with connected(settings) as connection:
-        with claimed(settings, connection):
+        with claim_database(settings, connection):
             pass  # each load claims it again, for as long as it takes
         _prepare(settings, connection)
     return database_as_it_is(settings)
@@ -135,7 +135,7 @@ def _prepare(settings: Settings, connection: Connection) -> None:
 
 
 @contextmanager
-def claimed(settings: Settings, connection: Connection) -> Generator[None]:
+def claim_database(settings: Settings, connection: Connection) -> Generator[None]:
     """Have the vendor recorded as the one that fills the database, for a block that loads.
 
     Raises:
@@ -145,7 +145,7 @@ def claimed(settings: Settings, connection: Connection) -> Generator[None]:
     from universe_pipeline.adapters.postgres.ledger import vendor
 
     name = vendor_of(settings.polygon_base_url)
-    with vendor.claimed(connection, name, accept=settings.universe_accept_vendor):
+    with vendor.claim_database(connection, name, accept=settings.universe_accept_vendor):
         yield
 
 

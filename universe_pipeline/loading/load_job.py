@@ -116,7 +116,7 @@ def working(
         afresh: what was fetched before does not count for it.
         at_end: called once the job has ended.
     """
-    with load_jobs.held(database, job.name) as hold, database.connect() as connection:
+    with load_jobs.hold_lock(database, job.name) as hold, database.connect() as connection:
         work = Work(hold, connection)
         if not hold:
             yield work

@@ -22,7 +22,7 @@ from universe_pipeline.adapters.polygon.lists import ListPage
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.ledger import fetch_errors, refused_answers
 from universe_pipeline.adapters.postgres.ledger.refused_answers import Subject
-from universe_pipeline.adapters.postgres.locks import turn
+from universe_pipeline.adapters.postgres.locks import exclusive
 from universe_pipeline.adapters.postgres.reference.whole_lists import (
     ListSnapshot,
     ListTables,
@@ -120,7 +120,7 @@ def refresh(
         CollapsedError: the list lacks many of the stored rows and is not believed yet.
         VendorError: a page failed. Either is recorded, and the stored list stays as it was.
     """
-    with turn(connection, wanted.lock):
+    with exclusive(connection, wanted.lock):
         stored, at = wanted.newest(connection), now()
         if stored is not None and is_fresh(stored.taken_at, at) and not force:
             return Refreshed(stored)

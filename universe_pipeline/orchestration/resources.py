@@ -57,7 +57,7 @@ class PostgresResource(dg.ConfigurableResource["PostgresResource"]):
         if context.run is None:
             yield self
             return
-        with liveness.held(self.database, lock_of(context.run.run_id)) as hold:
+        with liveness.hold_lock(self.database, lock_of(context.run.run_id)) as hold:
             if not hold:  # the command that made the run has it, or this resource in `postgres_io`
                 yield self
                 return
@@ -122,7 +122,7 @@ class PolygonResource(dg.ConfigurableResource["PolygonResource"]):
         """
         urgent = run.job_name == DAILY_UPDATE
         with (
-            wiring.claimed(self.settings, connection),
+            wiring.claim_database(self.settings, connection),
             wiring.open_client(self.settings, database, urgent=urgent, worker=worker) as client,
         ):
             yield client

@@ -58,7 +58,7 @@ def recorded(
 def _working(
     context: dg.InitResourceContext, run: dg.DagsterRun, job: LoadJob, database: Database, now: Now
 ) -> Generator[None]:
-    with load_jobs.held(database, job.name) as hold:
+    with load_jobs.hold_lock(database, job.name) as hold:
         if not hold:
             yield
             return

@@ -180,8 +180,8 @@ def test_status_names_the_holder_of_each_lock(
     load_jobs.begin_job(connection, JOB, "historical", days, at=machine())
 
     with (
-        load_jobs.held(database, JOB),
-        liveness.held(database, URGENT, shared=True),
+        load_jobs.hold_lock(database, JOB),
+        liveness.hold_lock(database, URGENT, shared=True),
         writing.locked_session(connection, date(2024, 3, 11)),
     ):
         shown = command("status").out

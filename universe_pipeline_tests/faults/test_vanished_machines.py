@@ -28,7 +28,7 @@ HOLD = """\
 import sys, time
 from universe_pipeline.adapters.postgres import liveness
 from universe_pipeline.adapters.postgres.connection import Database
-with liveness.held(Database(sys.argv[1]), "a job"):
+with liveness.hold_lock(Database(sys.argv[1]), "a job"):
     print("held", flush=True)
     time.sleep(600)
 """

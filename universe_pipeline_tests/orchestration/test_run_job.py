@@ -175,7 +175,7 @@ def test_the_row_of_a_job_on_which_another_process_works_is_left_to_that_one(
     instance: dg.DagsterInstance, connection: Connection, database: Database
 ) -> None:
     span = (date(2024, 6, 24), date(2024, 6, 28))
-    with load_jobs.held(database, WEEK_LOAD):
+    with load_jobs.hold_lock(database, WEEK_LOAD):
         load_jobs.begin_job(connection, WEEK_LOAD, "historical", span, run_id="x", at=machine())
 
         ended = launched(instance, "historical_load", *WEEK)

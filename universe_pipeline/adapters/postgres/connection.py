@@ -171,7 +171,7 @@ def _backend(connection: psycopg.Connection) -> int:
 
 
 @contextmanager
-def ended(connection: psycopg.Connection) -> Generator[None]:
+def commit_or_rollback(connection: psycopg.Connection) -> Generator[None]:
     """Commit at the end of the block what was begun in it, or roll it back where it raises.
 
     For a BEGIN that is sent along with the statements after it: `Connection.transaction` waits for

@@ -139,7 +139,7 @@ class Hold:
 
 
 @contextmanager
-def held(database: Database, what: str, *, shared: bool = False) -> Generator[Hold]:
+def hold_lock(database: Database, what: str, *, shared: bool = False) -> Generator[Hold]:
     """Hold the lock of `what` for the block; yields a false `Hold` when another process has it.
 
     Where another process takes it meanwhile, the main thread is interrupted, as by ctrl-C.

@@ -59,7 +59,7 @@ def name_of(first: int, second: int, kind: int) -> str | None:
 
 
 @contextmanager
-def turn(connection: psycopg.Connection, number: int) -> Generator[None]:
+def exclusive(connection: psycopg.Connection, number: int) -> Generator[None]:
     """Wait until nobody else has the turn of that number, and have it for the block."""
     connection.execute("SELECT pg_advisory_lock(%s)", (number,))
     try:

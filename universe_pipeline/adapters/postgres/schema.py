@@ -9,7 +9,7 @@ from psycopg import sql
 
 from universe_pipeline.adapters.postgres.connecting.obstacles import first_line, refusal
 from universe_pipeline.adapters.postgres.connection import Database
-from universe_pipeline.adapters.postgres.locks import MIGRATION_LOCK, turn
+from universe_pipeline.adapters.postgres.locks import MIGRATION_LOCK, exclusive
 from universe_pipeline.domain.errors import (
     DatabaseError,
     SchemaTooNewError,
@@ -133,7 +133,7 @@ def run_missing(database: Database, connection: psycopg.Connection) -> None:
         return
     if version is not None and version > HEAD:
         raise SchemaTooNewError(version)
-    with turn(connection, MIGRATION_LOCK):
+    with exclusive(connection, MIGRATION_LOCK):
         version = current_version(connection)  # another process may have been quicker
         if version is None:
             _require_room(connection)
@@ -152,7 +152,7 @@ def dagsters_migration(database: Database, head: str) -> Generator[bool]:
         if _dagsters_version(connection) == head:
             yield False
             return
-        with turn(connection, MIGRATION_LOCK):
+        with exclusive(connection, MIGRATION_LOCK):
             version = _dagsters_version(connection)  # another process may have been quicker
             with _unknown_means_newer(version):
                 yield version != head

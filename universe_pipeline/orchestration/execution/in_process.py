@@ -98,7 +98,7 @@ class Runs:
         """
         definition, origin = self._definitions.resolve_job_def(job), execution.origin_of(job)
         run_id = make_new_run_id()
-        with liveness.held(self._database, lock_of(run_id)):
+        with liveness.hold_lock(self._database, lock_of(run_id)):
             run = self._instance.create_run_for_job(
                 definition,
                 run_id=run_id,

@@ -42,7 +42,7 @@ def terminate(connection: Connection, pid: int) -> None:
 def test_a_lock_whose_connection_is_ended_is_taken_again_at_once(
     store: Connection, store_database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with liveness.held(store_database, WHAT) as hold:
+    with liveness.hold_lock(store_database, WHAT) as hold:
         for _ in range(3):
             before = backend(store)
             terminate(store, before)
@@ -58,7 +58,7 @@ def test_a_lock_whose_connection_is_ended_is_taken_again_at_once(
 
 
 def test_a_shared_lock_is_taken_again_too(store: Connection, store_database: Database) -> None:
-    with liveness.held(store_database, WHAT, shared=True):
+    with liveness.hold_lock(store_database, WHAT, shared=True):
         terminate(store, backend(store))
 
         await_true(lambda: liveness.is_held(store, WHAT))
@@ -70,7 +70,7 @@ def test_idle_time_outs_of_a_role_do_not_end_it(
     for name in ("idle_session_timeout", "idle_in_transaction_session_timeout"):
         change(store, name, "SET {} = '200ms'")
     try:
-        with liveness.held(store_database, WHAT):
+        with liveness.hold_lock(store_database, WHAT):
             before = backend(store)
             time.sleep(1)
             assert backend(store) == before
@@ -96,7 +96,7 @@ from universe_pipeline.adapters.postgres import liveness
 from universe_pipeline.adapters.postgres.connection import Database
 print("ready", flush=True)
 while True:
-    with liveness.held(Database(sys.argv[1]), sys.argv[2]) as hold:
+    with liveness.hold_lock(Database(sys.argv[1]), sys.argv[2]) as hold:
         if hold:
             print("held", flush=True)
             time.sleep(600)
@@ -135,7 +135,7 @@ def test_an_interrupt_that_comes_while_the_lock_is_released_is_the_loss_of_it(
 
 
 def end_once_lost(connection: Connection, database: Database, go_on: Callable[[], None]) -> None:
-    with liveness.held(database, WHAT) as hold, other_process(database.url) as process:
+    with liveness.hold_lock(database, WHAT) as hold, other_process(database.url) as process:
         terminate(connection, backend(connection))
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
@@ -159,7 +159,7 @@ def network_away(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
 def lose_to_another(connection: Connection, database: Database, go_on: Callable[[], None]) -> None:
     """Hold a lock that another process takes once its connection is lost."""
-    with liveness.held(database, WHAT) as hold, other_process(database.url) as process:
+    with liveness.hold_lock(database, WHAT) as hold, other_process(database.url) as process:
         terminate(connection, backend(connection))
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
@@ -177,7 +177,7 @@ def test_its_own_connection_that_the_server_believes_in_is_not_another_process(
     monkeypatch.setattr(liveness, "AGAIN_SECONDS", 0.1)
     with (
         freezing_proxy(store_database.url) as proxy,
-        liveness.held(Database(proxy.url), WHAT) as hold,
+        liveness.hold_lock(Database(proxy.url), WHAT) as hold,
     ):
         believed = backend(store)
         proxy.lose_clients()
@@ -198,7 +198,7 @@ def test_a_silent_server_does_not_keep_a_process_from_its_end(
     stopped = 0
     began = 0.0
     try:
-        with liveness.held(store_database, WHAT):
+        with liveness.hold_lock(store_database, WHAT):
             stopped = backend(store)
             signal_backend(stopped, signal.SIGSTOP)
             began = time.monotonic()

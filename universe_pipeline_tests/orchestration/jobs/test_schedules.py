@@ -141,7 +141,7 @@ def test_while_a_daily_update_runs_no_second_one_starts(
 ) -> None:
     instance.add_run(dg.DagsterRun("daily_update", RUN).with_status(dg.DagsterRunStatus.STARTED))
 
-    with liveness.held(database, f"run {RUN}"):
+    with liveness.hold_lock(database, f"run {RUN}"):
         assert skipped(tick("2024-07-10T17:00")) == "a daily update is still running"
 
 

@@ -171,7 +171,7 @@ def test_while_a_retry_runs_no_second_one_starts(
     run = dg.DagsterRun("error_retry", "00000000-0000-0000-0000-000000000002", tags=tags)
     instance.add_run(run.with_status(dg.DagsterRunStatus.STARTED))
 
-    with liveness.held(database, f"run {run.run_id}"):
+    with liveness.hold_lock(database, f"run {run.run_id}"):
         assert skipped(look()) == "an earlier retry is still running"
     assert fetched(look()) == ["2024-07-08"]
 
@@ -188,7 +188,7 @@ def test_while_nothing_runs_it_makes_good_for_runs_that_did_not_come_to_their_co
     other = dg.DagsterRun("historical_load", "00000000-0000-0000-0000-000000000002", tags=tags)
     instance.add_run(other.with_status(dg.DagsterRunStatus.STARTED))
 
-    with liveness.held(database, f"run {other.run_id}"):
+    with liveness.hold_lock(database, f"run {other.run_id}"):
         look()
     meanwhile = materialized(instance, "data_coverage")
     look()

@@ -23,7 +23,7 @@ from universe_pipeline.adapters.postgres.bars import copy_binary, rejected
 from universe_pipeline.adapters.postgres.bars.quarters import quarter_of
 from universe_pipeline.adapters.postgres.bars.rejected import Origin
 from universe_pipeline.adapters.postgres.columns import listed, replaced
-from universe_pipeline.adapters.postgres.connection import ended
+from universe_pipeline.adapters.postgres.connection import commit_or_rollback
 from universe_pipeline.adapters.postgres.ledger import refused_answers, session_loads, trailing
 from universe_pipeline.adapters.postgres.ledger.session_loads import StoredAnswer
 from universe_pipeline.adapters.postgres.locks import ALL_SESSIONS_LOCK, SESSION_LOCKS
@@ -127,7 +127,7 @@ def locked_session(connection: psycopg.Connection, session: date) -> Generator[S
 
     All with one round trip: each one more is a wait for the threads that decode.
     """
-    with ended(connection):
+    with commit_or_rollback(connection):
         with connection.pipeline():
             connection.execute("BEGIN")
             connection.execute(

@@ -145,9 +145,9 @@ def clear_checkpoint(connection: psycopg.Connection, name: str, at: datetime) ->
     return found.rowcount == 1
 
 
-def held(database: Database, name: str) -> AbstractContextManager[liveness.Hold]:
+def hold_lock(database: Database, name: str) -> AbstractContextManager[liveness.Hold]:
     """Hold the job's lock for the block; gives a false one when another process holds it."""
-    return liveness.held(database, lock_of(name))
+    return liveness.hold_lock(database, lock_of(name))
 
 
 def lock_of(name: str) -> str:

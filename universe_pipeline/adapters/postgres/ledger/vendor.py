@@ -12,7 +12,7 @@ from universe_pipeline.domain.session_state import COMMITTED
 
 
 @contextmanager
-def claimed(connection: psycopg.Connection, vendor: str, *, accept: bool) -> Generator[None]:
+def claim_database(connection: psycopg.Connection, vendor: str, *, accept: bool) -> Generator[None]:
     """Have `vendor` recorded as the one that fills this database, for the block.
 
     One of which nothing is stored gives way to another, but not while it is claimed. So what stores

@@ -22,7 +22,7 @@ from universe_pipeline.adapters.postgres.connecting.patience import (
     WatchedConnection,
 )
 from universe_pipeline.adapters.postgres.connection import Connection, Database
-from universe_pipeline.adapters.postgres.locks import MIGRATION_LOCK, turn
+from universe_pipeline.adapters.postgres.locks import MIGRATION_LOCK, exclusive
 from universe_pipeline.domain.errors import DatabaseLostError
 from universe_pipeline_tests.support.proxy import FreezingProxy, freezing_proxy
 
@@ -46,7 +46,7 @@ def proxy(store_database: Database) -> Generator[FreezingProxy]:
 
 
 def in_migration(connection: Connection) -> None:
-    with turn(connection, MIGRATION_LOCK):
+    with exclusive(connection, MIGRATION_LOCK):
         pass
 
 
@@ -69,7 +69,7 @@ def a_table(connection: Connection) -> Generator[None]:
 @pytest.mark.parametrize(
     ("held", "waits", "named"),
     [
-        (partial(turn, number=MIGRATION_LOCK), in_migration, "migration"),
+        (partial(exclusive, number=MIGRATION_LOCK), in_migration, "migration"),
         (partial(writing.locked_session, session=SESSION), in_session, f"session {SESSION}"),
         (a_table, on_table, "table vendor_of_record"),
     ],
@@ -175,7 +175,7 @@ def test_waits_of_dagsters_driver_are_watched_too(
 def test_a_load_may_have_more_than_a_thousand_files_open(store_database: Database) -> None:
     with (
         many_open_files(),
-        liveness.held(store_database, "a job") as hold,
+        liveness.hold_lock(store_database, "a job") as hold,
         patience.in_psycopg2(store_database.conninfo),
         closing(psycopg2.connect(store_database.conninfo)) as connection,
         connection.cursor() as cursor,

@@ -40,8 +40,8 @@ NAME = "historical_load_2024-06-29_2024-07-07"
 HOLDER = """
 import sys, time
 from universe_pipeline.adapters.postgres.connection import Database
-from universe_pipeline.adapters.postgres.ledger.load_jobs import held
-with held(Database(sys.argv[1]), sys.argv[2]) as yes:
+from universe_pipeline.adapters.postgres.ledger.load_jobs import hold_lock
+with hold_lock(Database(sys.argv[1]), sys.argv[2]) as yes:
     print(bool(yes), flush=True)
     time.sleep(120)
 """
@@ -102,7 +102,7 @@ def test_a_job_that_ended_says_how(store: Connection, status: str):
 
 
 def test_a_job_that_is_held_is_in_progress(store: Connection, store_database: Database):
-    with load_jobs.held(store_database, NAME) as held:
+    with load_jobs.hold_lock(store_database, NAME) as held:
         begin(store)
 
         assert held
@@ -110,7 +110,7 @@ def test_a_job_that_is_held_is_in_progress(store: Connection, store_database: Da
 
 
 def test_a_job_that_nobody_holds_is_interrupted(store: Connection, store_database: Database):
-    with load_jobs.held(store_database, NAME):
+    with load_jobs.hold_lock(store_database, NAME):
         begin(store)
     _wait_until(lambda: only(store).status != "in_progress")
 
@@ -120,7 +120,7 @@ def test_a_job_that_nobody_holds_is_interrupted(store: Connection, store_databas
 def test_a_held_job_without_a_heartbeat_for_15_minutes_is_stuck(
     store: Connection, store_database: Database
 ):
-    with load_jobs.held(store_database, NAME):
+    with load_jobs.hold_lock(store_database, NAME):
         begin(store)
         statuses: list[str] = []
         for minutes in (14, 16):
@@ -152,9 +152,9 @@ def test_a_job_whose_process_is_killed_is_interrupted(store: Connection, store_d
 
 def test_a_job_is_held_by_one_at_a_time(store_database: Database):
     with (
-        load_jobs.held(store_database, NAME),
-        load_jobs.held(store_database, NAME) as second,
-        load_jobs.held(store_database, "another") as other,
+        load_jobs.hold_lock(store_database, NAME),
+        load_jobs.hold_lock(store_database, NAME) as second,
+        load_jobs.hold_lock(store_database, "another") as other,
     ):
         assert (bool(second), bool(other)) == (False, True)
 
@@ -162,7 +162,7 @@ def test_a_job_is_held_by_one_at_a_time(store_database: Database):
 def test_a_job_that_was_let_go_can_be_held_at_once(store_database: Database):
     found: list[bool] = []
     for _ in range(50):
-        with load_jobs.held(store_database, NAME) as held:
+        with load_jobs.hold_lock(store_database, NAME) as held:
             found.append(bool(held))
 
     assert found == [True] * 50
@@ -175,7 +175,7 @@ def test_looking_at_a_job_does_not_keep_it_from_being_held(
     with store.transaction():
         load_jobs.jobs(store, machine())
 
-        with load_jobs.held(store_database, NAME) as held:
+        with load_jobs.hold_lock(store_database, NAME) as held:
             assert held
 
 

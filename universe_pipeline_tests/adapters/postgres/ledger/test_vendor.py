@@ -10,7 +10,7 @@ import pytest
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.ledger.fetch_errors import open_failures, record_failure
 from universe_pipeline.adapters.postgres.ledger.session_loads import record_empty_answer
-from universe_pipeline.adapters.postgres.ledger.vendor import claimed
+from universe_pipeline.adapters.postgres.ledger.vendor import claim_database
 from universe_pipeline.domain.datasets import Dataset
 from universe_pipeline.domain.errors import FailureKind, PermanentError, WrongVendorError
 from universe_pipeline_tests.support.session_answers import JULY_1
@@ -30,7 +30,7 @@ def vendors(connection: Connection) -> list[str]:
 
 
 def claim(connection: Connection, vendor: str, *, accept: bool = False) -> None:
-    with claimed(connection, vendor, accept=accept):
+    with claim_database(connection, vendor, accept=accept):
         pass
 
 
@@ -45,7 +45,7 @@ def test_the_first_vendor_is_recorded_and_may_come_back(store: Connection):
 def test_another_vendor_is_refused_once_something_is_stored(
     store: Connection, filled: LiteralString
 ):
-    with claimed(store, "massive", accept=False):
+    with claim_database(store, "massive", accept=False):
         store.execute(filled)
 
     with pytest.raises(WrongVendorError, match=r"filled from massive.*names loopback"):
@@ -56,7 +56,7 @@ def test_another_vendor_is_refused_once_something_is_stored(
 
 def test_a_vendor_of_which_nothing_is_stored_gives_way_with_what_failed(store: Connection):
     mistyped = PermanentError(FailureKind.NOT_FOUND, "/v2/aggs/grouped", "no", http_status=404)
-    with claimed(store, "mistyped", accept=False):
+    with claim_database(store, "mistyped", accept=False):
         record_empty_answer(store, JULY_1, datetime(2024, 7, 2, tzinfo=UTC), "run-1")
         record_failure(store, mistyped, Dataset.DAILY_BARS, day=JULY_1)
 
@@ -75,7 +75,7 @@ def test_a_vendor_gives_way_also_to_one_that_is_accepted(store: Connection):
 
 
 def test_an_accepted_vendor_stays_accepted(store: Connection):
-    with claimed(store, "massive", accept=False):
+    with claim_database(store, "massive", accept=False):
         store.execute(FILLED["symbols"])
     claim(store, "loopback", accept=True)
 
@@ -89,7 +89,7 @@ def test_nobody_takes_over_from_a_vendor_while_one_of_its_loads_may_still_store(
     store: Connection, store_database: Database
 ):
     with store_database.connect() as other:
-        with claimed(store, "massive", accept=False):
+        with claim_database(store, "massive", accept=False):
             claim(other, "massive")  # a second load of the same vendor, which stored nothing
             with pytest.raises(WrongVendorError):
                 claim(other, "loopback")
@@ -102,7 +102,7 @@ def test_a_load_that_fails_lets_its_vendor_give_way(store: Connection, store_dat
     with (
         store_database.connect() as other,
         pytest.raises(RuntimeError, match="refused"),
-        claimed(other, "mistyped", accept=False),
+        claim_database(other, "mistyped", accept=False),
     ):
         raise RuntimeError("refused")
 
@@ -117,7 +117,7 @@ def test_of_two_vendors_at_once_one_is_refused(store_database: Database):
     def claims(vendor: str) -> bool:
         with store_database.connect() as connection:
             try:
-                with claimed(connection, vendor, accept=False):
+                with claim_database(connection, vendor, accept=False):
                     tried.wait()
             except WrongVendorError:
                 tried.wait()

@@ -10,7 +10,7 @@ import pytest
 
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.coverage.cover import cover
-from universe_pipeline.adapters.postgres.locks import DISCOVERY_LOCK, turn
+from universe_pipeline.adapters.postgres.locks import DISCOVERY_LOCK, exclusive
 from universe_pipeline.adapters.postgres.reference.symbols import (
     Aside,
     Snapshot,
@@ -316,7 +316,7 @@ def test_one_at_a_time_may_discover(store: Connection, store_database: Database)
         found.append(row == (True,))
 
     def fail() -> None:
-        with turn(store, DISCOVERY_LOCK):
+        with exclusive(store, DISCOVERY_LOCK):
             look()
             raise KeyError
 
