@@ -52,7 +52,7 @@ def give_back() -> None:
         malloc_trim(0)
 
 
-def give_way() -> None:
+def lower_thread_priority() -> None:
     """Lower the priority of this thread below the others of the process, by nice (Linux only).
 
     Threads that fetch ahead can wait; the one that stores cannot: with two processors a load takes

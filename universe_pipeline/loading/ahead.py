@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from universe_pipeline.adapters.machine import give_way
+from universe_pipeline.adapters.machine import lower_thread_priority
 
 Given = TypeVar("Given")
 Result = TypeVar("Result")
@@ -30,7 +30,7 @@ def ahead(
             is waited for at the end: whoever shares something with it may then put it away.
     """
     waiting: deque[Future[Result]] = deque()
-    pool = ThreadPoolExecutor(threads or in_flight, "fetch", initializer=give_way)
+    pool = ThreadPoolExecutor(threads or in_flight, "fetch", initializer=lower_thread_priority)
     try:
         for one in given:
             if len(waiting) == in_flight:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from universe_pipeline.adapters.machine import give_way
+from universe_pipeline.adapters.machine import lower_thread_priority
 
 Result = TypeVar("Result")
 
@@ -17,7 +17,7 @@ class DecodingWorker:
     """
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, "decode", initializer=give_way)
+        self._thread = ThreadPoolExecutor(1, "decode", initializer=lower_thread_priority)
 
     def run(self, work: Callable[[], Result]) -> Result:
         """Do `work`, and wait for its result, or its error."""

@@ -9,7 +9,7 @@ from threading import get_native_id
 
 import pytest
 
-from universe_pipeline.adapters.machine import give_back, give_way
+from universe_pipeline.adapters.machine import give_back, lower_thread_priority
 
 PIECE = 64 * 1024
 """Small enough to come out of the heap of the C library."""
@@ -39,7 +39,7 @@ def niceness() -> int:
 
 def test_a_thread_that_gives_way_is_the_only_one_that_does():
     before = niceness()
-    with ThreadPoolExecutor(1, initializer=give_way) as pool:
+    with ThreadPoolExecutor(1, initializer=lower_thread_priority) as pool:
         given = pool.submit(niceness).result()
 
     assert given == min(before + 10, 19)
@@ -48,10 +48,10 @@ def test_a_thread_that_gives_way_is_the_only_one_that_does():
 
 def test_a_thread_that_is_begun_by_one_that_gives_way_gives_way_as_much():
     def begin_another() -> int:
-        with ThreadPoolExecutor(1, initializer=give_way) as pool:
+        with ThreadPoolExecutor(1, initializer=lower_thread_priority) as pool:
             return pool.submit(niceness).result()
 
-    with ThreadPoolExecutor(1, initializer=give_way) as pool:
+    with ThreadPoolExecutor(1, initializer=lower_thread_priority) as pool:
         given = pool.submit(begin_another).result()
 
     assert given == min(niceness() + 10, 19)

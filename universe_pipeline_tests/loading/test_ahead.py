@@ -75,18 +75,18 @@ def test_fewer_may_work_at_once_than_are_in_flight():
 
 def test_who_stops_early_waits_for_the_work_in_hand_of_named_threads():
     done: list[int] = []
-    in_hand = Event()
+    defer_interrupts = Event()
 
     def work(number: int) -> int:
         if number:
-            in_hand.set()
+            defer_interrupts.set()
             time.sleep(0.05)
         done.append(number)
         return number
 
     results = ahead(work, range(10), in_flight=2, threads=1)
     first = next(results)
-    assert in_hand.wait(30)
+    assert defer_interrupts.wait(30)
     results.close()
 
     assert first == 0

@@ -128,7 +128,7 @@ def _stop(folder: ServerFolder) -> bool:
     patience = time.monotonic() + OTHERS_SECONDS
     while not (_is_free(folder, folder.supervisor_lock) and _is_free(folder, folder.server_lock)):
         if _is_free(folder, folder.users_lock):
-            folder.tell_supervisor(STOP)
+            folder.notify_supervisor(STOP)
             patience = time.monotonic() + OTHERS_SECONDS
         elif not _is_free(folder, folder.users_lock, SHARED):
             patience = time.monotonic() + OTHERS_SECONDS  # The supervisor has it: it is stopping.

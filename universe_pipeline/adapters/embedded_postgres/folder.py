@@ -154,7 +154,7 @@ class ServerFolder:
             return False
         return os.path.samestat(found, os.fstat(lock))
 
-    def tell_supervisor(self, request: bytes) -> bool:
+    def notify_supervisor(self, request: bytes) -> bool:
         """Send USED or STOP; False if no supervisor reads `requests`.
 
         Without one the server is gone, or on its way out though it may still answer.

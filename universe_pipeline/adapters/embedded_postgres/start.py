@@ -196,7 +196,7 @@ class _Wait:
 
 
 def _look(folder: ServerFolder, patience: int) -> Seen:
-    if not (folder.looks_whole() and folder.tell_supervisor(USED)):
+    if not (folder.looks_whole() and folder.notify_supervisor(USED)):
         return Seen(Sign.ABSENT)
     try:
         require_owner(folder.socket, folder.data.stat().st_uid, os.geteuid())

@@ -56,7 +56,7 @@ class Supervisor:
         self.tick = min(TICK_SECONDS, max(linger, 0.05))
         self.server = await_processes(folder.open_lock(folder.server_lock), folder)
         self.users = folder.open_lock(folder.users_lock)
-        # From here on, a server that answers is ours: see `ServerFolder.tell_supervisor`.
+        # From here on, a server that answers is ours: see `ServerFolder.notify_supervisor`.
         self.requests = _open_requests(folder.requests)
         opened = {
             folder.server_lock: self.server,

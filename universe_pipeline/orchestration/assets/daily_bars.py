@@ -36,7 +36,7 @@ from universe_pipeline.orchestration.display.metadata import (
 )
 from universe_pipeline.orchestration.display.plot import PLOTTED, bars_per_session
 from universe_pipeline.orchestration.failures import stop
-from universe_pipeline.orchestration.internals.interrupts import in_hand, interrupted
+from universe_pipeline.orchestration.internals.interrupts import defer_interrupts, interrupted
 from universe_pipeline.orchestration.io_manager import Committed, PartitionWriter
 from universe_pipeline.orchestration.partitions import as_sessions, closed_sessions, span
 from universe_pipeline.orchestration.resources import (
@@ -162,7 +162,7 @@ class SessionLoads:
             failed, superseded = 0, list[date]()
             for tried, answer in enumerate(fetched, start=1):
                 heartbeat.beat()
-                outcome, stopping = in_hand(partial(store, connection, answer, run_id))
+                outcome, stopping = defer_interrupts(partial(store, connection, answer, run_id))
                 self._tell(outcome)
                 failed += outcome.error is not None
                 if outcome.is_superseded:

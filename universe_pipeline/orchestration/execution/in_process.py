@@ -26,7 +26,7 @@ from universe_pipeline.orchestration.internals import execution
 from universe_pipeline.orchestration.internals.failed_steps import root
 from universe_pipeline.orchestration.internals.interrupts import (
     INTERRUPTED,
-    at_once_when_told_twice,
+    exit_on_second_signal,
 )
 from universe_pipeline.orchestration.internals.names import make_new_run_id
 from universe_pipeline.orchestration.internals.unstored_events import print_no_statements
@@ -126,7 +126,7 @@ def open_runs(settings: Settings, database: Database) -> Generator[Runs]:
     print_no_statements()
     with (
         ended_when_silent(database) as interrupted,
-        at_once_when_told_twice(interrupted),
+        exit_on_second_signal(interrupted),
         losses.translate_lost_database(database),
         open_instance(settings) as instance,
     ):

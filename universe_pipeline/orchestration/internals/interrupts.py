@@ -37,7 +37,7 @@ _THE_SAME = b"\0"
 """No signal's number: the next one is no second one."""
 
 
-def in_hand(work: Callable[[], Result]) -> tuple[Result, bool]:
+def defer_interrupts(work: Callable[[], Result]) -> tuple[Result, bool]:
     """Do `work` to its end whatever signal comes; also whether one came.
 
     Raises:
@@ -57,10 +57,10 @@ def interrupted() -> DagsterExecutionInterruptedError:
 
 
 @contextmanager
-def at_once_when_told_twice(told_once: Callable[[], None] = lambda: None) -> Generator[None]:
+def exit_on_second_signal(on_first_signal: Callable[[], None] = lambda: None) -> Generator[None]:
     """Let a second ctrl-C or SIGTERM in the block end the process, whatever it is waiting for.
 
-    At the first one `told_once` is called, in another thread than the main one.
+    At the first one `on_first_signal` is called, in another thread than the main one.
 
     That loses nothing but what is not committed; whatever starts next makes good for the rest.
 
@@ -71,7 +71,7 @@ def at_once_when_told_twice(told_once: Callable[[], None] = lambda: None) -> Gen
     signals.settimeout(0)
     stderr = copy_of_stderr()
     before = signal.set_wakeup_fd(signals.fileno(), warn_on_full_buffer=False)
-    watch = Thread(target=_end_at_second, args=(told, stderr, told_once), daemon=True)
+    watch = Thread(target=_end_at_second, args=(told, stderr, on_first_signal), daemon=True)
     watch.start()
     try:
         with _told_again_when_ignored(signals):
@@ -120,7 +120,9 @@ def copy_of_stderr() -> int | None:
         return None
 
 
-def _end_at_second(told: socket.socket, stderr: int | None, told_once: Callable[[], None]) -> None:
+def _end_at_second(
+    told: socket.socket, stderr: int | None, on_first_signal: Callable[[], None]
+) -> None:
     first: float | None = None
     while numbers := told.recv(64):
         if _THE_SAME[0] in numbers:
@@ -131,7 +133,7 @@ def _end_at_second(told: socket.socket, stderr: int | None, told_once: Callable[
         now = time.monotonic()
         if first is None:
             first = now
-            told_once()
+            on_first_signal()
         elif now - first > ONE_SIGNAL:
             end_at_once(stderr, _ENDED, ENDED_AT_ONCE)
 

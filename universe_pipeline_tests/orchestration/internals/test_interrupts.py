@@ -7,7 +7,7 @@ import time
 import pytest
 from dagster import DagsterExecutionInterruptedError
 
-from universe_pipeline.orchestration.internals.interrupts import at_once_when_told_twice
+from universe_pipeline.orchestration.internals.interrupts import exit_on_second_signal
 
 
 class Finalizer:
@@ -24,7 +24,7 @@ class Finalizer:
 def test_an_interrupt_that_is_ignored_comes_again(
     error: type[BaseException], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with at_once_when_told_twice():
+    with exit_on_second_signal():
         Finalizer(error)
         with pytest.raises(KeyboardInterrupt):
             time.sleep(30)
@@ -33,15 +33,15 @@ def test_an_interrupt_that_is_ignored_comes_again(
 
 
 def test_an_interrupt_that_is_ignored_at_the_end_still_comes() -> None:
-    with pytest.raises(KeyboardInterrupt), at_once_when_told_twice():
+    with pytest.raises(KeyboardInterrupt), exit_on_second_signal():
         Finalizer(KeyboardInterrupt)
 
 
 _LATE = """
 import signal, time
-from universe_pipeline.orchestration.internals.interrupts import ONE_SIGNAL, at_once_when_told_twice
+from universe_pipeline.orchestration.internals.interrupts import ONE_SIGNAL, exit_on_second_signal
 from universe_pipeline_tests.orchestration.internals.test_interrupts import Finalizer
-with at_once_when_told_twice():
+with exit_on_second_signal():
     signal.signal(signal.SIGINT, lambda *_: time.sleep(2 * ONE_SIGNAL))
     signal.raise_signal(signal.SIGINT)
     Finalizer(KeyboardInterrupt)
@@ -64,7 +64,7 @@ def test_other_errors_that_are_ignored_are_told_as_ever(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(sys, "unraisablehook", hook)
 
-    with at_once_when_told_twice():
+    with exit_on_second_signal():
         Finalizer(ArithmeticError)
 
     assert told == [ArithmeticError]
