@@ -10,7 +10,7 @@ from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.ledger import refused_answers, session_loads
 from universe_pipeline.adapters.postgres.ledger.refused_answers import OpenRefusal
 from universe_pipeline.cli.exits import DONE
-from universe_pipeline.cli.load import carry_out, load_again
+from universe_pipeline.cli.load import load_again, run_job
 from universe_pipeline.cli.symbol_loads import repair
 from universe_pipeline.cli.terminal import note, result
 from universe_pipeline.domain.foreign_text import symbols_option
@@ -84,4 +84,4 @@ def _store_session(session: date, reason: str, by: str) -> int:
             return code
         # So few rows are unusual, too: it is this answer that the person took for right.
         _give_to_readers(connection, session, reason, by)
-    return carry_out(database, job, SessionPlan())
+    return run_job(database, job, SessionPlan())

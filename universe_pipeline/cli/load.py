@@ -80,7 +80,7 @@ def discover_universe(*, force: Collection[str] = ()) -> int:
     if found_splits is not None and found_splits != splits:
         for line in about_splits(found_splits):
             result(line)
-    return tell_failures(database, ended)
+    return report_failures(database, ended)
 
 
 def _discover(database: Database, force: Collection[str] = ()) -> Ended:
@@ -99,7 +99,7 @@ def discover_if_stale(database: Database) -> int:
     """Discover unless universe and splits are fresh, for commands whose own run does not."""
     with database.connect() as connection:
         fresh = _has_fresh_lists(connection)
-    return DONE if fresh else tell_failures(database, _discover(database))
+    return DONE if fresh else report_failures(database, _discover(database))
 
 
 def _has_fresh_lists(connection: Connection) -> bool:
@@ -128,7 +128,7 @@ def historical_range(start: date, end: date | None, *, reload: bool) -> int:
     sessions = sessions_asked(start, end, now)
     database = wiring.open_for_loading(settings())
     name = load_job.range_name(start, last_day(end, now))
-    return go_on(database, LoadJob("historical", name, sessions), reload=reload)
+    return resume_job(database, LoadJob("historical", name, sessions), reload=reload)
 
 
 def time_for(start: date, end: date | None) -> datetime:
@@ -187,7 +187,9 @@ def last_day(end: date | None, now: datetime) -> date:
     return newest if end is None else min(end, newest)
 
 
-def go_on(database: Database, job: LoadJob, *, reload: bool = False, doubtful: bool = False) -> int:
+def resume_job(
+    database: Database, job: LoadJob, *, reload: bool = False, doubtful: bool = False
+) -> int:
     """Load the sessions of a job that it has not loaded yet.
 
     Args:
@@ -203,13 +205,13 @@ def go_on(database: Database, job: LoadJob, *, reload: bool = False, doubtful: b
         known = load_states.of_sessions(connection, job.sessions, since)
     start = settings().universe_start_date
     planned = plans.of_range(job.sessions, known, start=start, doubtful=doubtful)
-    return carry_out(database, job, planned)
+    return run_job(database, job, planned)
 
 
 def load_again(database: Database, job: LoadJob) -> int:
     """Fetch all sessions of a job, loaded or not."""
     planned = plans.of_range(job.sessions, start=settings().universe_start_date)
-    return carry_out(database, job, planned)
+    return run_job(database, job, planned)
 
 
 def report_given_up(given_up: Collection[date], sessions: Sequence[date]) -> int:
@@ -251,7 +253,7 @@ def daily_update(day: date | None) -> int:
     # The update that gave up the earlier ones has failed; this one has not.
     earlier = [day for day in planned.given_up if day != session]
     own = replace(planned, given_up=[day for day in planned.given_up if day == session])
-    code = carry_out(database, LoadJob("daily", name, sessions), own)
+    code = run_job(database, LoadJob("daily", name, sessions), own)
     report_given_up(earlier, sessions_between(min(earlier, default=session), session))
     return code
 
@@ -273,7 +275,7 @@ def _require_partition(session: date) -> date:
     return session
 
 
-def carry_out(database: Database, job: LoadJob, planned: SessionPlan) -> int:
+def run_job(database: Database, job: LoadJob, planned: SessionPlan) -> int:
     """Fetch what is `planned` for a job in one run, and name what is not asked for."""
     now = wiring.clock(settings())
     with load_job.working(database, job, now, at_end=write_checkpoint) as work:
@@ -323,7 +325,7 @@ def _carry_out(
     _tell_unusual(connection, {*job.sessions, *wanted})
     if ended.verdicts:
         result(f"checks: {_checked(ended)}")
-    return tell_failures(database, ended, job)
+    return report_failures(database, ended, job)
 
 
 def _dagster_job(job: LoadJob) -> str:
@@ -387,7 +389,7 @@ def _tell_unusual(connection: Connection, sessions: Collection[date]) -> None:
             result(f"{session}: quarantined, {why}; `universe approve` takes it as it is")
 
 
-def tell_failures(database: Database, ended: Ended, job: LoadJob | None = None) -> int:
+def report_failures(database: Database, ended: Ended, job: LoadJob | None = None) -> int:
     """Report what failed, each thing once, and the command that goes on; return the exit code.
 
     Args:
@@ -429,8 +431,8 @@ def _next_step(
     if not failures:
         return "`universe resume` goes on" if job and ended.messages else None
     if any(one.refuses_key for one in failures):
-        go_on = "`universe resume` goes on" if job else "run the same command again"
-        return f"mend the key or the plan, then {go_on}"
+        way_on = "`universe resume` goes on" if job else "run the same command again"
+        return f"mend the key or the plan, then {way_on}"
     days = [one.day for one in failures if one.day is not None]
     beyond_plan = (FailureKind.OUTSIDE_PLAN, FailureKind.NOT_ENTITLED)
     if all(one.kind in beyond_plan for one in failures):

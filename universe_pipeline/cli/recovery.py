@@ -17,8 +17,8 @@ from universe_pipeline.cli import symbol_loads
 from universe_pipeline.cli.exits import DONE
 from universe_pipeline.cli.load import (
     discover_universe,
-    go_on,
     load_again,
+    resume_job,
 )
 from universe_pipeline.cli.symbol_loads import go_on_repairing, repair
 from universe_pipeline.cli.terminal import note, result
@@ -66,8 +66,8 @@ def _go_on(database: Database, job: Job) -> int:
     if job.symbols is not None:
         chosen = LoadJob("symbols", job.name, sessions, job.symbols)
         is_repair = job.name.startswith("symbol_repair")
-        return (go_on_repairing if is_repair else symbol_loads.go_on)(database, chosen)
-    return go_on(database, LoadJob(job.kind, job.name, sessions), doubtful=True)
+        return (go_on_repairing if is_repair else symbol_loads.resume_job)(database, chosen)
+    return resume_job(database, LoadJob(job.kind, job.name, sessions), doubtful=True)
 
 
 def clear_checkpoint(name: str) -> int:

@@ -15,14 +15,14 @@ from universe_pipeline.cli.exits import DONE, FAILED
 from universe_pipeline.cli.findings import broken, is_broken, show
 from universe_pipeline.cli.load import (
     at_pace,
-    carry_out,
     discover_if_stale,
     last_day,
     load_again,
+    report_failures,
     report_given_up,
+    run_job,
     running_elsewhere,
     sessions_asked,
-    tell_failures,
     time_for,
 )
 from universe_pipeline.cli.status import write_checkpoint
@@ -44,7 +44,7 @@ def load_range(symbols: Sequence[str], start: date, end: date | None, *, again: 
     name = load_job.symbols_name(symbols, start, last_day(end, now))
     job = LoadJob("symbols", name, sessions_asked(start, end, now), symbols)
     database, discovered = _open_discovered()
-    code = _load_all(database, job) if again else go_on(database, job)
+    code = _load_all(database, job) if again else resume_job(database, job)
     with database.connect() as connection:
         bars_code = _tell_bars(connection, job, code)
     return max(code, discovered, bars_code)
@@ -84,7 +84,7 @@ def _load_all(database: Database, job: LoadJob) -> int:
     return run_symbols(database, job, _everything(job), again=True)
 
 
-def go_on(database: Database, job: LoadJob) -> int:
+def resume_job(database: Database, job: LoadJob) -> int:
     """Load what neither endpoint was asked for yet, the cheaper way."""
     with database.connect() as connection:
         since = load_jobs.fresh_since(connection, job.name)
@@ -95,7 +95,7 @@ def go_on(database: Database, job: LoadJob) -> int:
     if not missing.wanted:
         code = _end_without_run(database, job, missing)
     elif _grouped_is_cheaper(lacking, len(missing.wanted)):
-        code = carry_out(database, _of_sessions(job), grouped)
+        code = run_job(database, _of_sessions(job), grouped)
     else:
         code = run_symbols(database, job, missing.wanted, again=since is not None)
     return max(code, _report_given_up(job, missing))
@@ -181,7 +181,7 @@ def run_symbols(
             ended = runs.run(
                 "symbol_repair", [], name=job.name, config={"load_chosen_symbols": config}
             )
-        code = tell_failures(database, ended)
+        code = report_failures(database, ended)
         found = results_of(work.connection, ended.run_id)
         show([one for one in found if is_broken(one)], every_rule=False)
         code = max(code, FAILED if broken(found)[Severity.ERROR] else DONE)

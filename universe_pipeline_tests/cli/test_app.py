@@ -30,12 +30,12 @@ def test_a_wrong_key_is_told_once_and_nothing_is_half_written(
 
     assert ended.code == 1
     said = [line for line in ended.err.splitlines() if "to fetch" not in line]
-    go_on = (
+    way_on = (
         "run the same command again" if arguments == ("discover",) else "`universe resume` goes on"
     )
     assert said == [
         "the vendor does not accept the key, check POLYGON_API_KEY: Unknown API Key [unauthorized]",
-        f"next: mend the key or the plan, then {go_on}",
+        f"next: mend the key or the plan, then {way_on}",
     ]
     assert vendor.count("grouped") <= 1
     loaded: LiteralString = "SELECT count(*) FROM session_loads WHERE status <> 'failed'"
