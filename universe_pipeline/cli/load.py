@@ -323,7 +323,7 @@ def _carry_out(
     else:
         _summarise(connection, job, wanted, ended)
     _tell_unusual(connection, {*job.sessions, *wanted})
-    if ended.verdicts:
+    if ended.check_results:
         result(f"checks: {_checked(ended)}")
     return report_failures(database, ended, job)
 
@@ -342,13 +342,13 @@ def _nothing_to_fetch(connection: Connection, job: LoadJob) -> str:
 
 
 def _checked(ended: Ended) -> str:
-    passed = sum(one.passed for one in ended.verdicts)
+    passed = sum(one.passed for one in ended.check_results)
     failed = len(ended.failed_checks)
-    warned = len(ended.verdicts) - passed - failed
+    warned = len(ended.check_results) - passed - failed
     failures = f", {failed} failed" if failed else ""
     warnings = f", {warned} with warnings" if warned else ""
     where = ", which `universe verify` lists" if failed or warned else ""
-    return f"{passed} of {len(ended.verdicts)} passed{failures}{warnings}{where}"
+    return f"{passed} of {len(ended.check_results)} passed{failures}{warnings}{where}"
 
 
 def _announce(wanted: Sequence[date]) -> None:

@@ -18,7 +18,7 @@ from universe_pipeline.domain.errors import UsageError
 from universe_pipeline.domain.quality.rules import ENDPOINTS_AGREE, Rule
 from universe_pipeline.domain.sessions import closed_range, newest_closed
 from universe_pipeline.loading.quality.comparison import REQUESTS_A_SYMBOL
-from universe_pipeline.orchestration.execution.in_process import Ended, Verdict, open_runs
+from universe_pipeline.orchestration.execution.in_process import CheckResult, Ended, open_runs
 from universe_pipeline.settings import no_key, settings
 
 
@@ -87,7 +87,7 @@ def _document(ended: Ended, results: Sequence[Result], sample: dict[str, Any]) -
     ordered = in_order(results)
     compared = [one for rule, one in ordered if rule is ENDPOINTS_AGREE]
     return {
-        "checks": [_check(one) for one in ended.verdicts],
+        "checks": [_check(one) for one in ended.check_results],
         "rules": [_rule(rule, one) for rule, one in ordered],
         "sample": sample,
         "differences": [
@@ -98,7 +98,7 @@ def _document(ended: Ended, results: Sequence[Result], sample: dict[str, Any]) -
     }
 
 
-def _check(one: Verdict) -> dict[str, Any]:
+def _check(one: CheckResult) -> dict[str, Any]:
     return {
         "check": one.check,
         "asset": one.asset,

@@ -10,7 +10,7 @@ import polars as pl
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.ledger.asked import ever_asked
 from universe_pipeline.adapters.postgres.ledger.fetch_errors import OpenFailure, open_failures
-from universe_pipeline.adapters.postgres.quality.rule_results import Judgement, newest_judgements
+from universe_pipeline.adapters.postgres.quality.rule_results import RecordedResult, newest_results
 from universe_pipeline.adapters.postgres.summaries import overview
 from universe_pipeline.adapters.postgres.summaries.figures import Figures, figures
 from universe_pipeline.adapters.postgres.summaries.overview import Broken
@@ -51,7 +51,7 @@ class Stored:
     """Sessions (`SESSION_SCHEMA`) with those before the report that say what is usual."""
     broken: Sequence[Broken]
     spans: pl.DataFrame
-    judgements: Sequence[Judgement]
+    judgements: Sequence[RecordedResult]
     failures: Sequence[OpenFailure]
     newest_closed: date
 
@@ -87,7 +87,7 @@ def read(connection: Connection, wanted: Wanted) -> Stored | None:
             before=overview.session_states(connection, start - _BEFORE, end),
             broken=overview.broken_rules(connection, start, end),
             spans=overview.symbol_spans(connection),
-            judgements=newest_judgements(connection, start, end, JUDGEMENTS, WORST),
+            judgements=newest_results(connection, start, end, JUDGEMENTS, WORST),
             failures=open_failures(connection),
             newest_closed=newest_closed(wanted.now),
         )

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 import polars as pl
 
 from universe_pipeline.adapters.postgres.ledger.fetch_errors import OpenFailure
-from universe_pipeline.adapters.postgres.quality.rule_results import Judgement
+from universe_pipeline.adapters.postgres.quality.rule_results import RecordedResult
 from universe_pipeline.adapters.postgres.summaries.overview import Broken
 from universe_pipeline.domain.quality.rules import (
     LOAD,
@@ -121,7 +121,7 @@ class Offended:
     worst: list[Worst]
 
 
-def offenders(judgements: Sequence[Judgement], start: date, end: date) -> list[Offended]:
+def offenders(judgements: Sequence[RecordedResult], start: date, end: date) -> list[Offended]:
     """The rules that are broken with their worst offenders, errors first; none for information.
 
     Offenders have no session, or one from `start` to `end`. The findings of a load come before
@@ -144,13 +144,13 @@ def offenders(judgements: Sequence[Judgement], start: date, end: date) -> list[O
     return sorted(found.values(), key=lambda one: (one.severity, _PLACES[one.rule.name]))
 
 
-def _offended(judgement: Judgement) -> Offended:
+def _offended(judgement: RecordedResult) -> Offended:
     result = judgement.result
     rule, occasion = _RULES[result.rule], judgement.occasion
     return Offended(rule, result.severity, result.offenders, occasion, judgement.judged_at, [])
 
 
-def _within(judgement: Judgement, start: date, end: date) -> Iterator[Worst]:
+def _within(judgement: RecordedResult, start: date, end: date) -> Iterator[Worst]:
     rule = _RULES[judgement.result.rule]
     for example in judgement.result.examples:
         day, symbol = example["date"], example["symbol"]
@@ -191,7 +191,7 @@ def open_errors(failures: Iterable[OpenFailure]) -> list[OpenError]:
     return list(found.values())
 
 
-def results(judgements: Sequence[Judgement], severity: Severity) -> pl.DataFrame:
+def results(judgements: Sequence[RecordedResult], severity: Severity) -> pl.DataFrame:
     """What the rules of a severity found that were broken at all, by rule and judgement.
 
     `at` (ISO, UTC, different for each judgement), `rule`, `offenders`, `occasion` and `said`.
@@ -216,7 +216,7 @@ def results(judgements: Sequence[Judgement], severity: Severity) -> pl.DataFrame
     return pl.DataFrame(kept, schema=schema)
 
 
-def column(judgement: Judgement) -> str:
+def column(judgement: RecordedResult) -> str:
     """The judgement's place in time; two of one moment differ by their runs."""
     return f"{_utc(judgement.judged_at):%Y-%m-%dT%H:%M:%S.%f} {judgement.run}"
 
@@ -225,6 +225,6 @@ def _utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
-def columns(judgements: Sequence[Judgement]) -> list[str]:
+def columns(judgements: Sequence[RecordedResult]) -> list[str]:
     """The judgements, in order."""
     return list(dict.fromkeys(column(each) for each in judgements))

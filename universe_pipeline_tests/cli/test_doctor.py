@@ -10,7 +10,7 @@ from universe_pipeline_tests.support.command_in_process import Command
 pytestmark = pytest.mark.usefixtures("retries_at_once")
 
 
-def verdicts(out: str) -> list[tuple[str, str]]:
+def check_results(out: str) -> list[tuple[str, str]]:
     return [(line[:5].strip(), line[5:15].strip()) for line in out.splitlines()]
 
 
@@ -18,7 +18,7 @@ def test_where_everything_is_there_it_says_so(command: Command, vendor: Simulate
     ended = command("doctor")
 
     assert ended.code == 0
-    what = {name: verdict for verdict, name in verdicts(ended.out)}
+    what = {name: verdict for verdict, name in check_results(ended.out)}
     assert what.keys() >= {
         "database",
         "schema",
@@ -38,7 +38,7 @@ def test_without_a_key_that_is_the_one_failure(command: Command, vendor: Simulat
     ended = command("doctor", POLYGON_API_KEY="")
 
     assert ended.code == 1
-    assert [name for verdict, name in verdicts(ended.out) if verdict == "fail"] == ["key"]
+    assert [name for verdict, name in check_results(ended.out) if verdict == "fail"] == ["key"]
     assert "POLYGON_API_KEY is not set" in ended.out
     assert vendor.count() == 0
 
@@ -49,8 +49,8 @@ def test_a_key_that_is_not_accepted_fails(command: Command, vendor: SimulatedVen
     ended = command("doctor")
 
     assert ended.code == 1
-    assert [name for verdict, name in verdicts(ended.out) if verdict == "fail"] == ["key"]
-    assert ("ok", "vendor") in verdicts(ended.out)
+    assert [name for verdict, name in check_results(ended.out) if verdict == "fail"] == ["key"]
+    assert ("ok", "vendor") in check_results(ended.out)
     assert vendor.count() == 1
 
 
@@ -67,8 +67,8 @@ def test_a_vendor_that_cannot_be_reached_is_the_failure_and_not_the_key(
     ended = command("doctor", POLYGON_BASE_URL=address)
 
     assert ended.code == 1
-    assert [name for verdict, name in verdicts(ended.out) if verdict == "fail"] == ["vendor"]
-    assert "key" not in [name for _, name in verdicts(ended.out)]
+    assert [name for verdict, name in check_results(ended.out) if verdict == "fail"] == ["vendor"]
+    assert "key" not in [name for _, name in check_results(ended.out)]
     (line,) = [line for line in ended.out.splitlines() if line.startswith("fail")]
     assert address in line
     assert "POLYGON_BASE_URL" in line
@@ -84,7 +84,7 @@ def test_a_vendor_that_does_not_answer_for_itself_is_the_failure_and_not_the_key
     ended = command("doctor")
 
     assert ended.code == 1
-    assert [name for verdict, name in verdicts(ended.out) if verdict == "fail"] == ["vendor"]
+    assert [name for verdict, name in check_results(ended.out) if verdict == "fail"] == ["vendor"]
     assert vendor.base_url in ended.out
     assert vendor.count() == 3
 
@@ -97,8 +97,8 @@ def test_a_vendor_that_fails_later_says_nothing_about_the_plan(
     ended = command("doctor")
 
     assert ended.code == 1
-    assert [name for verdict, name in verdicts(ended.out) if verdict == "fail"] == ["vendor"]
-    assert "plan" not in [name for _, name in verdicts(ended.out)]
+    assert [name for verdict, name in check_results(ended.out) if verdict == "fail"] == ["vendor"]
+    assert "plan" not in [name for _, name in check_results(ended.out)]
 
 
 def test_a_database_that_is_down_is_the_failure_and_the_rest_is_examined(
@@ -107,7 +107,7 @@ def test_a_database_that_is_down_is_the_failure_and_the_rest_is_examined(
     ended = command("doctor", UNIVERSE_DATABASE_URL="postgresql://me:pass-word@127.0.0.1:1/bars")
 
     assert ended.code == 1
-    assert [name for verdict, name in verdicts(ended.out) if verdict == "fail"] == ["database"]
+    assert [name for verdict, name in check_results(ended.out) if verdict == "fail"] == ["database"]
     assert "me@127.0.0.1:1/bars" in ended.out
     assert "pass-word" not in ended.out + ended.err
     assert "disk" in ended.out
@@ -120,7 +120,7 @@ def test_a_plan_of_two_years_is_recognised(command: Command, vendor: SimulatedVe
     ended = command("doctor")
 
     assert ended.code == 0
-    assert ("warn", "plan") in verdicts(ended.out)
+    assert ("warn", "plan") in check_results(ended.out)
     assert "reaches back 2 years" in ended.out
 
 

@@ -14,7 +14,7 @@ from universe_pipeline.adapters.postgres.ledger.session_loads import (
 )
 from universe_pipeline.adapters.postgres.quality import rule_results
 from universe_pipeline.adapters.postgres.quality.rule_results import Approval
-from universe_pipeline.domain.quality.findings import Finding, Offender
+from universe_pipeline.domain.quality.findings import Finding, Violation
 from universe_pipeline.domain.quality.rules import NO_REPEAT
 from universe_pipeline.domain.session_state import (
     Event,
@@ -154,7 +154,7 @@ def _take(store: Connection, record: LoadRecord, happened: Occurrence, answer: i
         case Event.UNPUBLISHED:
             record_unstored(store, JULY_1, SessionStatus.PENDING, happened.at, None)
         case Event.CONDEMNED:
-            broken = Finding(NO_REPEAT, 1, (Offender(JULY_1, None, "as the session before"),))
+            broken = Finding(NO_REPEAT, 1, (Violation(JULY_1, None, "as the session before"),))
             rule_results.settle(store, [JULY_1], [broken], None, happened.at)
         case Event.APPROVED if happened.content_hash is not None:
             approval = Approval(JULY_1, "right", "a person")

@@ -13,7 +13,7 @@ from universe_pipeline.adapters.postgres.ledger.session_loads import record_unst
 from universe_pipeline.adapters.postgres.quality import rule_results
 from universe_pipeline.domain.datasets import Dataset
 from universe_pipeline.domain.errors import FailureKind, RangeError, RetryableError
-from universe_pipeline.domain.quality.findings import Offender, listed
+from universe_pipeline.domain.quality.findings import Violation, listed
 from universe_pipeline.domain.quality.rules import NO_REPEAT, OHLC_ORDER, ROW_COUNT_USUAL, VWAP_NEAR
 from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline.domain.thresholds import Thresholds
@@ -63,16 +63,16 @@ def made(store: Connection) -> Report:
         " SELECT symbol, 'x', 'CS', true, now(), now() FROM data_coverage"
     )
     findings = [
-        listed(OHLC_ORDER, [Offender(JULY_2, HOSTILE, HOSTILE)]),
-        listed(VWAP_NEAR, [Offender(JULY_3, "AAPL", "vwap 9.8")]),
+        listed(OHLC_ORDER, [Violation(JULY_2, HOSTILE, HOSTILE)]),
+        listed(VWAP_NEAR, [Violation(JULY_3, "AAPL", "vwap 9.8")]),
     ]
     rule_results.record_results(store, "verification", findings, (JULY_1, JULY_9), "run-1")
     rule_results.settle(
         store,
         [JULY_1, JULY_2],
         [
-            listed(NO_REPEAT, [Offender(JULY_2, None, "all bars repeat")]),
-            listed(ROW_COUNT_USUAL, [Offender(JULY_1, None, "2 bars")]),
+            listed(NO_REPEAT, [Violation(JULY_2, None, "all bars repeat")]),
+            listed(ROW_COUNT_USUAL, [Violation(JULY_1, None, "2 bars")]),
         ],
         "run-1",
         datetime.now(UTC),

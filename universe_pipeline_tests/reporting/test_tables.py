@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import polars as pl
 
 from universe_pipeline.adapters.postgres.ledger.fetch_errors import OpenFailure
-from universe_pipeline.adapters.postgres.quality.rule_results import Judgement, Result
+from universe_pipeline.adapters.postgres.quality.rule_results import RecordedResult, Result
 from universe_pipeline.adapters.postgres.summaries.overview import Broken
 from universe_pipeline.domain.quality.rules import Severity
 from universe_pipeline.reporting import tables
@@ -23,11 +23,11 @@ def sessions(**conditions: tuple[str, str | None]) -> pl.DataFrame:
 def judged(
     rule: str, *examples: tuple[str | None, str | None, str], hour: int = 0,
     occasion: str = "load", severity: str = "WARN", offenders: int | None = None,
-) -> Judgement:  # fmt: skip
+) -> RecordedResult:  # fmt: skip
     told = [{"date": day, "symbol": symbol, "detail": detail} for day, symbol, detail in examples]
     count = len(examples) if offenders is None else offenders
     at = NOON.replace(hour=hour)
-    return Judgement(f"run-{hour}", at, occasion, Result(rule, severity, count, told))
+    return RecordedResult(f"run-{hour}", at, occasion, Result(rule, severity, count, told))
 
 
 def failure(subject: date | str | None, kind: str, hour: int, attempts: int = 6) -> OpenFailure:

@@ -1,4 +1,4 @@
-"""Bars written by hand, and the verdicts on them in plain values."""
+"""Bars written by hand, and the check_results on them in plain values."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date

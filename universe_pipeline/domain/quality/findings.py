@@ -14,7 +14,7 @@ SHOWN = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Offender:
+class Violation:
     """One thing that breaks a rule; `day` and `symbol` are set if it is about one."""
 
     day: date | None
@@ -35,7 +35,7 @@ class Finding:
 
     rule: Rule
     count: int = 0
-    worst: tuple[Offender, ...] = ()
+    worst: tuple[Violation, ...] = ()
 
     @property
     def fails(self) -> bool:
@@ -45,12 +45,12 @@ class Finding:
     @property
     def repair(self) -> str:
         """The command that repairs the worst offender."""
-        worst = self.worst[0] if self.worst else Offender(None, None, "")
+        worst = self.worst[0] if self.worst else Violation(None, None, "")
         day = None if worst.day is None else worst.day.isoformat()
         return self.rule.command(day, worst.symbol)
 
 
-def listed(rule: Rule, offenders: Iterable[Offender]) -> Finding:
+def listed(rule: Rule, offenders: Iterable[Violation]) -> Finding:
     """A finding of a few offenders."""
     return joined(rule, [Finding(rule, 1, (offender,)) for offender in offenders])
 
@@ -74,7 +74,7 @@ def framed(rule: Rule, offending: pl.DataFrame, weight: pl.Expr, detail: pl.Expr
         .sort("_weight", "date", "symbol", descending=[True, False, False])
         .select("date", "symbol", "_detail", "_weight")
     )
-    return Finding(rule, offending.height, tuple(Offender(*row) for row in worst.iter_rows()))
+    return Finding(rule, offending.height, tuple(Violation(*row) for row in worst.iter_rows()))
 
 
 def joined(rule: Rule, findings: Iterable[Finding]) -> Finding:

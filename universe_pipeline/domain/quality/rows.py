@@ -177,7 +177,7 @@ def _as_sent(row: dict[str, Any]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class RowTest:
     """A rule with what finds its offenders among stored bars (`DATED_BAR_SCHEMA`)."""
 
     rule: Rule
@@ -195,38 +195,38 @@ FRACTIONS_SINCE = date(2026, 2, 23)
 _CENT, _MILLION = 0.01, 1e6
 
 
-def _stored(rule: Rule) -> Judgement:
+def _stored(rule: Rule) -> RowTest:
     """Whether what is stored keeps a rule that rejects."""
     broken = next(each.broken for each in ROW_RULES if each.name == rule.name)
-    return Judgement(rule, broken, pl.lit(0.0), pl.format("{}, volume {}", _PRICES_TOLD, "volume"))
+    return RowTest(rule, broken, pl.lit(0.0), pl.format("{}, volume {}", _PRICES_TOLD, "volume"))
 
 
 @cache
-def judgements(thresholds: Thresholds) -> tuple[Judgement, ...]:
+def row_tests(thresholds: Thresholds) -> tuple[RowTest, ...]:
     """The rules for stored rows, one by one."""
     above, below = pl.col("vwap") / pl.col("high") - 1, 1 - pl.col("vwap") / pl.col("low")
     outside = pl.max_horizontal(above, below)
     return (
         *(_stored(rule) for rule in (SYMBOL_FORM, PRICE_POSITIVE, OHLC_ORDER, VOLUME_FINITE)),
-        Judgement(
+        RowTest(
             TRANSACTIONS_AGREE,
             (pl.col("volume") < 0) | (_TRADES < 0) | ((pl.col("volume") > 0) != (_TRADES > 0)),
             pl.col("volume").abs(),
             pl.format("volume {}, transactions {}", "volume", _TRADES),
         ),
-        Judgement(
+        RowTest(
             VWAP_NEAR,
             (pl.col("vwap") <= 0) | (outside > thresholds.vwap),
             outside,
             pl.format("vwap {}, low {}, high {}", "vwap", "low", "high"),
         ),
-        Judgement(
+        RowTest(
             PRICES_USUAL,
             (pl.col("low") < _CENT) | (pl.col("high") > _MILLION),
             pl.max_horizontal(pl.col("high") / _MILLION, _CENT / pl.col("low")),
             _PRICES_TOLD,
         ),
-        Judgement(
+        RowTest(
             EARLY_VOLUME_WHOLE,
             (pl.col("date") < FRACTIONS_SINCE) & (pl.col("volume") % 1 != 0),
             pl.col("volume"),
@@ -241,15 +241,15 @@ def judge_rows(bars: pl.DataFrame, thresholds: Thresholds) -> list[Finding]:
     misnamed = _misnamed(bars)
     return [
         _judged(each, misnamed if each.rule is SYMBOL_FORM else doubtful)
-        for each in judgements(thresholds)
+        for each in row_tests(thresholds)
     ]
 
 
-def _judged(judgement: Judgement, bars: pl.DataFrame) -> Finding:
+def _judged(test: RowTest, bars: pl.DataFrame) -> Finding:
     if bars.is_empty():  # as mostly: even to filter none takes a third of a millisecond
-        return Finding(judgement.rule)
-    offending = bars.filter(judgement.broken)
-    return framed(judgement.rule, offending, judgement.weight, judgement.detail)
+        return Finding(test.rule)
+    offending = bars.filter(test.broken)
+    return framed(test.rule, offending, test.weight, test.detail)
 
 
 def _misnamed(bars: pl.DataFrame) -> pl.DataFrame:

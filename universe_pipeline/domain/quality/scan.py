@@ -14,7 +14,7 @@ from datetime import date
 import polars as pl
 
 from universe_pipeline.domain.quality.figures import Figures, figures
-from universe_pipeline.domain.quality.findings import Finding, Offender, joined, listed
+from universe_pipeline.domain.quality.findings import Finding, Violation, joined, listed
 from universe_pipeline.domain.quality.lines import NOT_ASKED, Histories, days_of
 from universe_pipeline.domain.quality.moves import Moves, judge_moves, judge_returns, judge_splits
 from universe_pipeline.domain.quality.presence import Presence
@@ -182,14 +182,14 @@ class Scan:
             one.count for one in findings if one.rule in consequences
         )
 
-    def _shifted(self) -> Iterator[Offender]:
+    def _shifted(self) -> Iterator[Violation]:
         """The judged sessions that differ as a whole, and others that judged bars are back from."""
         judged = set(self._judged)
         for day, shift in self._shifts.items():
             count = self._follow[day]
             if shift.details and (count or day in judged):
                 follow = f"{count:,} findings of symbols follow from it"
-                yield Offender(day, None, f"{' and '.join(shift.details)}; {follow}", count)
+                yield Violation(day, None, f"{' and '.join(shift.details)}; {follow}", count)
 
     def _known(self, lines: pl.DataFrame) -> dict[date, Figures]:
         return figures(lines, self._exchanges, self._thresholds.benchmarks)
@@ -225,8 +225,8 @@ class Scan:
         return [*self._findings.values(), *at_the_end]
 
 
-def _on_closed_days(bars: pl.DataFrame) -> Iterator[Offender]:
+def _on_closed_days(bars: pl.DataFrame) -> Iterator[Violation]:
     for day, rows in days_of(bars):
         if not is_session(day):
             count = rows.stop - rows.start
-            yield Offender(day, None, f"{count:,} bars", count)
+            yield Violation(day, None, f"{count:,} bars", count)

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from statistics import median
 
 from universe_pipeline.domain.quality.figures import Figures
-from universe_pipeline.domain.quality.findings import Finding, Offender, listed
+from universe_pipeline.domain.quality.findings import Finding, Violation, listed
 from universe_pipeline.domain.quality.rows import FRACTIONS_SINCE
 from universe_pipeline.domain.quality.rules import (
     BENCHMARKS_PRESENT,
@@ -97,7 +97,7 @@ def judge_sessions(
         listed(
             rule,
             (
-                Offender(case.stored.session, None, detail, weight)
+                Violation(case.stored.session, None, detail, weight)
                 for case in cases
                 if rule is not MOVES_USUAL or case.stored.session not in shifted
                 for detail, weight in judge(case, thresholds)
@@ -120,11 +120,11 @@ def _case(figures: Mapping[date, Figures], stored: Mapping[date, Stored], sessio
     )
 
 
-Judgement = Iterator[tuple[str, float]]
+Details = Iterator[tuple[str, float]]
 """What is wrong, in words, and how much."""
 
 
-def _row_count(case: Judged, share: float) -> Judgement:
+def _row_count(case: Judged, share: float) -> Details:
     rows = case.stored.rows
     if case.loads:
         usual = median(each.rows for each in case.loads)
@@ -132,21 +132,21 @@ def _row_count(case: Judged, share: float) -> Judgement:
             yield f"{rows:,} bars, usually {usual:,.0f}", abs(rows - usual) / max(1, usual)
 
 
-def _row_count_plausible(case: Judged, thresholds: Thresholds) -> Judgement:
+def _row_count_plausible(case: Judged, thresholds: Thresholds) -> Details:
     return _row_count(case, thresholds.rows_error)
 
 
-def _row_count_usual(case: Judged, thresholds: Thresholds) -> Judgement:
+def _row_count_usual(case: Judged, thresholds: Thresholds) -> Details:
     return _row_count(case, thresholds.rows_warn)
 
 
-def _no_repeat(case: Judged, thresholds: Thresholds) -> Judgement:
+def _no_repeat(case: Judged, thresholds: Thresholds) -> Details:
     repeated, traded = case.figures.repeated, case.figures.traded
     if is_repeat(repeated, traded, thresholds):
         yield f"{repeated:,} of {traded:,} bars are those of the session before", repeated / traded
 
 
-def _benchmarks(case: Judged, thresholds: Thresholds) -> Judgement:
+def _benchmarks(case: Judged, thresholds: Thresholds) -> Details:
     held = [each.benchmarks for each in case.before]
     expected = frozenset(thresholds.benchmarks).intersection(*held) if held else frozenset[str]()
     absent = sorted(expected - case.figures.benchmarks)
@@ -154,7 +154,7 @@ def _benchmarks(case: Judged, thresholds: Thresholds) -> Judgement:
         yield f"no bar with trades of {', '.join(absent)}", len(absent)
 
 
-def _exchanges(case: Judged, thresholds: Thresholds) -> Judgement:
+def _exchanges(case: Judged, thresholds: Thresholds) -> Details:
     names = {name for each in case.before for name in each.by_exchange}
     for name in sorted(names):
         usual = case.usual(lambda figures, name=name: figures.by_exchange.get(name, 0))
@@ -163,7 +163,7 @@ def _exchanges(case: Judged, thresholds: Thresholds) -> Judgement:
             yield f"{name} has {usual - missing:,.0f} bars, usually {usual:,.0f}", missing / usual
 
 
-def _rejected(case: Judged, _: Thresholds) -> Judgement:
+def _rejected(case: Judged, _: Thresholds) -> Details:
     if case.loads:
         usual = median(each.rejected_share for each in case.loads)
         more = case.stored.rejected_share - usual
@@ -172,7 +172,7 @@ def _rejected(case: Judged, _: Thresholds) -> Judgement:
             yield f"{share:.2%} of the rows rejected, usually {usual:.2%}", more
 
 
-def _moves(case: Judged, _: Thresholds) -> Judgement:
+def _moves(case: Judged, _: Thresholds) -> Details:
     told = list(_unusual_moves(case)) if case.before else []
     if told and case.figures.returns >= _ENOUGH_RETURNS:
         yield ", ".join(told), len(told)
@@ -204,14 +204,14 @@ def _unchanged_share(figures: Figures) -> float:
     return figures.unchanged / max(1, figures.returns)
 
 
-def _fractional(case: Judged, _: Thresholds) -> Judgement:
+def _fractional(case: Judged, _: Thresholds) -> Details:
     fractional, traded = case.figures.fractional, case.figures.traded
     is_late = case.stored.session >= FRACTIONS_SINCE and traded >= ENOUGH_ROWS
     if is_late and fractional < _LEAST_FRACTIONAL * traded:
         yield f"{fractional:,} of {traded:,} volumes are fractional", 1 - fractional / traded
 
 
-_JUDGES: dict[Rule, Callable[[Judged, Thresholds], Judgement]] = {
+_JUDGES: dict[Rule, Callable[[Judged, Thresholds], Details]] = {
     ROW_COUNT_PLAUSIBLE: _row_count_plausible,
     NO_REPEAT: _no_repeat,
     BENCHMARKS_PRESENT: _benchmarks,

@@ -5,7 +5,7 @@ from datetime import date
 import polars as pl
 
 from universe_pipeline.domain.bars import BAR_VALUES
-from universe_pipeline.domain.quality.findings import Offender
+from universe_pipeline.domain.quality.findings import Violation
 from universe_pipeline.domain.quality.rows import PRICES
 from universe_pipeline.domain.splits import adjust
 
@@ -13,11 +13,11 @@ _RELATIVE, _ABSOLUTE = 1e-3, 1e-4
 """The vendor rounds what it adjusts to four decimals."""
 
 
-def differences(ours: pl.DataFrame, theirs: pl.DataFrame) -> list[Offender]:
+def differences(ours: pl.DataFrame, theirs: pl.DataFrame) -> list[Violation]:
     """Every bar of one symbol that the two frames (`DATED_BAR_SCHEMA`) do not have alike."""
     both = ours.join(theirs, on="date", how="full", suffix="_theirs", coalesce=True)
     return [
-        Offender(row["date"], row["symbol"] or row["symbol_theirs"], text)
+        Violation(row["date"], row["symbol"] or row["symbol_theirs"], text)
         for row in both.sort("date").iter_rows(named=True)
         if (text := _difference(row))
     ]
@@ -36,7 +36,7 @@ def _difference(row: dict[str, object]) -> str:
 
 def misadjusted(
     raw: pl.DataFrame, adjusted: pl.DataFrame, splits: pl.DataFrame, today: date
-) -> list[Offender]:
+) -> list[Violation]:
     """The bars of one symbol whose adjusted prices are not the raw ones times later splits.
 
     Args:
@@ -47,7 +47,7 @@ def misadjusted(
     """
     both = adjust(raw, splits, today).join(adjusted, on="date", suffix="_given").sort("date")
     return [
-        Offender(row["date"], row["symbol"], text)
+        Violation(row["date"], row["symbol"], text)
         for row in both.iter_rows(named=True)
         if (text := _misadjustment(row))
     ]

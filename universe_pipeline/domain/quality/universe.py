@@ -6,7 +6,7 @@ from datetime import date
 
 import polars as pl
 
-from universe_pipeline.domain.quality.findings import Finding, Offender, framed, listed
+from universe_pipeline.domain.quality.findings import Finding, Violation, framed, listed
 from universe_pipeline.domain.quality.rules import (
     DELISTED_QUIET,
     FIELDS_KEPT,
@@ -49,7 +49,7 @@ def judge_snapshots(newest: Counts, before: Counts | None) -> list[Finding]:
     return [listed(UNIVERSE_STABLE, sizes), listed(IDENTIFIERS_STABLE, blanks)]
 
 
-def _changes(newest: Counts, before: Counts) -> Iterator[Offender]:
+def _changes(newest: Counts, before: Counts) -> Iterator[Violation]:
     totals = {"symbols": newest.symbols, "active": newest.active}
     earlier = {"symbols": before.symbols, "active": before.active}
     groups = (
@@ -61,12 +61,12 @@ def _changes(newest: Counts, before: Counts) -> Iterator[Offender]:
         for name in sorted({*now, *then}):
             new, old = now.get(name, 0), then.get(name, 0)
             if abs(new - old) > max(_FEWEST_CHANGED, _CHANGE * old):
-                yield Offender(
+                yield Violation(
                     None, None, f"{name or 'none'}: {new:,} after {old:,}", abs(new - old)
                 )
 
 
-def _blanks(newest: Counts, before: Counts) -> Iterator[Offender]:
+def _blanks(newest: Counts, before: Counts) -> Iterator[Violation]:
     pairs = (
         ("composite FIGI", newest.without_figi, before.without_figi),
         ("CIK", newest.without_cik, before.without_cik),
@@ -76,7 +76,7 @@ def _blanks(newest: Counts, before: Counts) -> Iterator[Offender]:
             continue
         new, old = now / max(1, newest.symbols), then / max(1, before.symbols)
         if abs(new - old) > _CHANGE:
-            yield Offender(
+            yield Violation(
                 None, None, f"{new:.1%} have no {name}, {old:.1%} before", abs(new - old)
             )
 
@@ -88,7 +88,7 @@ def judge_absent(absent: Mapping[str, tuple[int, Sequence[str]]]) -> Finding:
         absent: by column of `symbols` the count of symbols, and some of them.
     """
     examples = (
-        Offender(None, symbol, f"no {column} in the list; the known one is kept")
+        Violation(None, symbol, f"no {column} in the list; the known one is kept")
         for column, (_, symbols) in absent.items()
         for symbol in symbols
     )
@@ -157,8 +157,8 @@ def _untraded(spans: pl.DataFrame, symbols: pl.DataFrame, sessions: Sequence[dat
     )
 
 
-def _survivors(spans: pl.DataFrame, sessions: Sequence[date]) -> Iterator[Offender]:
+def _survivors(spans: pl.DataFrame, sessions: Sequence[date]) -> Iterator[Violation]:
     if len(sessions) < _A_YEAR or spans.height < _ENOUGH_SYMBOLS:
         return
     if not spans.filter(pl.col("last") < sessions[-TRAILING]).height:
-        yield Offender(None, None, f"all {spans.height:,} symbols have bars to the end")
+        yield Violation(None, None, f"all {spans.height:,} symbols have bars to the end")

@@ -13,7 +13,7 @@ from universe_pipeline.adapters.postgres.ledger.session_loads import states
 from universe_pipeline.adapters.postgres.reference.splits import stored_splits
 from universe_pipeline.domain.bars import DATED_BAR_SCHEMA, Bars, Failed
 from universe_pipeline.domain.errors import VendorError
-from universe_pipeline.domain.quality.findings import Finding, Offender, listed
+from universe_pipeline.domain.quality.findings import Finding, Violation, listed
 from universe_pipeline.domain.quality.rules import ADJUSTED_AGREE, ENDPOINTS_AGREE
 from universe_pipeline.domain.quality.sources import differences, misadjusted
 from universe_pipeline.domain.session_state import SessionStatus
@@ -46,8 +46,8 @@ def compare(
         today: in New York; splits after it are not applied yet.
     """
     splits = stored_splits(connection)
-    different: list[Offender] = []
-    unadjusted: list[Offender] = []
+    different: list[Violation] = []
+    unadjusted: list[Violation] = []
     report(Step("compared", 0, len(symbols)))
     for done, symbol in enumerate(symbols, start=1):
         stored = symbol_bars(connection, symbol, sessions)
@@ -55,7 +55,7 @@ def compare(
             theirs = _asked(client, symbol, sessions, adjusted=False)
             adjusted = _asked(client, symbol, sessions, adjusted=True)
         except VendorError as error:
-            different.append(Offender(sessions[0], symbol, f"could not be compared: {error}"))
+            different.append(Violation(sessions[0], symbol, f"could not be compared: {error}"))
         else:
             expected = _expected(connection, sessions, stored, theirs)
             different += differences(stored, expected)

@@ -17,7 +17,7 @@ from universe_pipeline.adapters.postgres.bars import packed
 from universe_pipeline.adapters.postgres.bars.reading import held_by_all
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.ledger.trailing import trailing_sessions
-from universe_pipeline.domain.quality.findings import Offender
+from universe_pipeline.domain.quality.findings import Violation
 from universe_pipeline.domain.quality.rules import (
     BENCHMARKS_PRESENT,
     NO_REPEAT,
@@ -53,7 +53,7 @@ class Doubt:
     """A rule that an answer breaks, and how."""
 
     rule: Rule
-    offender: Offender
+    offender: Violation
     collapsed: bool = False
     """Whether it has far fewer rows than usual, which may be another time when asked again."""
 
@@ -105,7 +105,7 @@ def doubts(
 
 def _row_count(given: Traits, usual: float | None) -> Iterator[Doubt]:
     if usual is not None and is_off(given.rows, usual, given.thresholds.rows_error):
-        told = Offender(given.session, None, f"{given.rows:,} bars, usually {usual:,.0f}")
+        told = Violation(given.session, None, f"{given.rows:,} bars, usually {usual:,.0f}")
         yield Doubt(ROW_COUNT_PLAUSIBLE, told, collapsed=given.rows < usual)
 
 
@@ -120,7 +120,7 @@ def _repeat(connection: Connection, given: Traits, before: Traits | None) -> Ite
     repeated = _in_both(given.prints, before.prints)
     if is_repeat(repeated, traded, given.thresholds):
         text = f"{repeated:,} of {traded:,} bars are those of the session before"
-        yield Doubt(NO_REPEAT, Offender(given.session, None, text))
+        yield Doubt(NO_REPEAT, Violation(given.session, None, text))
 
 
 def _in_both(prints: Prints, others: Prints) -> int:
@@ -136,4 +136,4 @@ def _benchmarks(connection: Connection, given: Traits) -> Iterator[Doubt]:
         absent = held_by_all(connection, given.absent, sessions)
         if absent and len(sessions) == TRAILING:
             text = f"no bar with trades of {', '.join(absent)}"
-            yield Doubt(BENCHMARKS_PRESENT, Offender(given.session, None, text))
+            yield Doubt(BENCHMARKS_PRESENT, Violation(given.session, None, text))

@@ -30,7 +30,7 @@ from universe_pipeline.adapters.postgres.reference.symbols import (
 from universe_pipeline.domain.bars import BAR_SCHEMA
 from universe_pipeline.domain.fingerprint import is_known
 from universe_pipeline.domain.quality import DUPLICATE
-from universe_pipeline.domain.quality.findings import Finding, Offender, framed, listed
+from universe_pipeline.domain.quality.findings import Finding, Violation, framed, listed
 from universe_pipeline.domain.quality.rules import (
     CONTENTS_KEPT,
     COUNTS_KEPT,
@@ -111,9 +111,9 @@ def judge_bars(
     hashed = {day for day, load in known.items() if fingerprints and load.content_hash is not None}
     receive, unpack = partial(_receive, connection, hashed), partial(_unpack, hashed)
     altered = stored_fingerprints.altered_sessions(connection) if fingerprints else set[date]()
-    changed: list[Offender] = []
+    changed: list[Violation] = []
     renewed: dict[date, tuple[str, str]] = {}
-    miscounted: list[Offender] = []
+    miscounted: list[Violation] = []
     parts = _with_context(stretches, known)
     done, total = 0, sum(map(_length, stretches))
     report(Step("verified", done, total))
@@ -220,21 +220,21 @@ def _unpack(hashed: Collection[date], received: _Received) -> _Read:
 
 def _miscounted(
     known: dict[date, StoredLoad], sessions: Sequence[date], counts: dict[date, tuple[int, int]]
-) -> Iterator[Offender]:
+) -> Iterator[Violation]:
     for day in sessions:
         _, found = counts.get(day, (0, 0))
         if found != known[day].stored:
-            yield Offender(day, None, f"{found} bars, {known[day].stored} stored")
+            yield Violation(day, None, f"{found} bars, {known[day].stored} stored")
 
 
 def _changed(
     known: dict[date, StoredLoad], hashes: dict[date, str], altered: Collection[date]
-) -> Iterator[Offender]:
+) -> Iterator[Violation]:
     """Sessions with other bars than their answer's; an older fingerprint cannot clear one."""
     for day, found in hashes.items():
         stored = known[day].content_hash
         if found != stored if is_known(stored) else day in altered:
-            yield Offender(day, None, "other bars than the answer's, and no revision tells of it")
+            yield Violation(day, None, "other bars than the answer's, and no revision tells of it")
 
 
 def _renewed(
@@ -249,8 +249,8 @@ def _renewed(
 
 
 def _unwritten(
-    connection: Connection, known: dict[date, StoredLoad], found: Sequence[Offender]
-) -> Iterator[Offender]:
+    connection: Connection, known: dict[date, StoredLoad], found: Sequence[Violation]
+) -> Iterator[Violation]:
     """Without the sessions that were written since `known` was read: it is not about such bars."""
     stand = context.stored_loads(connection) if found else {}
     versions = {day: each.version for day, each in stand.items()}
@@ -293,7 +293,7 @@ def judge_loads(
     """
     newest = newest_closed(now)
     lacks = lacking(connection, ever_asked(connection, newest), sessions, newest, revisit)
-    offenders = [(one.is_failure, Offender(one.session, one.symbol, str(one))) for one in lacks]
+    offenders = [(one.is_failure, Violation(one.session, one.symbol, str(one))) for one in lacks]
     return [
         listed(SESSIONS_USABLE, (one for is_failure, one in offenders if is_failure)),
         listed(SESSIONS_LOADED, (one for is_failure, one in offenders if not is_failure)),
@@ -303,7 +303,7 @@ def judge_loads(
 def judge_coverage(connection: Connection, sessions: Sequence[date]) -> Finding:
     """Judge whether `data_coverage` knows the committed ones of `sessions`."""
     uncovered = reading.uncovered_loads(connection, sessions)
-    return listed(COVERAGE_COMPLETE, (Offender(day, None, "") for day in uncovered))
+    return listed(COVERAGE_COMPLETE, (Violation(day, None, "") for day in uncovered))
 
 
 def judge_universe(connection: Connection) -> list[Finding]:
@@ -318,7 +318,7 @@ def judge_universe(connection: Connection) -> list[Finding]:
 def judge_split_list(connection: Connection) -> list[Finding]:
     """Judge the vendor's list of splits by its rows that are not stored."""
     rejected = [
-        (rule == DUPLICATE, Offender(day, symbol, rule))
+        (rule == DUPLICATE, Violation(day, symbol, rule))
         for symbol, day, rule in rejected_splits(connection)
     ]
     return [

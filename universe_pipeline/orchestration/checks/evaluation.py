@@ -14,7 +14,7 @@ import dagster as dg
 from universe_pipeline.adapters.postgres.quality.standing import StandingRule
 from universe_pipeline.domain.foreign_text import as_code, as_markdown
 from universe_pipeline.domain.quality import rules
-from universe_pipeline.domain.quality.findings import SHOWN, Finding, Offender
+from universe_pipeline.domain.quality.findings import SHOWN, Finding, Violation
 from universe_pipeline.domain.quality.rules import Rule, Severity
 
 IN_LINE = 3
@@ -225,7 +225,7 @@ def _standing_line(stands: StandingRule) -> str:
 
 def _example(one: Mapping[str, Any]) -> str:
     day = one["date"] and date.fromisoformat(one["date"])
-    return str(Offender(day, one["symbol"], one["detail"] or ""))
+    return str(Violation(day, one["symbol"], one["detail"] or ""))
 
 
 def _listed(broken: Iterable[Finding]) -> str:

@@ -42,7 +42,7 @@ _LOST = re.compile(r"psycopg2?\.(errors\.)?(OperationalError|InterfaceError|Admi
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class CheckResult:
     """What a check said."""
 
     asset: str
@@ -61,13 +61,13 @@ class Ended:
     success: bool
     messages: tuple[str, ...]
     """What the failed steps said, without repetition."""
-    verdicts: tuple[Verdict, ...]
+    check_results: tuple[CheckResult, ...]
     interrupted: bool
 
     @property
     def failed_checks(self) -> tuple[str, ...]:
         """Names of the checks that failed as errors; a warning is no failure."""
-        failed = (one for one in self.verdicts if not one.passed and one.severity == "ERROR")
+        failed = (one for one in self.check_results if not one.passed and one.severity == "ERROR")
         return tuple(one.check for one in failed)
 
 
@@ -114,7 +114,7 @@ class Runs:
             run_id=run.run_id,
             success=result.success,
             messages=_messages(result, self._database.address),
-            verdicts=_verdicts(result),
+            check_results=_check_results(result),
             interrupted=any(root(error).cls_name == INTERRUPTED for error in _errors(result)),
         )
 
@@ -191,10 +191,10 @@ def _failures(result: Any) -> list[Any]:
     return [event.step_failure_data for event in result.all_events if event.is_step_failure]
 
 
-def _verdicts(result: Any) -> tuple[Verdict, ...]:
+def _check_results(result: Any) -> tuple[CheckResult, ...]:
     """What the checks found in this run, without what was found before."""
     return tuple(
-        Verdict(
+        CheckResult(
             asset=evaluation.asset_key.to_user_string(),
             check=evaluation.check_name,
             passed=evaluation.metadata["offenders"].value == 0,

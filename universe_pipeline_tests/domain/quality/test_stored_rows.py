@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from universe_pipeline.domain.bars import DATED_BAR_SCHEMA
-from universe_pipeline.domain.quality.rows import judge_rows, judgements
+from universe_pipeline.domain.quality.rows import judge_rows, row_tests
 from universe_pipeline.domain.thresholds import Thresholds
 from universe_pipeline_tests.support.made_bars import DAYS
 
@@ -138,7 +138,7 @@ def test_a_glance_decides_as_a_closer_look(early: list[dict[str, Any]], late: li
     generous = Thresholds(vwap=2.0)
 
     for thresholds in (Thresholds(), generous):
-        rules = judgements(thresholds)
+        rules = row_tests(thresholds)
         closer = [(each.rule, bars.filter(each.broken).height) for each in rules]
         for kind in (pl.String, pl.Categorical):
             found = judge_rows(bars.cast({"symbol": kind}), thresholds)

@@ -10,7 +10,7 @@ from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.coverage.cover import cover
 from universe_pipeline.adapters.postgres.reference.splits import SPLIT_TABLES
 from universe_pipeline.adapters.postgres.reference.whole_lists import swap_list
-from universe_pipeline.domain.quality.findings import Offender
+from universe_pipeline.domain.quality.findings import Violation
 from universe_pipeline.domain.reference_lists import Listed
 from universe_pipeline.domain.sessions import sessions_between
 from universe_pipeline.domain.splits import SPLIT_SCHEMA
@@ -35,7 +35,7 @@ def load(client: PolygonClient, connection: Connection, days: Sequence[date] = D
 
 def compared(
     client: PolygonClient, connection: Connection, symbol: str, days: Sequence[date] = DAYS
-) -> tuple[list[Offender], list[Offender]]:
+) -> tuple[list[Violation], list[Violation]]:
     """The differences, of the bars as traded and of the adjusted ones."""
     different, unadjusted = compare(client, connection, [symbol], days, TODAY)
     return list(different.worst), list(unadjusted.worst)
@@ -71,7 +71,7 @@ def test_a_bar_that_the_vendor_has_not_is_told(
     found, _ = compared(client, store, "AAPL")
 
     text = "stored, and the per-symbol endpoint has no bar"
-    assert found == [Offender(day, "AAPL", text) for day in DAYS]
+    assert found == [Violation(day, "AAPL", text) for day in DAYS]
 
 
 def test_a_bar_that_is_not_stored_is_told(client: PolygonClient, store: Connection):

@@ -4,14 +4,14 @@ from datetime import UTC, date, datetime
 
 from universe_pipeline.adapters.postgres.quality.standing import StandingRule
 from universe_pipeline.domain.quality import rules
-from universe_pipeline.domain.quality.findings import Finding, Offender
+from universe_pipeline.domain.quality.findings import Finding, Violation
 from universe_pipeline.orchestration.checks.evaluation import OF_BARS, verdict
 
 SYMBOL = "![](//x.y/z)<b>"
 
 
 def test_the_line_of_a_check_fetches_no_picture_of_a_symbol():
-    offender = Offender(date(2024, 6, 25), SYMBOL, "high < low")
+    offender = Violation(date(2024, 6, 25), SYMBOL, "high < low")
     finding = Finding(rules.OHLC_ORDER, 1, (offender,))
     judged = datetime(2024, 6, 24, tzinfo=UTC)
     before = {rules.OHLC_ORDER.name: StandingRule(rules.OHLC_ORDER.name, "ERROR", judged, count=2)}

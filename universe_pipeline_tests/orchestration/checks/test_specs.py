@@ -213,7 +213,7 @@ CHECK_KEYS = [
 ] + [dg.AssetCheckKey(dg.AssetKey("data_coverage"), KNOWS_LOADS.name)]
 
 
-def verdicts(instance: dg.DagsterInstance) -> dict[str, tuple[str, str]]:
+def check_results(instance: dg.DagsterInstance) -> dict[str, tuple[str, str]]:
     """The run and the status that the UI shows of each check."""
     found = instance.event_log_storage.get_latest_asset_check_execution_by_key(CHECK_KEYS)
     return {key.name: (record.run_id, record.status.value) for key, record in found.items()}
@@ -223,7 +223,7 @@ def test_a_check_over_no_session_keeps_its_last_verdict(
     runs: Runs, instance: dg.DagsterInstance
 ) -> None:
     load(runs)
-    before = verdicts(instance)
+    before = check_results(instance)
     tomorrow = f"{sessions_after(newest_closed(datetime.now(UTC)), 1)[0]}"
 
     ended = runs.run("verification", sessions(tomorrow), name="by hand")
@@ -231,4 +231,4 @@ def test_a_check_over_no_session_keeps_its_last_verdict(
     found = evaluations(instance, ended.run_id)
     assert not [name for name in found if name.startswith(("daily_bars", "data_coverage"))]
     assert len(before) == len(CHECK_KEYS)
-    assert verdicts(instance) == before
+    assert check_results(instance) == before

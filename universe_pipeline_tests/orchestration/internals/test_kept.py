@@ -16,7 +16,7 @@ SAMPLE = {"sample_checks": {"size": 2}}
 CHECK = dg.AssetCheckKey(daily_bars.key, AGREES_WITH_VENDOR.name)
 
 
-def verdicts(instance: dg.DagsterInstance) -> Sequence[tuple[str, str]]:
+def check_results(instance: dg.DagsterInstance) -> Sequence[tuple[str, str]]:
     """What the UI knows of the comparison with the vendor, newest first: run and status."""
     history = instance.event_log_storage.get_asset_check_execution_history(CHECK, limit=10)
     return [(record.run_id, record.status.value) for record in history]
@@ -27,13 +27,13 @@ def test_a_run_without_a_sample_keeps_the_last_comparison_and_complains_of_nothi
 ) -> None:
     runs.run("historical_load", sessions(*WEEK), name="load")
     compared = runs.run("verification", [], name="weekly", config=SAMPLE)
-    before = verdicts(instance)
+    before = check_results(instance)
 
     ended = runs.run("verification", [], name="plain")
 
     assert before == [(compared.run_id, "SUCCEEDED")]
-    assert verdicts(instance) == before
-    assert AGREES_WITH_VENDOR.name not in {one.check for one in ended.verdicts}
+    assert check_results(instance) == before
+    assert AGREES_WITH_VENDOR.name not in {one.check for one in ended.check_results}
     said = [log.user_message for log in instance.all_logs(ended.run_id)]
     assert [text for text in said if "did not yield" in text] == []
 
@@ -51,4 +51,4 @@ def test_without_a_key_the_comparison_keeps_its_last_verdict_too(
     ended = without_key.run("verification", [], name="weekly", config=SAMPLE)
 
     assert ended.success
-    assert verdicts(instance) == []
+    assert check_results(instance) == []

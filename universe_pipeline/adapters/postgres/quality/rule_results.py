@@ -14,7 +14,7 @@ from psycopg.types.json import Json
 
 from universe_pipeline.adapters.postgres.ledger import session_loads
 from universe_pipeline.adapters.postgres.text import storable
-from universe_pipeline.domain.quality.findings import SHOWN, Finding, Offender
+from universe_pipeline.domain.quality.findings import SHOWN, Finding, Violation
 from universe_pipeline.domain.quality.rules import Rule
 
 
@@ -61,7 +61,7 @@ def record_results(
         )
 
 
-def _example(offender: Offender) -> dict[str, str | None]:
+def _example(offender: Violation) -> dict[str, str | None]:
     return {
         "date": None if offender.day is None else offender.day.isoformat(),
         "symbol": None if offender.symbol is None else storable(offender.symbol),
@@ -80,7 +80,7 @@ def results_of(connection: psycopg.Connection, run_id: str) -> list[Result]:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class RecordedResult:
     """What a rule found in one load or verification."""
 
     run: str
@@ -91,9 +91,9 @@ class Judgement:
     result: Result
 
 
-def newest_judgements(
+def newest_results(
     connection: psycopg.Connection, start: date, end: date, runs: int, examples: int
-) -> list[Judgement]:
+) -> list[RecordedResult]:
     """What the rules found in the last `runs` judgements of a session from `start` to `end`.
 
     Oldest first. Judgements of the reference list are of no session, and always among them. Each
@@ -114,7 +114,7 @@ def newest_judgements(
         """,
         {"start": start, "end": end, "runs": runs, "last": Json({"last": examples - 1})},
     )
-    return [Judgement(run, at, occasion, Result(*found)) for run, at, occasion, *found in rows]
+    return [RecordedResult(run, at, occasion, Result(*found)) for run, at, occasion, *found in rows]
 
 
 def settle(
@@ -170,7 +170,7 @@ _STANDING = """
 
 def record_broken(
     connection: psycopg.Connection,
-    broken: Iterable[tuple[Rule, Offender]],
+    broken: Iterable[tuple[Rule, Violation]],
     run_id: str | None,
     at: datetime,
 ) -> None:
@@ -181,7 +181,7 @@ def record_broken(
 
 def _note(
     cursor: psycopg.Cursor,
-    broken: Iterable[tuple[Rule, Offender]],
+    broken: Iterable[tuple[Rule, Violation]],
     run_id: str | None,
     at: datetime,
 ) -> None:

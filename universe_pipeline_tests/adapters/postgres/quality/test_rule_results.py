@@ -7,7 +7,7 @@ import pytest
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.ledger.session_loads import record_unstored
 from universe_pipeline.adapters.postgres.quality import rule_results
-from universe_pipeline.domain.quality.findings import Finding, Offender, listed
+from universe_pipeline.domain.quality.findings import Finding, Violation, listed
 from universe_pipeline.domain.quality.rules import (
     COUNTS_KEPT,
     NO_REPEAT,
@@ -33,7 +33,7 @@ DAYS = (JULY_1, JULY_2, JULY_3)
 
 
 def broken(rule: Rule, *days: date) -> Finding:
-    return listed(rule, (Offender(day, None, "so it is") for day in days))
+    return listed(rule, (Violation(day, None, "so it is") for day in days))
 
 
 def broken_rules(connection: Connection) -> list[tuple[date, str]]:
@@ -56,7 +56,7 @@ def loaded(store: Connection) -> Connection:
 
 
 def test_what_the_rules_found_is_kept_by_run(store: Connection):
-    many = [Offender(JULY_1, f"S{n}\0", "vwap 9", weight=n) for n in range(60)]
+    many = [Violation(JULY_1, f"S{n}\0", "vwap 9", weight=n) for n in range(60)]
     findings = [listed(VWAP_NEAR, many), Finding(NO_REPEAT)]
 
     rule_results.record_results(store, "load", findings, (JULY_1, JULY_3), "run-1")

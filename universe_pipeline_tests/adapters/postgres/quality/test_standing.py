@@ -6,7 +6,7 @@ from datetime import date
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.quality.rule_results import record_results
 from universe_pipeline.adapters.postgres.quality.standing import standing
-from universe_pipeline.domain.quality.findings import Finding, Offender, listed
+from universe_pipeline.domain.quality.findings import Finding, Violation, listed
 from universe_pipeline.domain.quality.rules import (
     NO_GAPS,
     ROW_COUNT_PLAUSIBLE,
@@ -42,7 +42,7 @@ def record(
 
 
 def gaps(*days: date) -> Finding:
-    return listed(NO_GAPS, (Offender(day, "A", "gap") for day in days))
+    return listed(NO_GAPS, (Violation(day, "A", "gap") for day in days))
 
 
 def stands(connection: Connection, *judged: date, without: str | None = None) -> dict[str, int]:
@@ -83,7 +83,7 @@ def test_what_was_fetched_again_is_over(store: Connection):
 
 
 def test_an_approval_ends_what_a_session_is_quarantined_for(store: Connection):
-    broken = listed(ROW_COUNT_PLAUSIBLE, [Offender(JULY_1, None, "few")])
+    broken = listed(ROW_COUNT_PLAUSIBLE, [Violation(JULY_1, None, "few")])
     record(store, "verification", (JULY_1, JULY_5), [broken, gaps(JULY_1)], "whole")
     store.execute(
         "INSERT INTO session_approvals VALUES (%s, 'x', 'a test', '{}', 'me', now())", (JULY_1,)
@@ -93,7 +93,7 @@ def test_an_approval_ends_what_a_session_is_quarantined_for(store: Connection):
 
 
 def test_each_judgement_of_a_list_replaces_the_one_before(store: Connection):
-    twice = listed(SYMBOLS_UNIQUE, [Offender(None, "A", "twice")])
+    twice = listed(SYMBOLS_UNIQUE, [Violation(None, "A", "twice")])
     record(store, "verification", None, [twice], "first")
     assert stands(store) == {"symbols_are_unique": 1}
 
@@ -113,7 +113,7 @@ def many(count: int, *days: date) -> Finding:
     return Finding(NO_GAPS, count, gaps(*days).worst)
 
 
-NONE_ENDS = listed(SOME_END, [Offender(None, None, "no symbol ends")])
+NONE_ENDS = listed(SOME_END, [Violation(None, None, "no symbol ends")])
 
 
 def test_a_verification_itself_ends_what_it_judged_again(store: Connection):

@@ -10,7 +10,7 @@ from universe_pipeline.adapters.postgres.coverage.cover import cover
 from universe_pipeline.adapters.postgres.ledger.session_loads import record_unstored
 from universe_pipeline.adapters.postgres.quality import rule_results
 from universe_pipeline.adapters.postgres.summaries import overview
-from universe_pipeline.domain.quality.findings import Offender, listed
+from universe_pipeline.domain.quality.findings import Violation, listed
 from universe_pipeline.domain.quality.rules import NO_REPEAT, ROW_COUNT_USUAL, VWAP_NEAR
 from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline_tests.support.session_answers import (
@@ -82,8 +82,8 @@ def test_broken_rules_come_by_session_errors_first(store: Connection) -> None:
     for day in (JULY_1, JULY_2, JULY_3):
         write_session(store, answered(day, bar()), None)
     findings = [
-        listed(ROW_COUNT_USUAL, [Offender(JULY_3, None, "c"), Offender(JULY_2, None, "b")]),
-        listed(NO_REPEAT, [Offender(JULY_2, None, "a")]),
+        listed(ROW_COUNT_USUAL, [Violation(JULY_3, None, "c"), Violation(JULY_2, None, "b")]),
+        listed(NO_REPEAT, [Violation(JULY_2, None, "a")]),
     ]
     rule_results.settle(store, (JULY_1, JULY_2, JULY_3), findings, None, T2)
 
@@ -114,12 +114,12 @@ def test_nothing_can_be_written_meanwhile(store: Connection) -> None:
 def test_the_last_judgements_come_oldest_first_with_their_worst_examples(
     store: Connection,
 ) -> None:
-    many = listed(VWAP_NEAR, [Offender(JULY_1, f"S{n}", "x", weight=n) for n in range(9)])
+    many = listed(VWAP_NEAR, [Violation(JULY_1, f"S{n}", "x", weight=n) for n in range(9)])
     for run in ("run-1", "run-2", "run-3"):
         rule_results.record_results(store, "load", [many], (JULY_1, JULY_2), run)
         rule_results.record_results(store, "load", [listed(NO_REPEAT, [])], None, run)
 
-    found = rule_results.newest_judgements(store, JULY_1, JULY_5, runs=2, examples=3)
+    found = rule_results.newest_results(store, JULY_1, JULY_5, runs=2, examples=3)
 
     assert [(one.run, one.result.rule, one.result.offenders) for one in found] == [
         ("run-2", VWAP_NEAR.name, 9),
@@ -135,6 +135,6 @@ def test_judgements_of_other_sessions_are_left_out(store: Connection) -> None:
     for run, span in (("run-1", (JULY_1, JULY_1)), ("run-2", (JULY_2, JULY_5)), ("run-3", None)):
         rule_results.record_results(store, "load", [listed(NO_REPEAT, [])], span, run)
 
-    found = rule_results.newest_judgements(store, JULY_3, JULY_3, runs=9, examples=1)
+    found = rule_results.newest_results(store, JULY_3, JULY_3, runs=9, examples=1)
 
     assert [one.run for one in found] == ["run-2", "run-3"]
