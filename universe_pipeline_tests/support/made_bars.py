@@ -8,7 +8,7 @@ import polars as pl
 
 from universe_pipeline.domain.bars import DATED_BAR_SCHEMA
 from universe_pipeline.domain.quality.findings import Finding
-from universe_pipeline.domain.quality.lines import Histories, Lines
+from universe_pipeline.domain.quality.history import Lagged, RollingState
 from universe_pipeline.domain.quality.rules import Rule
 from universe_pipeline.domain.sessions import sessions_between
 
@@ -54,15 +54,15 @@ def lined_up(
     since: int = 0,
     loaded: Sequence[date] = DAYS,
     splits: pl.DataFrame | None = None,
-) -> Lines:
+) -> Lagged:
     """The bars of `frames` from session `since` on; what came before them is remembered.
 
     All of them are striking, unless `splits` are given.
     """
     bars = pl.concat(frames).sort("date", "symbol")
-    lines = Histories(split_daily(bars) if splits is None else splits).line_up(bars, loaded)
+    lines = RollingState(split_daily(bars) if splits is None else splits).line_up(bars, loaded)
     is_judged = pl.col("date") >= DAYS[since]
-    return Lines(lines.bars.filter(is_judged), lines.striking.filter(is_judged))
+    return Lagged(lines.bars.filter(is_judged), lines.striking.filter(is_judged))
 
 
 def split_daily(bars: pl.DataFrame) -> pl.DataFrame:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from universe_pipeline.domain.quality.lines import Flags, Numbers, codes, days_of
+from universe_pipeline.domain.quality.history import Flags, Numbers, codes, days_of
 
 
 @dataclass(frozen=True, slots=True)

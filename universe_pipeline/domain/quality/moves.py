@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from universe_pipeline.domain.quality.findings import Finding, framed, joined
-from universe_pipeline.domain.quality.lines import FAR_MOVE, LARGE, WICK
+from universe_pipeline.domain.quality.history import FAR_MOVE, LARGE, WICK
 from universe_pipeline.domain.quality.rules import (
     CLOSES_NEAR,
     JUMPS_EXPLAINED,

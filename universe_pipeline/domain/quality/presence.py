@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from universe_pipeline.domain.quality.lines import Flags, days_of
+from universe_pipeline.domain.quality.history import Flags, days_of
 
 _ROOM = 252
 """Days."""

@@ -15,7 +15,7 @@ import polars as pl
 
 from universe_pipeline.domain.quality.figures import Figures, figures
 from universe_pipeline.domain.quality.findings import Finding, Violation, joined, listed
-from universe_pipeline.domain.quality.lines import NOT_ASKED, Histories, days_of
+from universe_pipeline.domain.quality.history import NOT_ASKED, RollingState, days_of
 from universe_pipeline.domain.quality.moves import Moves, judge_moves, judge_returns, judge_splits
 from universe_pipeline.domain.quality.presence import Presence
 from universe_pipeline.domain.quality.rows import judge_rows
@@ -66,7 +66,7 @@ class Scan:
         self._stored, self._rejected = dict(reference.stored), [reference.rejected]
         self._loaded = sorted(day for day, each in self._stored.items() if each.loaded)
         self._findings: dict[Rule, Finding] = {}
-        self._histories = Histories(reference.splits, reference.asked)
+        self._histories = RollingState(reference.splits, reference.asked)
         self._figures: dict[date, Figures] = {}
         self._striking: list[pl.DataFrame] = []
         self._rows = 0

@@ -7,7 +7,7 @@ from math import pi
 import polars as pl
 
 from universe_pipeline.domain.quality.findings import Finding, framed
-from universe_pipeline.domain.quality.lines import FAR
+from universe_pipeline.domain.quality.history import FAR
 from universe_pipeline.domain.quality.rules import (
     CLOSES_CHANGE,
     CLOSES_MOVE,

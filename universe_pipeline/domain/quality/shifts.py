@@ -27,7 +27,7 @@ from typing import NamedTuple
 import polars as pl
 
 from universe_pipeline.domain.quality.figures import TINY, Figures
-from universe_pipeline.domain.quality.lines import FAR, LARGE
+from universe_pipeline.domain.quality.history import FAR, LARGE
 from universe_pipeline.domain.quality.rules import (
     CLOSES_CHANGE,
     CLOSES_MOVE,

@@ -7,13 +7,13 @@ import polars as pl
 import pytest
 
 from universe_pipeline.domain.quality.figures import Figures, figures
-from universe_pipeline.domain.quality.lines import Lines
+from universe_pipeline.domain.quality.history import Lagged
 from universe_pipeline_tests.support.made_bars import DAYS, NO_ROWS, lined_up, series
 
 EXCHANGES = pl.DataFrame({"symbol": ["A", "B", "C"], "exchange": ["XNYS", "XNAS", "XNYS"]})
 
 
-def second(given: Lines, exchanges: pl.DataFrame = EXCHANGES) -> Figures:
+def second(given: Lagged, exchanges: pl.DataFrame = EXCHANGES) -> Figures:
     """The figures of the second session."""
     return figures(given.bars, exchanges, ("A", "SPY"))[DAYS[1]]
 

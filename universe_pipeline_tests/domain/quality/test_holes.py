@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from universe_pipeline.domain.bars import DATED_BAR_SCHEMA
-from universe_pipeline.domain.quality.lines import Histories
+from universe_pipeline.domain.quality.history import RollingState
 from universe_pipeline.domain.quality.rules import (
     CLOSES_MOVE,
     JUMPS_EXPLAINED,
@@ -212,7 +212,7 @@ def test_what_lies_sixty_days_back_is_not_usual_any_more():
 def test_the_usual_move_is_of_the_moves_that_are_known():
     """Moves of a tenth, of which the one across the hole is not known."""
     closes = [100.0 * 1.1 ** (n % 2) for n in range(24)]
-    histories = Histories(split_daily(bars := series("A", closes)))
+    histories = RollingState(split_daily(bars := series("A", closes)))
     loaded = without(12, 13)
 
     lines = histories.line_up(bars.filter(pl.col("date") != DAYS[12]), loaded).striking

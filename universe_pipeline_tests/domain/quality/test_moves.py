@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from universe_pipeline.domain.quality.findings import Finding, joined
-from universe_pipeline.domain.quality.lines import Lines
+from universe_pipeline.domain.quality.history import Lagged
 from universe_pipeline.domain.quality.moves import judge_moves, judge_returns, judge_splits
 from universe_pipeline.domain.quality.rules import (
     CLOSES_NEAR,
@@ -44,7 +44,7 @@ def merged(findings: Iterable[Finding]) -> list[Finding]:
     return [joined(rule, [each for each in given if each.rule is rule]) for rule in rules]
 
 
-def judged(given: Lines, known: pl.DataFrame = NO_SPLITS, jump: float = 0.5) -> list[Finding]:
+def judged(given: Lagged, known: pl.DataFrame = NO_SPLITS, jump: float = 0.5) -> list[Finding]:
     found = judge_moves(given.striking, known, Thresholds(jump=jump))
     ends = judge_returns([found.far], [found.returns])
     return merged([*found.findings, *ends, judge_splits(found.unshown, found.unexplained)])

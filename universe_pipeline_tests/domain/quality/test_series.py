@@ -5,7 +5,7 @@ from typing import Any
 import polars as pl
 
 from universe_pipeline.domain.quality.findings import Finding
-from universe_pipeline.domain.quality.lines import Lines
+from universe_pipeline.domain.quality.history import Lagged
 from universe_pipeline.domain.quality.rules import (
     CLOSES_CHANGE,
     CLOSES_MOVE,
@@ -27,7 +27,7 @@ from universe_pipeline_tests.support.made_bars import (
 )
 
 
-def judged(given: Lines, rejected: pl.DataFrame = NO_ROWS, stale: int = 5) -> list[Finding]:
+def judged(given: Lagged, rejected: pl.DataFrame = NO_ROWS, stale: int = 5) -> list[Finding]:
     return judge_series(given.striking, DAYS, rejected, Thresholds(stale=stale))
 
 

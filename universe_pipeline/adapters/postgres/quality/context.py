@@ -7,7 +7,7 @@ import polars as pl
 import psycopg
 
 from universe_pipeline.adapters.postgres.reference.splits import stored_splits
-from universe_pipeline.domain.quality.lines import NOT_ASKED
+from universe_pipeline.domain.quality.history import NOT_ASKED
 from universe_pipeline.domain.quality.scan import Reference
 from universe_pipeline.domain.quality.sessions import Stored
 from universe_pipeline.domain.quality.universe import Counts

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from universe_pipeline.domain.quality.lines import Histories
+from universe_pipeline.domain.quality.history import RollingState
 from universe_pipeline_tests.support.made_bars import (
     DAYS,
     NO_SPLITS,
@@ -17,7 +17,7 @@ def remembered(since: int) -> pl.DataFrame:
     daily = series("DAILY", calm(31))
     ended = series("ENDED", [9.0, 9.1, *[None] * 28, 9.2])
     bars = pl.concat([daily, ended, series("NEW", [5.0], start=30)]).sort("date")
-    histories = Histories(split_daily(bars))
+    histories = RollingState(split_daily(bars))
     histories.line_up(bars.filter(pl.col("date") < DAYS[30]), DAYS)
 
     histories.forget(DAYS[since])
@@ -57,7 +57,7 @@ def test_only_bars_that_a_rule_may_be_about_are_striking():
     ).sort("date")
     splits = pl.DataFrame([("SPLIT", DAYS[24], 1.0, 2.0)], schema=NO_SPLITS.schema, orient="row")
 
-    found = Histories(splits).line_up(bars, DAYS).striking
+    found = RollingState(splits).line_up(bars, DAYS).striking
 
     assert found["date"].unique().to_list() == [DAYS[24]]
     assert found["symbol"].sort().to_list() == ["IDLE", "LATE", "MOVED", "SPLIT", "STANDS", "WILD"]
@@ -65,7 +65,7 @@ def test_only_bars_that_a_rule_may_be_about_are_striking():
 
 def test_any_number_of_symbols_is_remembered():
     many = pl.concat([series(f"S{n}", [10.0 + n, 11.0 + n]) for n in range(2_500)]).sort("date")
-    histories = Histories(split_daily(many))
+    histories = RollingState(split_daily(many))
 
     found = [
         histories.line_up(many[start : start + 1_250], DAYS).striking

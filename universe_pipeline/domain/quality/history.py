@@ -105,7 +105,7 @@ _MOVES = {"move": np.float64, "adjoins": np.bool_, "repeated": np.bool_, "excess
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
+class Lagged:
     """Bars (`DATED_BAR_SCHEMA`, symbols as categories), joined with what came before them.
 
     A bar's `move` is the logarithm of how the close moved since the one before, `adjoins` says
@@ -133,7 +133,7 @@ class Lines:
     """
 
 
-class Histories:
+class RollingState:
     """What is remembered of every symbol; bars are given in the order of their dates."""
 
     def __init__(self, splits: pl.DataFrame, asked: pl.DataFrame | None = None) -> None:
@@ -167,7 +167,7 @@ class Histories:
             1 + max(int(each.max(initial=0)) for each in (self._split_codes, self._asked))
         )
 
-    def line_up(self, bars: pl.DataFrame, loaded: Sequence[date]) -> Lines:
+    def line_up(self, bars: pl.DataFrame, loaded: Sequence[date]) -> Lagged:
         """Line up bars with what is remembered, and remember them.
 
         Args:
@@ -189,7 +189,7 @@ class Histories:
             found.append(striking)
         lined = bars.hstack([pl.Series(*column) for column in moves.items()])
         lined.replace_column(lined.get_column_index("symbol"), symbols)
-        return Lines(lined, _beside(lined, np.concatenate(found)))
+        return Lagged(lined, _beside(lined, np.concatenate(found)))
 
     def _make_room(self, symbols: int) -> None:
         if symbols > len(self._records):
