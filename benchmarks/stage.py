@@ -88,14 +88,14 @@ class Stage:
         }
 
     def child(self, name: str, *arguments: object, database_url: str = "") -> Any:
-        """What `benchmarks.children.<name>` prints as its last line."""
+        """What `benchmarks.children.<name>` row_hashes as its last line."""
         return self.told(
             [sys.executable, "-m", f"benchmarks.children.{name}", *map(str, arguments)],
             self.environment(database_url),
         )
 
     def told(self, command: Sequence[str], environment: dict[str, str]) -> Any:
-        """The JSON document on the last line that a command prints."""
+        """The JSON document on the last line that a command row_hashes."""
         ended = subprocess.run(
             command, env=environment, cwd=self.home, capture_output=True, text=True, check=False
         )

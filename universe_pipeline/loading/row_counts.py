@@ -10,18 +10,21 @@ from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.ledger import fetch_errors, refused_answers
 from universe_pipeline.domain.completeness import ShortAnswer, day_of
 from universe_pipeline.domain.errors import FailureKind
-from universe_pipeline.loading.quality.doubts import Doubt
+from universe_pipeline.loading.quality.before_commit import QuarantineReason
 
 
 def is_disbelieved(
-    connection: Connection, standing: Standing, answer: EncodedSession, doubts: Sequence[Doubt]
+    connection: Connection,
+    standing: Standing,
+    answer: EncodedSession,
+    reasons: Sequence[QuarantineReason],
 ) -> bool:
     """Whether an answer with far fewer rows than usual is to be asked for again first.
 
     That of a loaded session is not: it is compared with the rows that are stored. Nor is one that
     is stored already, and quarantined.
     """
-    if not any(doubt.collapsed for doubt in doubts) or standing.measure:
+    if not any(doubt.collapsed for doubt in reasons) or standing.measure:
         return False
     if standing.content_hash == answer.content_hash:
         return False

@@ -38,7 +38,12 @@ from universe_pipeline.domain.thresholds import Thresholds
 from universe_pipeline.loading import row_counts
 from universe_pipeline.loading.ahead import ahead
 from universe_pipeline.loading.decoding import DecodingWorker
-from universe_pipeline.loading.quality.doubts import Doubt, Traits, doubts, traits
+from universe_pipeline.loading.quality.before_commit import (
+    AnswerFeatures,
+    QuarantineReason,
+    features,
+    quarantine_reasons,
+)
 
 SAMPLE_ROWS = 5
 READ_AHEAD = 6
@@ -56,9 +61,9 @@ class Fetched:
     answer: "EncodedSession | Nothing | NotYetPublished | Failed"
     sample: pl.DataFrame | None = None
     """The bars with the largest turnover, for people."""
-    traits: Traits | None = None
+    features: AnswerFeatures | None = None
     """By which the bars are judged before they are stored."""
-    before: Traits | None = None
+    before: AnswerFeatures | None = None
     """Those of the answer before."""
     bars: pl.DataFrame | None = None
     """What is accepted of them (`BAR_SCHEMA`)."""
@@ -138,11 +143,11 @@ def fetch_sessions(
         now: says when a request is made, by the database's clock.
         worker: encodes them; None: one of its own. Best the one that decodes for `client`.
     """
-    before: Traits | None = None
+    before: AnswerFeatures | None = None
     with closing(_fetched(client, sessions, encoding, now, worker or DecodingWorker())) as answers:
         for one in answers:
             yield replace(one, before=before)
-            before = one.traits
+            before = one.features
 
 
 def _fetched(
@@ -198,7 +203,7 @@ def _fetch(
     def prepared() -> Fetched:
         encoded, accepted = encode_session(answer, session, requested_at, encoding)
         sample = _largest(accepted)
-        judged = traits(accepted, session, encoding.thresholds)
+        judged = features(accepted, session, encoding.thresholds)
         return Fetched(session, requested_at, begun, encoded, sample, judged, bars=accepted)
 
     return worker.run(prepared)
@@ -316,11 +321,11 @@ _BELIEVED = ("refused_answers: the same on three different days, or approved", "
 
 def _doubts(
     connection: Connection, standing: Standing, fetched: Fetched, answer: EncodedSession
-) -> list[Doubt]:
+) -> list[QuarantineReason]:
     """What speaks against the answer, unless a person took this very content for right."""
-    if fetched.traits is None:
+    if fetched.features is None:
         return []
-    found = doubts(connection, fetched.traits, fetched.before, standing.usual_rows)
+    found = quarantine_reasons(connection, fetched.features, fetched.before, standing.usual_rows)
     approved = found and rule_results.is_approved(connection, answer.session, answer.content_hash)
     return [] if approved else found
 

@@ -29,7 +29,7 @@ try:
 except EmbeddedServerError as refused:
     sys.exit(str(refused))
 """
-"""Attaches to the home that is its argument, prints the URL, and stays until stdin ends."""
+"""Attaches to the home that is its argument, row_hashes the URL, and stays until stdin ends."""
 
 
 @contextlib.contextmanager

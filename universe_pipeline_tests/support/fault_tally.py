@@ -1,4 +1,4 @@
-"""What a fault cost, in figures; the controller of the test run prints them as a table."""
+"""What a fault cost, in figures; the controller of the test run row_hashes them as a table."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields

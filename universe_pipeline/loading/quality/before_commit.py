@@ -28,7 +28,7 @@ from universe_pipeline.domain.quality.sessions import ENOUGH_ROWS, is_off, is_re
 from universe_pipeline.domain.sessions import sessions_before
 from universe_pipeline.domain.thresholds import TRAILING, Thresholds
 
-Prints = npt.NDArray[np.uint64]
+RowHashes = npt.NDArray[np.uint64]
 """A number for each bar with trades, of its symbol and values, in order."""
 
 _PRINTED = ("open", "high", "low", "close", "volume")
@@ -36,12 +36,12 @@ _ODD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio: spreads the 
 
 
 @dataclass(frozen=True, slots=True)
-class Traits:
+class AnswerFeatures:
     """What is looked at of one session's bars."""
 
     session: date
     rows: int
-    prints: Prints
+    row_hashes: RowHashes
     absent: tuple[str, ...]
     """Benchmark symbols without a bar with trades."""
     thresholds: Thresholds
@@ -49,7 +49,7 @@ class Traits:
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class QuarantineReason:
     """A rule that an answer breaks, and how."""
 
     rule: Rule
@@ -58,26 +58,28 @@ class Doubt:
     """Whether it has far fewer rows than usual, which may be another time when asked again."""
 
 
-def traits(bars: pl.DataFrame, session: date, thresholds: Thresholds) -> Traits:
+def features(bars: pl.DataFrame, session: date, thresholds: Thresholds) -> AnswerFeatures:
     """What is looked at of `bars` (`BAR_SCHEMA`), which are `session`'s."""
     traded = bars["volume"].to_numpy() > 0
     hashes = _hashes(bars["symbol"])
     named = np.isin(hashes, _hashes(pl.Series(thresholds.benchmarks, dtype=pl.String)))
     present = set(bars["symbol"][np.flatnonzero(named & traded)])
-    return Traits(
+    return AnswerFeatures(
         session,
         bars.height,
-        pl.Series(_prints(hashes, bars)[traded]).sort().to_numpy(),  # in a third of numpy's time
+        pl.Series(_row_hashes(hashes, bars)[traded])
+        .sort()
+        .to_numpy(),  # in a third of numpy's time
         tuple(symbol for symbol in thresholds.benchmarks if symbol not in present),
         thresholds,
     )
 
 
-def _hashes(symbols: pl.Series) -> Prints:
+def _hashes(symbols: pl.Series) -> RowHashes:
     return symbols.hash().to_numpy()
 
 
-def _prints(hashes: Prints, bars: pl.DataFrame) -> Prints:
+def _row_hashes(hashes: RowHashes, bars: pl.DataFrame) -> RowHashes:
     # Polars' own hash of rows takes three times as long.
     mixed = hashes
     for name in _PRINTED:
@@ -85,10 +87,13 @@ def _prints(hashes: Prints, bars: pl.DataFrame) -> Prints:
     return mixed
 
 
-def doubts(
-    connection: Connection, given: Traits, before: Traits | None, usual_rows: float | None
-) -> list[Doubt]:
-    """How a session with these traits breaks the rules that quarantine.
+def quarantine_reasons(
+    connection: Connection,
+    given: AnswerFeatures,
+    before: AnswerFeatures | None,
+    usual_rows: float | None,
+) -> list[QuarantineReason]:
+    """How a session with these features breaks the rules that quarantine.
 
     Args:
         connection: for what is stored of the sessions before.
@@ -103,37 +108,39 @@ def doubts(
     ]
 
 
-def _row_count(given: Traits, usual: float | None) -> Iterator[Doubt]:
+def _row_count(given: AnswerFeatures, usual: float | None) -> Iterator[QuarantineReason]:
     if usual is not None and is_off(given.rows, usual, given.thresholds.rows_error):
         told = Violation(given.session, None, f"{given.rows:,} bars, usually {usual:,.0f}")
-        yield Doubt(ROW_COUNT_PLAUSIBLE, told, collapsed=given.rows < usual)
+        yield QuarantineReason(ROW_COUNT_PLAUSIBLE, told, collapsed=given.rows < usual)
 
 
-def _repeat(connection: Connection, given: Traits, before: Traits | None) -> Iterator[Doubt]:
-    traded = len(given.prints)
+def _repeat(
+    connection: Connection, given: AnswerFeatures, before: AnswerFeatures | None
+) -> Iterator[QuarantineReason]:
+    traded = len(given.row_hashes)
     session = next(iter(sessions_before(given.session, 1)), None)
     if traded < ENOUGH_ROWS or session is None:
         return
     if before is None or before.session != session:
         bars = packed.read(connection, session, session).bars
-        before = traits(bars, session, given.thresholds)
-    repeated = _in_both(given.prints, before.prints)
+        before = features(bars, session, given.thresholds)
+    repeated = _in_both(given.row_hashes, before.row_hashes)
     if is_repeat(repeated, traded, given.thresholds):
         text = f"{repeated:,} of {traded:,} bars are those of the session before"
-        yield Doubt(NO_REPEAT, Violation(given.session, None, text))
+        yield QuarantineReason(NO_REPEAT, Violation(given.session, None, text))
 
 
-def _in_both(prints: Prints, others: Prints) -> int:
+def _in_both(row_hashes: RowHashes, others: RowHashes) -> int:
     if not len(others):
         return 0
-    places = np.minimum(np.searchsorted(others, prints), len(others) - 1)
-    return int(np.count_nonzero(others[places] == prints))
+    places = np.minimum(np.searchsorted(others, row_hashes), len(others) - 1)
+    return int(np.count_nonzero(others[places] == row_hashes))
 
 
-def _benchmarks(connection: Connection, given: Traits) -> Iterator[Doubt]:
+def _benchmarks(connection: Connection, given: AnswerFeatures) -> Iterator[QuarantineReason]:
     if given.absent:
         sessions = trailing_sessions(connection, given.session)
         absent = held_by_all(connection, given.absent, sessions)
         if absent and len(sessions) == TRAILING:
             text = f"no bar with trades of {', '.join(absent)}"
-            yield Doubt(BENCHMARKS_PRESENT, Violation(given.session, None, text))
+            yield QuarantineReason(BENCHMARKS_PRESENT, Violation(given.session, None, text))

@@ -12,7 +12,12 @@ from universe_pipeline.adapters.postgres.ledger.trailing import trailing_median
 from universe_pipeline.domain.bars import BAR_SCHEMA
 from universe_pipeline.domain.sessions import sessions_before
 from universe_pipeline.domain.thresholds import Thresholds
-from universe_pipeline.loading.quality.doubts import Doubt, Traits, doubts, traits
+from universe_pipeline.loading.quality.before_commit import (
+    AnswerFeatures,
+    QuarantineReason,
+    features,
+    quarantine_reasons,
+)
 from universe_pipeline_tests.support.session_answers import (
     JULY_1,
     JULY_2,
@@ -32,16 +37,20 @@ def many(changed: int = 0, **changes: float) -> list[Row]:
     return [bar(f"S{n:04}", **(changes if n < changed else {})) for n in range(MANY)]
 
 
-def look_at(session: date, rows: Sequence[Row], benchmarks: tuple[str, ...] = ()) -> Traits:
+def look_at(session: date, rows: Sequence[Row], benchmarks: tuple[str, ...] = ()) -> AnswerFeatures:
     frame = pl.DataFrame(list(rows), schema=BAR_SCHEMA, orient="row")
-    return traits(frame, session, Thresholds(benchmarks=benchmarks))
+    return features(frame, session, Thresholds(benchmarks=benchmarks))
 
 
-def doubted(connection: Connection, given: Traits, before: Traits | None = None) -> list[Doubt]:
-    return doubts(connection, given, before, trailing_median(connection, given.session)())
+def doubted(
+    connection: Connection, given: AnswerFeatures, before: AnswerFeatures | None = None
+) -> list[QuarantineReason]:
+    return quarantine_reasons(
+        connection, given, before, trailing_median(connection, given.session)()
+    )
 
 
-def told(found: Sequence[Doubt]) -> list[tuple[str, str]]:
+def told(found: Sequence[QuarantineReason]) -> list[tuple[str, str]]:
     return [(doubt.rule.name, doubt.offender.detail) for doubt in found]
 
 
