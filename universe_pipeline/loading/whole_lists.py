@@ -17,7 +17,7 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 import polars as pl
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
-from universe_pipeline.adapters.polygon.exchange import Reply
+from universe_pipeline.adapters.polygon.http import Reply
 from universe_pipeline.adapters.polygon.lists import ListPage
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.ledger import fetch_errors, refused_answers

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
-from universe_pipeline.adapters.polygon.exchange import Reply
+from universe_pipeline.adapters.polygon.http import Reply
 from universe_pipeline.adapters.polygon.lists import ListPage
 from universe_pipeline.adapters.polygon.rows import Symbol, read_rows
 from universe_pipeline.adapters.postgres.connection import Connection

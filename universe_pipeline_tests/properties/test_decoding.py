@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from universe_pipeline.adapters.polygon.bars import grouped_bars, range_bars
-from universe_pipeline.adapters.polygon.exchange import Reply
+from universe_pipeline.adapters.polygon.http import Reply
 from universe_pipeline.adapters.polygon.reference import ticker_page, ticker_types
 from universe_pipeline.domain.bars import Nothing, RejectedRow
 from universe_pipeline.domain.errors import FailureKind, VendorError

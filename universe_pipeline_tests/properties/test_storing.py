@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from universe_pipeline.adapters.polygon.bars import grouped_bars
-from universe_pipeline.adapters.polygon.exchange import Reply
+from universe_pipeline.adapters.polygon.http import Reply
 from universe_pipeline.adapters.polygon.reference import ticker_page
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.adapters.postgres.ledger.fetch_errors import open_failures, record_failure

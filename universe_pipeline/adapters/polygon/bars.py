@@ -13,7 +13,7 @@ import polars as pl
 
 from universe_pipeline.adapters.polygon.columns import read_columns
 from universe_pipeline.adapters.polygon.envelope import Header, unusable
-from universe_pipeline.adapters.polygon.exchange import Reply
+from universe_pipeline.adapters.polygon.http import Reply
 from universe_pipeline.adapters.polygon.rows import Count, Symbol, read_rows
 from universe_pipeline.adapters.polygon.wording import visible
 from universe_pipeline.domain.bars import (

@@ -11,7 +11,7 @@ import httpx
 import polars as pl
 
 from universe_pipeline.adapters.polygon.bars import RangePage, grouped_bars, range_bars
-from universe_pipeline.adapters.polygon.exchange import Exchange, Reply, endpoint_of
+from universe_pipeline.adapters.polygon.http import Reply, VendorConnections, endpoint_of
 from universe_pipeline.adapters.polygon.key import ApiKey
 from universe_pipeline.adapters.polygon.lists import ListPage, Rejected
 from universe_pipeline.adapters.polygon.origins import destination
@@ -105,7 +105,7 @@ class PolygonClient:
         self._key = ApiKey(api_key)
         self._pace: Pace = pace or Unpaced()
         self._patience = patience
-        self._exchange = Exchange(self._base_url, self._key, patience, connections)
+        self._connections = VendorConnections(self._base_url, self._key, patience, connections)
         self._decoding = decoding
 
     def __repr__(self) -> str:
@@ -119,7 +119,7 @@ class PolygonClient:
 
     def close(self) -> None:
         """Close all connections; requests in flight fail, and are not tried again."""
-        self._exchange.close()
+        self._connections.close()
 
     def grouped_daily(self, session: date) -> Answer:
         """Ask for the raw bars of every ticker in one session (`BAR_SCHEMA`, as sent).
@@ -214,12 +214,12 @@ class PolygonClient:
 
     def _ask(self, url: httpx.URL, read: Callable[[Reply], _Read]) -> _Read:
         """Ask until `read` accepts the reply or patience ends."""
-        closed = self._exchange.closed
+        closed = self._connections.closed
         tries = Tries(self._patience, self._pace, closed.wait, str(self._base_url))
         while True:
             tries.next()
             try:
-                reply = self._exchange.fetch(url)
+                reply = self._connections.fetch(url)
                 return self._decoding(partial(read, reply))
             except VendorError as error:
                 _complete(error, self._key, tries.requests)

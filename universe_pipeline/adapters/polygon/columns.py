@@ -20,7 +20,7 @@ from universe_pipeline.adapters.polygon.envelope import (
     require_count,
     require_decodable,
 )
-from universe_pipeline.adapters.polygon.exchange import Reply
+from universe_pipeline.adapters.polygon.http import Reply
 from universe_pipeline.adapters.polygon.rows import LONGEST_TEXT, MOST_COUNTABLE, MOST_ROWS
 
 _RESULTS = b'"results":['

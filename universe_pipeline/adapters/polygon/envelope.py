@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 import msgspec
 
-from universe_pipeline.adapters.polygon.exchange import Reply
+from universe_pipeline.adapters.polygon.http import Reply
 from universe_pipeline.adapters.polygon.refusals import explanation, refusal
 from universe_pipeline.domain.errors import FailureKind, PermanentError, RetryableError
 

@@ -15,7 +15,7 @@ from universe_pipeline.adapters.polygon.envelope import (
     too_large,
     unusable,
 )
-from universe_pipeline.adapters.polygon.exchange import Reply
+from universe_pipeline.adapters.polygon.http import Reply
 from universe_pipeline.adapters.polygon.lists import ListPage
 from universe_pipeline.adapters.polygon.rows import read_rows
 from universe_pipeline.adapters.polygon.wording import visible

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from universe_pipeline.adapters.polygon.exchange import Reply
+from universe_pipeline.adapters.polygon.http import Reply
 from universe_pipeline.adapters.polygon.origins import destination
 from universe_pipeline.adapters.polygon.retry import RateLimitedError
 from universe_pipeline.adapters.polygon.wording import first_words, visible

@@ -21,7 +21,7 @@ from universe_pipeline.adapters.polygon.envelope import (
     too_large,
     unusable,
 )
-from universe_pipeline.adapters.polygon.exchange import Reply
+from universe_pipeline.adapters.polygon.http import Reply
 from universe_pipeline.domain.bars import RejectedRow
 from universe_pipeline.domain.errors import FailureKind
 from universe_pipeline.domain.quality import UNDECODABLE

@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 import msgspec
 import polars as pl
 
-from universe_pipeline.adapters.polygon.exchange import Reply
+from universe_pipeline.adapters.polygon.http import Reply
 from universe_pipeline.adapters.polygon.lists import ListPage
 from universe_pipeline.adapters.polygon.rows import Symbol, read_rows
 from universe_pipeline.domain.bars import RejectedRow

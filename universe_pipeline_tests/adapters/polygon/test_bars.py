@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from universe_pipeline.adapters.polygon.bars import RangePage, grouped_bars, range_bars
-from universe_pipeline.adapters.polygon.exchange import Reply
+from universe_pipeline.adapters.polygon.http import Reply
 from universe_pipeline.domain.bars import BAR_SCHEMA, DATED_BAR_SCHEMA, Bars, Nothing, RejectedRow
 from universe_pipeline.domain.errors import FailureKind, PermanentError, RetryableError, VendorError
 from universe_pipeline.domain.sessions import sessions_between

@@ -8,7 +8,7 @@ import pytest
 
 from universe_pipeline.adapters.polygon.columns import read_columns
 from universe_pipeline.adapters.polygon.envelope import Header
-from universe_pipeline.adapters.polygon.exchange import Reply
+from universe_pipeline.adapters.polygon.http import Reply
 from universe_pipeline.domain.errors import FailureKind, RetryableError
 from universe_pipeline_tests.support.vendor_answers import as_sent, grouped
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from universe_pipeline.adapters.polygon.bars import RangePage, grouped_bars, range_bars
-from universe_pipeline.adapters.polygon.exchange import Reply
+from universe_pipeline.adapters.polygon.http import Reply
 from universe_pipeline.adapters.polygon.origins import destination
 from universe_pipeline.adapters.polygon.reference import ticker_page, ticker_types
 from universe_pipeline.adapters.polygon.refusals import TooEarlyError, refusal

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from universe_pipeline.adapters.polygon.exchange import Reply
+from universe_pipeline.adapters.polygon.http import Reply
 from universe_pipeline.adapters.polygon.reference import TickerPage, ticker_page, ticker_types
 from universe_pipeline.domain.errors import FailureKind, PermanentError, RetryableError
 from universe_pipeline.domain.symbols import SYMBOL_SCHEMA

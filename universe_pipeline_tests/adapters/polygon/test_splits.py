@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
-from universe_pipeline.adapters.polygon.exchange import Reply
+from universe_pipeline.adapters.polygon.http import Reply
 from universe_pipeline.adapters.polygon.splits import SplitPage, split_page
 from universe_pipeline.domain.errors import FailureKind, RetryableError
 from universe_pipeline.domain.splits import SPLIT_SCHEMA

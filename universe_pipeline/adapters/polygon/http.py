@@ -69,7 +69,7 @@ def endpoint_of(url: httpx.URL) -> str:
 _NEXT_URL = re.compile(rb'"next_url"\s*:\s*"[^"]*"')
 
 
-class Exchange:
+class VendorConnections:
     """The connections to one vendor; thread-safe."""
 
     def __init__(
