@@ -12,7 +12,7 @@ import polars as pl
 from universe_pipeline.domain.sessions import NEW_YORK, all_sessions
 from universe_pipeline.simulator.listings import Fate, Listing
 from universe_pipeline.simulator.noise import seed_of
-from universe_pipeline.simulator.prices import Traits, has_bar, quotes
+from universe_pipeline.simulator.prices import Traits, has_bar, ohlc_bars
 from universe_pipeline.simulator.splits import Days, Splits
 
 _NEW_YORK = ZoneInfo(NEW_YORK)
@@ -90,7 +90,7 @@ class Market:
         in_shares_of: date | None,
     ) -> pl.DataFrame:
         became = self._splits.became(places, day)
-        found = quotes(self._traits.at(places), day, before, became)
+        found = ohlc_bars(self._traits.at(places), day, before, became)
         if in_shares_of is not None:
             until = in_shares_of.toordinal()
             found = found.in_shares(self._splits.became(places, day, until))

@@ -107,7 +107,7 @@ class Traits:
 
 
 @dataclass(frozen=True, slots=True)
-class Quotes:
+class OhlcBars:
     """Sessions of securities: USD a share and shares, as traded; NaN where the vendor says nothing.
 
     Rows with volume 0 have neither vwap nor transactions, and one price: the last close.
@@ -121,13 +121,13 @@ class Quotes:
     vwap: Floats
     transactions: Floats
 
-    def in_shares(self, became: Floats) -> "Quotes":
+    def in_shares(self, became: Floats) -> "OhlcBars":
         """The same, adjusted for the splits by which a share `became` so many."""
 
         def adjusted(price: Floats) -> Floats:
             return np.maximum(1.0, np.rint(price / became * _TICKS)) / _TICKS
 
-        return Quotes(
+        return OhlcBars(
             open=adjusted(self.open),
             high=adjusted(self.high),
             low=adjusted(self.low),
@@ -143,7 +143,7 @@ def has_bar(traits: Traits, day: Days) -> npt.NDArray[np.bool_]:
     return uniform(_daily(traits, day), 20) < traits.presence
 
 
-def quotes(traits: Traits, day: Days, before: Days, became: Floats) -> Quotes:
+def ohlc_bars(traits: Traits, day: Days, before: Days, became: Floats) -> OhlcBars:
     """The sessions on `day`, each with the session `before` it, in the shares of `day`.
 
     One of those shares `became` so many of today's.
@@ -161,7 +161,7 @@ def quotes(traits: Traits, day: Days, before: Days, became: Floats) -> Quotes:
     low = np.where(idle, carried, np.minimum(bottom, _quoted(down, uniform(daily, 9))))
     volume = _volume(traits.shares / became, daily, day)
     transactions = np.maximum(1.0, np.floor(volume / (40 + 160 * uniform(daily, 16))))
-    return Quotes(
+    return OhlcBars(
         open=opened / _TICKS,
         high=high / _TICKS,
         low=low / _TICKS,
