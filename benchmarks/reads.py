@@ -81,7 +81,7 @@ def _compared(connection: psycopg.Connection, case: Case, repeats: int) -> list[
 
 def _cases(connection: psycopg.Connection, archive: Archive) -> list[Case]:
     days, year = archive.sessions, archive.year
-    settled, hot = (days[-2 * year], days[-year - 1]), (days[-year], days[-1])
+    sealed, hot = (days[-2 * year], days[-year - 1]), (days[-year], days[-1])
     draw = Random(SEED)  # noqa: S311  # the same symbols in every run
     lasting = _lasting_symbols(connection, archive)
     single = [draw.choice(lasting) for _ in range(SYMBOLS)]
@@ -97,19 +97,19 @@ def _cases(connection: psycopg.Connection, archive: Archive) -> list[Case]:
     def newest(_: int) -> Mapping[str, object]:
         return {"day": days[-1]}
 
-    def settled_year(number: int) -> Mapping[str, object]:
-        return {"symbols": many[number], "first": settled[0], "last": settled[1]}
+    def sealed_year(number: int) -> Mapping[str, object]:
+        return {"symbols": many[number], "first": sealed[0], "last": sealed[1]}
 
     def hot_year(number: int) -> Mapping[str, object]:
         return {"symbols": many[number], "first": hot[0], "last": hot[1]}
 
     some = "symbol = ANY (%(symbols)s) AND date BETWEEN %(first)s AND %(last)s"
-    frame = {"first": settled[0], "last": settled[1]}
+    frame = {"first": sealed[0], "last": sealed[1]}
     return [
         Case("a symbol, 5 years", _copied("symbol = %(symbol)s", symbol)),
-        Case("a settled session", _copied("date = %(day)s", session)),
+        Case("a sealed session", _copied("date = %(day)s", session)),
         Case("the newest session", _copied("date = %(day)s", newest)),
-        Case("100 symbols, a settled year", _copied(some, settled_year)),
+        Case("100 symbols, a sealed year", _copied(some, sealed_year)),
         Case("100 symbols, the newest year", _copied(some, hot_year)),
         Case("figures of the coverage", _coverage, (OURS,)),
         Case("a year into Polars", _into_polars(frame), (OURS,), repeats=2),

@@ -315,8 +315,8 @@ def _carry_out(
     with open_runs(settings(), database) as runs, progress_bars():
         ended = runs.run(_dagster_job(job), wanted, name=job.name, config=config)
         if not ended.interrupted and due_quarters(connection, settings(), wiring.now(settings())):
-            note("settling quarters that are over, so that they are read quickly by symbol")
-            runs.run("settling", [], name="settling")
+            note("sealing quarters that are over, so that they are read quickly by symbol")
+            runs.run("sealing", [], name="sealing")
     if job.kind == "daily":
         done = changes.update(connection, job.sessions[-1], wanted, before, ended.run_id)
         result(done.line(wanted))

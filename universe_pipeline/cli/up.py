@@ -54,11 +54,11 @@ def serve(port: int) -> int:
     await_predecessor(settings().effective_dagster_home)
     _require_free(port)
     with _database() as database:
-        _settle(database, "before")
+        _reconcile_dagster(database, "before")
         try:
             _serve(port, started)
         finally:
-            _settle(database, "by this end")
+            _reconcile_dagster(database, "by this end")
     note("stopped")
     return DONE
 
@@ -154,7 +154,7 @@ def _answers(port: int) -> bool:
         return connection.getresponse().status == HTTPStatus.OK
 
 
-def _settle(database: Database, when: str) -> None:
+def _reconcile_dagster(database: Database, when: str) -> None:
     """While no services run: report their runs as failed, and let Dagster show what is loaded.
 
     Through an instance of its own: connections may have been lost while the services ran.

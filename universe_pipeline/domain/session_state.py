@@ -173,7 +173,7 @@ class Occurrence:
     """Usable rows of the answer."""
     content_hash: str | None = None
     """Fingerprint of the answer, or of the rows that a person approved."""
-    is_settled: bool = False
+    is_final_by_age: bool = False
     """Whether the session is so old that the vendor no longer corrects it."""
     is_believed: bool = False
     """Whether the answer replaces what is stored also if it is short."""
@@ -245,7 +245,7 @@ def _is_earned(rule: Transition, record: LoadRecord, occurrence: Occurrence) -> 
         return False
     fetched = record.fetched_at
     is_agreed = fetched is not None and fetched.date() != occurrence.at.date()
-    return occurrence.is_settled or (is_agreed and _is_same(record, occurrence))
+    return occurrence.is_final_by_age or (is_agreed and _is_same(record, occurrence))
 
 
 def _covered(rule: Transition, record: LoadRecord, occurrence: Occurrence) -> bool:

@@ -91,7 +91,7 @@ def sessions_after(session: date, count: int) -> tuple[date, ...]:
     return all_sessions()[position : position + count]
 
 
-def is_settled(session: date, at: datetime, revisit: int) -> bool:
+def is_final_by_age(session: date, at: datetime, revisit: int) -> bool:
     """Whether more than `revisit` sessions have closed after `session` by `at`."""
     return len(sessions_between(session, newest_closed(at))) - 1 > revisit
 

@@ -29,7 +29,7 @@ from universe_pipeline.domain.datasets import Dataset
 from universe_pipeline.domain.errors import AccessError, CollapsedError, FailureKind, VendorError
 from universe_pipeline.domain.moments import Now
 from universe_pipeline.domain.sessions import (
-    is_settled,
+    is_final_by_age,
     runs_of,
     sessions_after,
     sessions_before,
@@ -244,7 +244,9 @@ def _answered(asked: _Asked, answer: Bars, revisit: int) -> list[date]:
     days: list[date] = answer.frame["date"].to_list()
     last = max(days, default=date.min)
     return [
-        day for day in asked.sessions if day <= last or is_settled(day, asked.requested_at, revisit)
+        day
+        for day in asked.sessions
+        if day <= last or is_final_by_age(day, asked.requested_at, revisit)
     ]
 
 

@@ -33,7 +33,7 @@ from universe_pipeline.domain.errors import (
 )
 from universe_pipeline.domain.moments import Now
 from universe_pipeline.domain.session_state import COMMITTED, SessionStatus
-from universe_pipeline.domain.sessions import is_settled
+from universe_pipeline.domain.sessions import is_final_by_age
 from universe_pipeline.domain.thresholds import Thresholds
 from universe_pipeline.loading import row_counts
 from universe_pipeline.loading.ahead import ahead
@@ -233,7 +233,7 @@ def encode_session(
         content_hash=rows.fingerprint,
         rejected=(*answer.rejected, *validated.rejected),
         requested_at=requested_at,
-        settled=is_settled(session, requested_at, encoding.revisit),
+        final_by_age=is_final_by_age(session, requested_at, encoding.revisit),
     )
     return encoded, accepted
 

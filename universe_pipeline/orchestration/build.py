@@ -17,7 +17,7 @@ from universe_pipeline.orchestration.internals import betas
 from universe_pipeline.orchestration.io_manager import PostgresIOManager
 from universe_pipeline.orchestration.jobs.asset_jobs import JOBS
 from universe_pipeline.orchestration.jobs.schedules import SCHEDULES
-from universe_pipeline.orchestration.jobs.sealing import settling_sensor
+from universe_pipeline.orchestration.jobs.sealing import sealing_sensor
 from universe_pipeline.orchestration.jobs.sensors import SENSORS
 from universe_pipeline.orchestration.partitions import backfill_policy, session_partitions
 from universe_pipeline.orchestration.resources import (
@@ -50,7 +50,7 @@ def build_defs(
         asset_checks=CHECKS,
         jobs=JOBS,
         schedules=SCHEDULES,
-        sensors=[*SENSORS, settling_sensor],
+        sensors=[*SENSORS, sealing_sensor],
         resources=_resources(settings, resource_overrides or {}),
         executor=executor or dg.in_process_executor,
     )

@@ -18,7 +18,7 @@ from psycopg.conninfo import conninfo_to_dict
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres import schema
 from universe_pipeline.adapters.postgres.bars.quarters import make_quarters
-from universe_pipeline.adapters.postgres.bars.sealing import settle
+from universe_pipeline.adapters.postgres.bars.sealing import seal
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.orchestration.execution.instance import open_instance
 from universe_pipeline.settings import settings
@@ -30,7 +30,7 @@ from universe_pipeline_tests.support.session_answers import JULY_1, stored
 from universe_pipeline_tests.support.simulated_answers import asked_sessions
 
 TWO_QUARTERS = ("historical", "--start", "2024-06-27", "--end", "2024-07-02")
-SETTLED = "daily_bars_2024q2"
+SEALED = "daily_bars_2024q2"
 
 TABLES = """
     SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN ('public', 'dagster')
@@ -51,7 +51,7 @@ SHAPES = {
         SELECT objoid::regclass::text, objsubid, description FROM pg_description
         WHERE classoid = 'pg_class'::regclass AND objoid >= 16384 ORDER BY 1, 2
         """,
-    "settled": "SELECT relname FROM pg_class WHERE relname ~ 'by_symbol$' ORDER BY 1",
+    "sealed": "SELECT relname FROM pg_class WHERE relname ~ 'by_symbol$' ORDER BY 1",
     "hashes": "SELECT date, status, content_hash FROM session_loads ORDER BY 1",
 }
 
@@ -87,10 +87,10 @@ def materialized() -> dict[str, set[str]]:
 
 @pytest.fixture
 def loaded(command: Command, database: Database) -> Database:
-    """A database with sessions of two quarters, one of them settled."""
+    """A database with sessions of two quarters, one of them sealed."""
     assert command(*TWO_QUARTERS).code == 0
     with database.connect() as connection:
-        assert settle(connection, SETTLED)
+        assert seal(connection, SEALED)
     return database
 
 
@@ -110,7 +110,7 @@ def test_a_restored_database_is_the_same(
         bars = connection.execute("SELECT count(*) FROM daily_bars").fetchone()
         assert bars is not None
     assert restored.out == f"{empty_database.address}: 4 sessions, {bars[0]:,} bars\n"
-    assert before["settled"] == [(f"{SETTLED}_by_symbol",)]
+    assert before["sealed"] == [(f"{SEALED}_by_symbol",)]
     assert [path.name for path in tmp_path.glob("*.dump*")] == ["universe.dump"]
 
 
@@ -139,9 +139,9 @@ def test_all_that_reads_and_loads_goes_on_with_a_restored_database(
     assert len(asked_sessions(vendor)) == asked
     with wiring.open_database(settings()).connect() as connection:
         assert connection.execute("SHOW search_path").fetchone() == ("public",)
-        # Otherwise the quarter's index by symbol is not read alone, and it counts as not settled.
+        # Otherwise the quarter's index by symbol is not read alone, and it counts as not sealed.
         visible = "SELECT relallvisible > 0 FROM pg_class WHERE relname = %s"
-        assert connection.execute(visible, (SETTLED,)).fetchone() == (True,)
+        assert connection.execute(visible, (SEALED,)).fetchone() == (True,)
 
 
 def test_a_backup_of_an_older_release_is_brought_to_this_ones_schema(

@@ -29,7 +29,7 @@ def vendor() -> Generator[SimulatedVendor]:
         yield vendor
 
 
-def test_every_evening_loads_its_session_and_settles_older_ones(
+def test_every_evening_loads_its_session_and_finishes_older_ones(
     command: Command,
     connection: psycopg.Connection,
     vendor: SimulatedVendor,

@@ -333,7 +333,7 @@ def test_an_answer_without_one_usable_row_is_no_loaded_session(
 
 
 @pytest.mark.parametrize(
-    ("session", "revisit", "settled"),
+    ("session", "revisit", "final_by_age"),
     [
         (date(2024, 7, 9), 3, False),
         (date(2024, 7, 3), 3, False),  # followed by three closed sessions
@@ -343,8 +343,8 @@ def test_an_answer_without_one_usable_row_is_no_loaded_session(
         (date(2024, 7, 8), 0, True),
     ],
 )
-def test_a_session_is_settled_after_more_sessions_than_are_revisited(
-    session: date, revisit: int, settled: bool
+def test_a_session_is_final_by_age_after_more_sessions_than_are_revisited(
+    session: date, revisit: int, final_by_age: bool
 ):
     noon = datetime(2024, 7, 10, 16, 0, tzinfo=UTC)  # 2024-07-09 is the newest closed session
 
@@ -352,7 +352,7 @@ def test_a_session_is_settled_after_more_sessions_than_are_revisited(
         Bars(BAR_SCHEMA.to_frame()), session, noon, Encoding(revisit=revisit)
     )
 
-    assert encoded.settled is settled
+    assert encoded.final_by_age is final_by_age
 
 
 def test_a_sample_shows_the_largest_turnover(

@@ -55,7 +55,7 @@ GIVEN = (
 )
 
 Step = tuple[Event, int, int, bool, bool]
-"""Event, hours since the step before, answer, whether it is settled, whether it is believed."""
+"""Event, hours since the step before, answer, whether final by age, whether believed."""
 
 STEPS = st.tuples(
     st.sampled_from(GIVEN),
@@ -113,9 +113,9 @@ def test_the_stored_row_is_what_the_state_machine_says(
     record, at, approved = LoadRecord(), T1, set[str]()
 
     with emptied(reused_database) as store:
-        for event, hours, answer, settled, believed in steps:
+        for event, hours, answer, final_by_age, believed in steps:
             at += timedelta(hours=hours)
-            happened = _occurrence(event, at, answer, settled=settled, believed=believed)
+            happened = _occurrence(event, at, answer, final_by_age=final_by_age, believed=believed)
             if event is Event.APPROVED:
                 happened = _approval(happened, record)
             _take(store, record, happened, answer)
@@ -128,12 +128,12 @@ def test_the_stored_row_is_what_the_state_machine_says(
 
 
 def _occurrence(
-    event: Event, at: datetime, answer: int, *, settled: bool, believed: bool
+    event: Event, at: datetime, answer: int, *, final_by_age: bool, believed: bool
 ) -> Occurrence:
     if event not in STORING:
         return Occurrence(event, at)
     encoded = answered(JULY_1, *ANSWERS[answer], at=at)
-    return Occurrence(event, at, encoded.rows, encoded.content_hash, settled, believed)
+    return Occurrence(event, at, encoded.rows, encoded.content_hash, final_by_age, believed)
 
 
 def _approval(happened: Occurrence, record: LoadRecord) -> Occurrence:
@@ -155,7 +155,7 @@ def _take(store: Connection, record: LoadRecord, happened: Occurrence, answer: i
             record_unstored(store, JULY_1, SessionStatus.PENDING, happened.at, None)
         case Event.CONDEMNED:
             broken = Finding(NO_REPEAT, 1, (Violation(JULY_1, None, "as the session before"),))
-            rule_results.settle(store, [JULY_1], [broken], None, happened.at)
+            rule_results.record_verdicts(store, [JULY_1], [broken], None, happened.at)
         case Event.APPROVED if happened.content_hash is not None:
             approval = Approval(JULY_1, "right", "a person")
             rule_results.approve(store, approval, happened.content_hash)
@@ -166,7 +166,9 @@ def _take(store: Connection, record: LoadRecord, happened: Occurrence, answer: i
 
 
 def _write(store: Connection, record: LoadRecord, happened: Occurrence, answer: int) -> None:
-    encoded = answered(JULY_1, *ANSWERS[answer], at=happened.at, settled=happened.is_settled)
+    encoded = answered(
+        JULY_1, *ANSWERS[answer], at=happened.at, final_by_age=happened.is_final_by_age
+    )
     with locked_session(store, JULY_1) as standing:
         write = write_locked(
             store,

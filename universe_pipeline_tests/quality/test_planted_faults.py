@@ -9,7 +9,7 @@ import polars as pl
 from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.postgres.bars.quarters import make_quarters
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.quality.rule_results import settle
+from universe_pipeline.adapters.postgres.quality.rule_results import record_verdicts
 from universe_pipeline.adapters.postgres.reference.splits import SPLIT_TABLES
 from universe_pipeline.adapters.postgres.reference.whole_lists import swap_list
 from universe_pipeline.domain.quality.findings import Finding
@@ -175,7 +175,7 @@ def test_sessions_that_differ_as_a_whole_are_degraded_and_their_symbols_are_not_
     outcomes = load(client, store)
     found = judged(store)
     of_sessions = [each for each in found.values() if each.rule.degrades]
-    settle(store, DAYS, of_sessions, None, datetime.now(UTC))
+    record_verdicts(store, DAYS, of_sessions, None, datetime.now(UTC))
 
     assert {outcome.state for outcome in outcomes} == {"loaded"}
     assert {

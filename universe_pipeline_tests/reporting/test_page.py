@@ -67,7 +67,7 @@ def made(store: Connection) -> Report:
         listed(VWAP_NEAR, [Violation(JULY_3, "AAPL", "vwap 9.8")]),
     ]
     rule_results.record_results(store, "verification", findings, (JULY_1, JULY_9), "run-1")
-    rule_results.settle(
+    rule_results.record_verdicts(
         store,
         [JULY_1, JULY_2],
         [

@@ -61,7 +61,7 @@ def answered(
     session: date,
     *rows: Row,
     at: datetime = T1,
-    settled: bool = False,
+    final_by_age: bool = False,
     rejected: Sequence[RejectedRow] = (),
     batch_rows: int | None = None,
 ) -> EncodedSession:
@@ -69,7 +69,7 @@ def answered(
     frame = pl.DataFrame(list(rows), schema=BAR_SCHEMA, orient="row")
     encoding = Encoding(batch_rows=batch_rows)
     encoded, _ = encode_session(Bars(frame, tuple(rejected)), session, at, encoding)
-    return replace(encoded, settled=settled)
+    return replace(encoded, final_by_age=final_by_age)
 
 
 def answered_symbol(

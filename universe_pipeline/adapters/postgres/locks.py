@@ -19,7 +19,7 @@ _FIRST = 0x756E6973  # numbers that nobody else takes: "un" and on
     ALL_SESSIONS_LOCK,
     COVERAGE_LOCK,
     DISCOVERY_LOCK,
-    SETTLING_LOCK,
+    SEALING_LOCK,
     VENDOR_LOCK,
 ) = range(_FIRST, _FIRST + 11)
 """Of advisory locks; `SESSION_LOCKS` is the first half of one whose second is the session's day."""
@@ -37,7 +37,7 @@ _NAMES = {
     ALL_SESSIONS_LOCK: "all sessions",
     COVERAGE_LOCK: "coverage",
     DISCOVERY_LOCK: "discovery",
-    SETTLING_LOCK: "settling",
+    SEALING_LOCK: "sealing",
     VENDOR_LOCK: "vendor",
 }
 

@@ -16,7 +16,7 @@ from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.coverage.cover import cover
 from universe_pipeline.adapters.postgres.ledger.asked import ever_asked
 from universe_pipeline.adapters.postgres.ledger.fetch_errors import failures_of_run
-from universe_pipeline.adapters.postgres.quality.rule_results import record_results, settle
+from universe_pipeline.adapters.postgres.quality.rule_results import record_results, record_verdicts
 from universe_pipeline.adapters.postgres.quality.standing import standing
 from universe_pipeline.domain.completeness import day_of
 from universe_pipeline.domain.quality.findings import Finding
@@ -120,7 +120,7 @@ def _quarantine(
 ) -> None:
     """Most were quarantined when they were stored; these, sessions loaded since show."""
     whole = [each for each in findings if each.rule.degrades]
-    for session in settle(connection, sessions, whole, context.run.run_id, judged_at):
+    for session in record_verdicts(connection, sessions, whole, context.run.run_id, judged_at):
         context.log.error("session %s is quarantined", session)
         cover(connection)
 

@@ -6,7 +6,7 @@ from universe_pipeline.orchestration.assets.report import report
 from universe_pipeline.orchestration.assets.splits import splits
 from universe_pipeline.orchestration.assets.symbols import symbols
 from universe_pipeline.orchestration.checks.specs import sample_checks
-from universe_pipeline.orchestration.jobs.sealing import settling
+from universe_pipeline.orchestration.jobs.sealing import sealing
 from universe_pipeline.orchestration.jobs.symbol_repair import symbol_repair
 from universe_pipeline.orchestration.tags import (
     DAILY_UPDATE,
@@ -61,6 +61,6 @@ JOBS = [
     daily_update,
     error_retry,
     symbol_repair,
-    settling,
+    sealing,
     verification,
 ]

@@ -1,4 +1,4 @@
-"""`settling`: the job and the sensor that requests it."""
+"""`sealing`: the job and the sensor that requests it."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -10,7 +10,7 @@ import pytest
 from universe_pipeline.adapters.postgres.bars.quarters import make_quarters
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.orchestration.execution.in_process import Runs
-from universe_pipeline.orchestration.jobs.sealing import due_quarters, settling_sensor
+from universe_pipeline.orchestration.jobs.sealing import due_quarters, sealing_sensor
 from universe_pipeline.orchestration.resources import PostgresResource
 from universe_pipeline.settings import settings
 from universe_pipeline_tests.support.clocks import stop_clock
@@ -32,7 +32,7 @@ def look(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Look:
         with dg.build_sensor_context(
             instance=instance, resources={"postgres": PostgresResource(given=settings())}
         ) as context:
-            return settling_sensor(context)
+            return sealing_sensor(context)
 
     return evaluate
 
@@ -47,22 +47,22 @@ def load_long_ago(connection: Connection, *days: date) -> None:
 
 
 def test_it_runs_by_itself() -> None:
-    assert settling_sensor.default_status is dg.DefaultSensorStatus.RUNNING
+    assert sealing_sensor.default_status is dg.DefaultSensorStatus.RUNNING
 
 
 def test_with_nothing_over_it_waits(look: Look, connection: Connection) -> None:
     load_long_ago(connection, MONDAY)
 
-    assert look().skip_message == "every quarter that is over is settled"
+    assert look().skip_message == "every quarter that is over is sealed"
 
 
-def test_a_quarter_that_is_over_is_settled_by_the_run_that_is_requested(
+def test_a_quarter_that_is_over_is_sealed_by_the_run_that_is_requested(
     look: Look, connection: Connection, instance: dg.DagsterInstance, database: Database
 ) -> None:
     load_long_ago(connection, LAST_OF_JUNE, MONDAY)
     requested = look()
 
-    ended = Runs(instance, database, settings()).run("settling", [], name="settling")
+    ended = Runs(instance, database, settings()).run("sealing", [], name="sealing")
 
     assert requested.run_key == "daily_bars_2024q2@2024-07-10T22"
     assert ended.success

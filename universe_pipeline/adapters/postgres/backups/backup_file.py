@@ -104,7 +104,7 @@ def restore(database: Database, file: Path, reports: Reports) -> None:
     reports("statistics", 0, None, "")
     with database.connect() as connection:
         # A backup holds neither statistics nor which pages are visible to all: without them plans
-        # are bad, and settled quarters count as not settled.
+        # are bad, and sealed quarters count as not sealed.
         connection.execute("VACUUM (FREEZE, ANALYZE)")
 
 

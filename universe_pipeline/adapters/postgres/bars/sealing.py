@@ -5,8 +5,8 @@ would make each COPY three times as long, and grow to twice its size. It holds a
 one symbol's history is read from it alone; for that the rows must also be marked as visible to all,
 which is what the vacuum does.
 
-A quarter counts as settled by what the server's own catalogue says, so that a restored database, or
-one where settling was interrupted, is settled again.
+A quarter counts as sealed by what the server's own catalogue says, so that a restored database, or
+one where sealing was interrupted, is sealed again.
 """
 
 from datetime import date, datetime, timedelta
@@ -16,12 +16,12 @@ from psycopg import sql
 
 from universe_pipeline.adapters.postgres.bars.quarters import quarter_of
 from universe_pipeline.adapters.postgres.columns import listed
-from universe_pipeline.adapters.postgres.locks import SETTLING_LOCK
+from universe_pipeline.adapters.postgres.locks import SEALING_LOCK
 from universe_pipeline.domain.bars import BAR_VALUES
 from universe_pipeline.domain.session_state import COMMITTED
 
 QUIET = timedelta(days=1)
-"""A quarter that lacks sessions is settled when nothing was loaded into it for so long."""
+"""A quarter that lacks sessions is sealed when nothing was loaded into it for so long."""
 
 _OVER = """
     SELECT min(k.date) FROM nyse_sessions k
@@ -33,7 +33,7 @@ _OVER = """
     ORDER BY 1
     """
 
-_SETTLED = """
+_SEALED = """
     SELECT c.relname FROM pg_inherits p
     JOIN pg_class c ON c.oid = p.inhrelid AND (c.relallvisible > 0 OR c.reltuples = 0)
     JOIN pg_index i ON i.indrelid = c.oid AND i.indisvalid
@@ -49,10 +49,10 @@ _INDEX = sql.SQL(
 _INVALID = "SELECT FROM pg_index WHERE indexrelid = to_regclass(%s) AND NOT indisvalid"
 
 
-def unsettled(
+def unsealed(
     connection: psycopg.Connection, first: date, still_open: date, now: datetime
 ) -> list[str]:
-    """The quarters (tables) that are over and not settled yet, in order.
+    """The quarters (tables) that are over and not sealed yet, in order.
 
     Args:
         connection: to the database.
@@ -67,11 +67,11 @@ def unsettled(
         "quiet_since": now - QUIET,
     }
     over = [quarter_of(row[0])[0] for row in connection.execute(_OVER, given)]
-    settled = {row[0] for row in connection.execute(_SETTLED)}
-    return [quarter for quarter in over if quarter not in settled]
+    sealed = {row[0] for row in connection.execute(_SEALED)}
+    return [quarter for quarter in over if quarter not in sealed]
 
 
-def settle(connection: psycopg.Connection, quarter: str) -> bool:
+def seal(connection: psycopg.Connection, quarter: str) -> bool:
     """Build the quarter's index by symbol and vacuum it; readers and writers go on meanwhile.
 
     Args:
@@ -79,20 +79,20 @@ def settle(connection: psycopg.Connection, quarter: str) -> bool:
         quarter: name of a partition of `daily_bars`.
 
     Returns:
-        False if another process is settling: then nothing was done.
+        False if another process is sealing: then nothing was done.
     """
     # Never waited for: a statement that waits has a snapshot, for whose end the index would wait.
-    held = connection.execute("SELECT pg_try_advisory_lock(%s)", (SETTLING_LOCK,)).fetchone()
+    held = connection.execute("SELECT pg_try_advisory_lock(%s)", (SEALING_LOCK,)).fetchone()
     if held != (True,):
         return False
     try:
-        _settle(connection, sql.Identifier(quarter), f"{quarter}_by_symbol")
+        _seal(connection, sql.Identifier(quarter), f"{quarter}_by_symbol")
     finally:
-        connection.execute("SELECT pg_advisory_unlock(%s)", (SETTLING_LOCK,))
+        connection.execute("SELECT pg_advisory_unlock(%s)", (SEALING_LOCK,))
     return True
 
 
-def _settle(connection: psycopg.Connection, quarter: sql.Identifier, index: str) -> None:
+def _seal(connection: psycopg.Connection, quarter: sql.Identifier, index: str) -> None:
     names = {"index": sql.Identifier(index), "quarter": quarter, "values": listed(BAR_VALUES)}
     if connection.execute(_INVALID, (index,)).fetchone() is not None:  # it was interrupted
         connection.execute(sql.SQL("DROP INDEX CONCURRENTLY {index}").format(**names))

@@ -52,7 +52,7 @@ class EncodedSession:
     content_hash: str
     rejected: Sequence[RejectedRow]
     requested_at: datetime
-    settled: bool
+    final_by_age: bool
     """Old enough that the vendor no longer corrects it."""
 
 
@@ -186,7 +186,7 @@ def _occurrence(answer: EncodedSession, *, quarantined: bool, believed: bool) ->
         at=answer.requested_at,
         rows=answer.rows,
         content_hash=answer.content_hash,
-        is_settled=answer.settled,
+        is_final_by_age=answer.final_by_age,
         is_believed=believed,
     )
 
@@ -430,7 +430,7 @@ def _record_session(
             rejected=write.rejected,
             revised=write.revised,
             content_hash=answer.content_hash if write.stored == answer.rows else None,
-            settled=answer.settled,
+            final_by_age=answer.final_by_age,
             requested_at=answer.requested_at,
             run_id=run_id,
         ),

@@ -122,21 +122,21 @@ def lacking(
         for day, status in states.items()
         if status not in (SessionStatus.LOADED, SessionStatus.EMPTY)
     ]
-    settled = sessions_before(newest, revisit + 1)[0]
-    return [*unasked, *_symbols(connection, sessions[0], min(sessions[-1], newest), settled)]
+    asked_until = sessions_before(newest, revisit + 1)[0]
+    return [*unasked, *_symbols(connection, sessions[0], min(sessions[-1], newest), asked_until)]
 
 
 def _symbols(
-    connection: psycopg.Connection, start: date, end: date, settled: date
+    connection: psycopg.Connection, start: date, end: date, asked_until: date
 ) -> list[Lacking]:
     """The symbols of jobs that were not fetched over every session from `start` to `end`.
 
-    After `settled`, a symbol that was fetched may still have no bar.
+    After `asked_until`, a symbol that was fetched may still have no bar.
     """
     given = {
         "start": start,
         "end": end,
-        "settled": settled,
+        "asked_until": asked_until,
         "committed": list(COMMITTED),
     }
     return [
@@ -164,7 +164,7 @@ _LACKING = """
         SELECT min(e.kind) FROM data_fetch_errors e
         WHERE e.symbol = lacking.symbol AND e.resolved_at IS NULL)
     FROM lacking
-    JOIN nyse_sessions k ON lacking.run @> k.date AND NOT (fetched AND k.date > %(settled)s)
+    JOIN nyse_sessions k ON lacking.run @> k.date AND NOT (fetched AND k.date > %(asked_until)s)
     LEFT JOIN session_loads l ON l.date = k.date AND l.status = ANY (%(committed)s)
     WHERE l.date IS NULL
     GROUP BY symbol ORDER BY symbol

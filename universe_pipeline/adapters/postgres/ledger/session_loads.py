@@ -156,7 +156,7 @@ class StoredAnswer:
     revised: int
     content_hash: str | None
     """None: the stored bars are not exactly those of the answer."""
-    settled: bool
+    final_by_age: bool
     """Old enough that the vendor no longer corrects the session."""
     requested_at: datetime
     run_id: str | None
@@ -191,7 +191,7 @@ _RECORD_STORED = """
         (date, status, received, stored, answered, rejected, revised, content_hash, final,
          source, fetched_at, run_id, first_fetched_at)
     VALUES (%(session)s, %(status)s, %(stored)s + %(rejected)s, %(stored)s, %(answered)s,
-            %(rejected)s, %(revised)s, %(content_hash)s, %(settled)s, 'grouped',
+            %(rejected)s, %(revised)s, %(content_hash)s, %(final_by_age)s, 'grouped',
             %(requested_at)s, %(run_id)s, %(requested_at)s)
     ON CONFLICT (date) DO UPDATE SET
         status = excluded.status, received = excluded.received, stored = excluded.stored,

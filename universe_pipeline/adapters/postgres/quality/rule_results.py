@@ -117,7 +117,7 @@ def newest_results(
     return [RecordedResult(run, at, occasion, Result(*found)) for run, at, occasion, *found in rows]
 
 
-def settle(
+def record_verdicts(
     connection: psycopg.Connection,
     sessions: Sequence[date],
     findings: Sequence[Finding],

@@ -7,9 +7,9 @@ import psycopg
 import pytest
 
 from universe_pipeline.adapters.postgres.bars.quarters import make_quarters
-from universe_pipeline.adapters.postgres.bars.sealing import settle, unsettled
+from universe_pipeline.adapters.postgres.bars.sealing import seal, unsealed
 from universe_pipeline.adapters.postgres.connection import Connection, Database
-from universe_pipeline.adapters.postgres.locks import SETTLING_LOCK
+from universe_pipeline.adapters.postgres.locks import SEALING_LOCK
 from universe_pipeline_tests.support.session_answers import (
     JULY_1,
     Row,
@@ -32,7 +32,7 @@ def load(connection: Connection, days: Sequence[date]) -> None:
 
 
 def due(connection: Connection, still_open: date = date(2024, 7, 1)) -> list[str]:
-    return unsettled(connection, FIRST, still_open, datetime.now(UTC))
+    return unsealed(connection, FIRST, still_open, datetime.now(UTC))
 
 
 def plan(connection: Connection) -> str:
@@ -78,35 +78,35 @@ def test_an_unloaded_quarter_is_not_due(connection: Connection):
     assert due(connection) == []
 
 
-def test_a_settled_quarter_is_no_longer_due(loaded: Connection):
-    assert settle(loaded, Q2) is True
+def test_a_sealed_quarter_is_no_longer_due(loaded: Connection):
+    assert seal(loaded, Q2) is True
 
     assert due(loaded) == []
 
 
 def test_one_symbol_is_read_from_the_index_alone(loaded: Connection):
-    settle(loaded, Q2)
+    seal(loaded, Q2)
     loaded.execute("SET enable_seqscan = off")  # which is cheaper for ten rows
 
     assert f"Index Only Scan using {Q2}_by_symbol" in plan(loaded)
 
 
-def test_settling_changes_no_row(loaded: Connection):
+def test_sealing_changes_no_row(loaded: Connection):
     before = [stored(loaded, day) for day in JUNE]
 
-    settle(loaded, Q2)
+    seal(loaded, Q2)
 
     assert [stored(loaded, day) for day in JUNE] == before
 
 
-def test_settling_again_does_no_harm(loaded: Connection):
-    settle(loaded, Q2)
+def test_sealing_again_does_no_harm(loaded: Connection):
+    seal(loaded, Q2)
 
-    assert settle(loaded, Q2) is True
+    assert seal(loaded, Q2) is True
 
 
-def test_a_settled_quarter_can_still_be_corrected(loaded: Connection):
-    settle(loaded, Q2)
+def test_a_sealed_quarter_can_still_be_corrected(loaded: Connection):
+    seal(loaded, Q2)
 
     rows = [bar("A"), bar("B", close=10.3), bar("C")]
     write = write_session(loaded, answered(JUNE[0], *rows, at=datetime.now(UTC)), None)
@@ -117,14 +117,14 @@ def test_a_settled_quarter_can_still_be_corrected(loaded: Connection):
 
 
 def test_an_index_whose_building_was_interrupted_is_built_anew(loaded: Connection):
-    settle(loaded, Q2)
+    seal(loaded, Q2)
     loaded.execute(
         "UPDATE pg_index SET indisvalid = false WHERE indexrelid = %s::regclass",
         (f"{Q2}_by_symbol",),
     )
     was_due = due(loaded)
 
-    settle(loaded, Q2)
+    seal(loaded, Q2)
 
     assert was_due == [Q2]
     assert due(loaded) == []
@@ -132,7 +132,7 @@ def test_an_index_whose_building_was_interrupted_is_built_anew(loaded: Connectio
 
 def test_a_quarter_that_was_not_vacuumed_is_due_again(loaded: Connection):
     """As after a restore: the index is there, and nothing is marked as visible."""
-    settle(loaded, Q2)
+    seal(loaded, Q2)
     rows: list[Row] = loaded.execute("SELECT * FROM daily_bars_2024q2").fetchall()
     loaded.execute("TRUNCATE daily_bars_2024q2")
     with loaded.cursor() as cursor:
@@ -143,10 +143,10 @@ def test_a_quarter_that_was_not_vacuumed_is_due_again(loaded: Connection):
     assert due(loaded) == [Q2]
 
 
-def test_while_another_settles_nothing_is_done(loaded: Connection, database: Database):
+def test_while_another_seals_nothing_is_done(loaded: Connection, database: Database):
     with psycopg.connect(database.url, autocommit=True) as other:
-        other.execute("SELECT pg_advisory_lock(%s)", (SETTLING_LOCK,))
+        other.execute("SELECT pg_advisory_lock(%s)", (SEALING_LOCK,))
 
-        assert settle(loaded, Q2) is False
+        assert seal(loaded, Q2) is False
 
     assert due(loaded) == [Q2]

@@ -282,8 +282,8 @@ def test_a_load_resolves_the_failures_of_its_session_alone(store: Connection):
     assert open_rows.fetchall() == [(JULY_2, None), (None, None), (JULY_1, "AAPL")]
 
 
-def test_a_settled_session_is_final(store: Connection):
-    write_session(store, answered(JULY_1, bar(), settled=True), None)
+def test_a_session_that_is_final_by_age_is_final(store: Connection):
+    write_session(store, answered(JULY_1, bar(), final_by_age=True), None)
 
     assert load_of(store, JULY_1, "final") == (True,)
 

@@ -43,7 +43,7 @@ WEEK = (JULY_1, JULY_2, JULY_3, JULY_5, JULY_8)
 
 def test_states_are_those_of_the_sessions_asked_about(store: Connection):
     bad = RejectedRow("undecodable", None, {"value": 1})
-    write_session(store, answered(JULY_1, bar(), rejected=[bad], settled=True), None)
+    write_session(store, answered(JULY_1, bar(), rejected=[bad], final_by_age=True), None)
     record_unstored(store, JULY_2, SessionStatus.PENDING, T2, None)
     record_unstored(store, JULY_8, SessionStatus.FAILED, T2, None)
 
@@ -171,7 +171,7 @@ def test_rows_after_all_fill_an_empty_session(store: Connection):
 def test_the_revisit_is_of_loaded_sessions_that_are_not_final(store: Connection):
     write_session(store, answered(JULY_3, bar()), None)
     write_session(store, answered(JULY_1, bar()), None)
-    write_session(store, answered(JULY_2, bar(), settled=True), None)
+    write_session(store, answered(JULY_2, bar(), final_by_age=True), None)
     record_unstored(store, JULY_5, SessionStatus.FAILED, T1, None)
 
     assert revisitable(store, WEEK[::-1]) == [JULY_1, JULY_3]

@@ -79,8 +79,8 @@ def test_what_the_rules_found_is_kept_by_run(store: Connection):
 def test_only_a_rule_that_quarantines_keeps_a_session_from_readers(loaded: Connection):
     findings = [broken(NO_REPEAT, JULY_2), broken(ROW_COUNT_USUAL, JULY_1, JULY_2)]
 
-    quarantined = rule_results.settle(loaded, DAYS, findings, "run-1", T2)
-    again = rule_results.settle(loaded, DAYS, findings, "run-2", T2)
+    quarantined = rule_results.record_verdicts(loaded, DAYS, findings, "run-1", T2)
+    again = rule_results.record_verdicts(loaded, DAYS, findings, "run-2", T2)
 
     assert (quarantined, again) == ([JULY_2], [])
     assert loaded.execute("SELECT status FROM session_loads ORDER BY date").fetchall() == [
@@ -97,9 +97,11 @@ def test_only_a_rule_that_quarantines_keeps_a_session_from_readers(loaded: Conne
 
 def test_a_verdict_replaces_the_one_before_and_ends_no_quarantine(loaded: Connection):
     first = [broken(NO_REPEAT, JULY_2), broken(ROW_COUNT_USUAL, *DAYS)]
-    rule_results.settle(loaded, DAYS, first, None, T2)
+    rule_results.record_verdicts(loaded, DAYS, first, None, T2)
 
-    rule_results.settle(loaded, DAYS[1:], [Finding(NO_REPEAT), Finding(ROW_COUNT_USUAL)], None, T2)
+    rule_results.record_verdicts(
+        loaded, DAYS[1:], [Finding(NO_REPEAT), Finding(ROW_COUNT_USUAL)], None, T2
+    )
 
     assert broken_rules(loaded) == [(JULY_1, ROW_COUNT_USUAL.name), (JULY_2, NO_REPEAT.name)]
     assert loaded.execute(
@@ -110,26 +112,26 @@ def test_a_verdict_replaces_the_one_before_and_ends_no_quarantine(loaded: Connec
 def test_a_verdict_says_nothing_of_what_was_fetched_since(loaded: Connection):
     write_session(loaded, answered(JULY_2, bar(close=10.7), at=T3), None)
 
-    quarantined = rule_results.settle(loaded, DAYS, [broken(NO_REPEAT, *DAYS)], None, T2)
+    quarantined = rule_results.record_verdicts(loaded, DAYS, [broken(NO_REPEAT, *DAYS)], None, T2)
 
     assert quarantined == [JULY_1, JULY_3]
     assert broken_rules(loaded) == [(JULY_1, NO_REPEAT.name), (JULY_3, NO_REPEAT.name)]
 
 
 def test_a_verdict_leaves_alone_what_a_person_approved_since(loaded: Connection):
-    rule_results.settle(loaded, DAYS, [broken(NO_REPEAT, JULY_2)], None, T2)
+    rule_results.record_verdicts(loaded, DAYS, [broken(NO_REPEAT, JULY_2)], None, T2)
     approval = rule_results.Approval(JULY_2, "so it was", "somebody")
     rule_results.approve(loaded, approval, answered(JULY_2, bar()).content_hash)
 
     findings = [broken(NO_REPEAT, JULY_2), broken(ROW_COUNT_USUAL, JULY_2)]
-    again = rule_results.settle(loaded, DAYS, findings, None, T2)
+    again = rule_results.record_verdicts(loaded, DAYS, findings, None, T2)
 
     assert again == []
     assert broken_rules(loaded) == [(JULY_2, ROW_COUNT_USUAL.name)]
 
 
 def test_four_words_for_every_closed_session(loaded: Connection):
-    rule_results.settle(
+    rule_results.record_verdicts(
         loaded, DAYS,
         [broken(ROW_COUNT_USUAL, JULY_1), broken(NO_REPEAT, JULY_2)], None, T2,
     )  # fmt: skip
@@ -160,7 +162,7 @@ def test_sessions_that_have_not_closed_have_no_condition(store: Connection):
 def test_a_session_that_lost_bars_is_written_although_the_answer_is_the_same(loaded: Connection):
     loaded.execute("DELETE FROM daily_bars WHERE date = %s", (JULY_2,))
     untold = write_session(loaded, answered(JULY_2, bar()), None)
-    rule_results.settle(loaded, DAYS, [broken(COUNTS_KEPT, JULY_2)], None, T2)
+    rule_results.record_verdicts(loaded, DAYS, [broken(COUNTS_KEPT, JULY_2)], None, T2)
 
     told = write_session(loaded, answered(JULY_2, bar()), None)
 

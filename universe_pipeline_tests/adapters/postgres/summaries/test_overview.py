@@ -85,7 +85,7 @@ def test_broken_rules_come_by_session_errors_first(store: Connection) -> None:
         listed(ROW_COUNT_USUAL, [Violation(JULY_3, None, "c"), Violation(JULY_2, None, "b")]),
         listed(NO_REPEAT, [Violation(JULY_2, None, "a")]),
     ]
-    rule_results.settle(store, (JULY_1, JULY_2, JULY_3), findings, None, T2)
+    rule_results.record_verdicts(store, (JULY_1, JULY_2, JULY_3), findings, None, T2)
 
     found = overview.broken_rules(store, JULY_1, JULY_2)
 
