@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @lru_cache(maxsize=8)
 def _attached(home: Path) -> attachment.EmbeddedServer:
     libpq_environment.forget()
-    # Kept for the life of the process: the server runs as long as somebody is attached.
+    # Kept for the life of the process: the server runs as long as a process is attached.
     return attachment.attach(home)
 
 
@@ -50,7 +50,7 @@ def detach(settings: Settings) -> None:
 
 
 def database_as_it_is(settings: Settings) -> Database:
-    """The database at whatever schema, not even connected to.
+    """The database at any schema, not even connected to.
 
     Raises:
         DatabaseError: the embedded server cannot run here.
@@ -136,7 +136,7 @@ def _prepare(settings: Settings, connection: Connection) -> None:
 
 @contextmanager
 def claim_database(settings: Settings, connection: Connection) -> Generator[None]:
-    """Have the vendor recorded as the one that fills the database, for a block that loads.
+    """Record the vendor as the source of the database, for a block that loads.
 
     Raises:
         WrongVendorError: another one does.

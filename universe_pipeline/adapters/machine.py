@@ -55,7 +55,7 @@ def give_back() -> None:
 def lower_thread_priority() -> None:
     """Lower the priority of this thread below the others of the process, by nice (Linux only).
 
-    Threads that fetch ahead can wait; the one that stores cannot: with two processors a load takes
+    Threads that fetch ahead can wait; the writer cannot: with two processors a load takes
     a tenth less time. Where other work of the same group wants all processors, this thread has a
     tenth of one.
     """

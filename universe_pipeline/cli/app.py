@@ -461,7 +461,7 @@ def prune(
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit with its code: 0, 1 failures, 2 wrong usage, 130 interrupted."""
     machine.tune_for_loading()
-    # What a command imports, Dagster above all, is no garbage: looking for it takes a third of the
+    # What a command imports, Dagster above all, is not garbage: looking for it takes a third of the
     # time that importing does, and at the end, without the freeze, half a second more.
     gc.set_threshold(50_000, 20, 20)
     code = run(sys.argv[1:] if arguments is None else arguments)

@@ -15,7 +15,7 @@ from universe_pipeline.settings import settings
 
 
 def back_up(file: Path) -> int:
-    """Write the database as it is, at whatever schema, into `file`."""
+    """Write the database as it is, at any schema, into `file`."""
     require_ordinary(file)
     database = wiring.database_as_it_is(settings())
     with progress_bars():

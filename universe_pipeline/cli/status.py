@@ -97,7 +97,7 @@ def show_errors(*, as_json: bool) -> int:
 def write_checkpoint(connection: Connection) -> None:
     """Write the jobs to UNIVERSE_HOME, whole or not at all; the database stays the truth.
 
-    On a full disk that is logged, and the command goes on: it may be the one that says why.
+    On a full disk that is logged, and the command goes on: its output may say why.
     """
     _write(load_jobs.jobs(connection, wiring.now(settings())))
 

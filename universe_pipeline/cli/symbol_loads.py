@@ -164,7 +164,7 @@ def run_symbols(
         job: what the run works for.
         wanted: the sessions by symbol that are missing of it.
         again: ask also for what either endpoint was asked for.
-        afresh: the job begins anew, whatever it has fetched before.
+        afresh: the job fetches everything again.
     """
     config = {
         "symbols": list(wanted),

@@ -65,7 +65,7 @@ def serve(port: int) -> int:
 
 @contextmanager
 def _database() -> Generator[Database]:
-    """The database for the block; an embedded one that nobody else uses is stopped after it."""
+    """The database for the block; afterwards an embedded one that is unused is stopped."""
     database = wiring.open_for_loading(settings())
     try:
         yield database
@@ -89,7 +89,7 @@ def _serve(port: int, started: float) -> None:
             f"ready in {seconds:.1f} s: Dagster is at http://{HOST}:{port}"
             f" (ctrl-C ends it; log: {log})"
         )
-        sys.stdout.flush()  # somebody may be waiting for it at the end of a pipe
+        sys.stdout.flush()  # a reader may be waiting for it at the end of a pipe
         _note_what_keeps_the_vendor_away()
         while not told:
             if guard.poll() is not None:
@@ -135,7 +135,7 @@ def _require_free(port: int) -> None:
 
 
 def _await(port: int, guard: Popen[bytes], log: Path, told: AbstractSet[int]) -> bool:
-    """Wait until the webserver answers; false if told to stop before it does."""
+    """Wait until the webserver answers; false if a signal stops the wait."""
     deadline = time.monotonic() + READY_SECONDS
     while guard.poll() is None and time.monotonic() < deadline:
         with suppress(OSError, HTTPException):
@@ -173,7 +173,7 @@ def _report_dead_runs(instance: dg.DagsterInstance, database: Database, now: dat
     deadline = time.monotonic() + UNLOCKED_SECONDS
     with database.connect() as connection:
         while True:
-            # Nobody is about to start a run: its services would have to be alive.
+            # No process is about to start a run: its services would have to be alive.
             reported += report_dead_runs(instance, connection, now, starting=None)
             rest = instance.get_runs_count(dg.RunsFilter(statuses=IN_PROGRESS))
             if not rest or time.monotonic() > deadline:  # the rest are at work elsewhere

@@ -1,4 +1,4 @@
-"""Doing work a little ahead of the one who takes its results, in order."""
+"""Work done a little ahead of the consumer of its results, in order."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -19,15 +19,15 @@ def ahead(
 ) -> Generator[Result]:
     """Do `work` for each of `given` in threads, at most `in_flight` ahead; results in order.
 
-    Whoever stops taking results stops the work: what has not begun is never begun. The threads give
-    way to whoever takes the results.
+    A consumer that stops stops the work: what has not begun is never begun. The threads give
+    way to the consumer.
 
     Args:
         work: what is done.
         given: for each of these.
         in_flight: most that have begun, or wait to be taken.
         threads: most at a time; None: all that are in flight. Where it is given, the work in hand
-            is waited for at the end: whoever shares something with it may then put it away.
+            is waited for at the end: what it shares with the caller can then be closed.
     """
     waiting: deque[Future[Result]] = deque()
     pool = ThreadPoolExecutor(threads or in_flight, "fetch", initializer=lower_thread_priority)

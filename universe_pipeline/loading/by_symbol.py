@@ -125,7 +125,7 @@ def load_symbols(
     def store(asked: _Asked) -> SymbolOutcome:
         return _store(connection, asked, run_id, revisit)
 
-    # Alone: whatever is wrong with key and plan shows at once.
+    # Alone: a fault of key or plan shows at once.
     first = min(wanted, key=lambda symbol: wanted[symbol][0])
     outcome, reach = _load_first(partial(ask, first), store, wanted[first])
     yield outcome

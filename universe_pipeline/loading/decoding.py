@@ -13,7 +13,7 @@ class DecodingWorker:
     """Does the work it is given in one thread, one piece after the other, in order; thread-safe.
 
     Parallel threads would compete for the interpreter, and each would keep memory of its own. The
-    thread gives way to the one that stores. It ends when nothing refers to the worker any more.
+    thread gives way to the writer. It ends when nothing refers to the worker any more.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
 """Sessions: the grouped answers of a range, each written in a transaction of its own.
 
 Requests run ahead of the writer in a few threads; the writer takes the answers in order, one
-transaction each. Nothing is raised for a session that fails: it is recorded, and told.
+transaction each. Nothing is raised for a session that fails: it is recorded and reported.
 """
 
 import time
@@ -141,7 +141,7 @@ def fetch_sessions(
         sessions: closed ones, at least one.
         encoding: how they are encoded.
         now: says when a request is made, by the database's clock.
-        worker: encodes them; None: one of its own. Best the one that decodes for `client`.
+        worker: encodes them; None: one of its own. Best `client`'s own.
     """
     before: AnswerFeatures | None = None
     with closing(_fetched(client, sessions, encoding, now, worker or DecodingWorker())) as answers:
@@ -160,7 +160,7 @@ def _fetched(
     def fetch(day: date) -> Fetched:
         return _fetch(client, day, encoding, now, worker)
 
-    first = fetch(sessions[0])  # alone: whatever is wrong with key and plan shows at once
+    first = fetch(sessions[0])  # alone: a fault of key or plan shows at once
     yield first
     rest = sessions[1:]
     if first.is_outside_plan:

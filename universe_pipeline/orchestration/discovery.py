@@ -1,4 +1,4 @@
-"""Discovery by runs that do not select `symbols`: whatever runs first in a day discovers."""
+"""Discovery by runs that do not select `symbols`: the first run of a day discovers."""
 
 import dagster as dg
 
@@ -15,7 +15,7 @@ def discover_if_stale(
     connection: Connection,
     now: Now,
 ) -> None:
-    """Discover unless the universe is fresh; one that fails is told, and stops nothing else."""
+    """Discover unless the universe is fresh; a failure is reported and stops nothing else."""
     try:
         discover(client, connection, now, run_id=context.run.run_id)
     except VendorError as error:

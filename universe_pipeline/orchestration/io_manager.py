@@ -36,7 +36,7 @@ class Committed:
 
 @runtime_checkable  # Dagster checks the type of what an asset returns
 class PartitionWriter(Protocol):
-    """What a session asset returns: it commits partitions and tells each one that it has."""
+    """What a session asset returns: it commits partitions and reports each."""
 
     def write(self, connection: Connection) -> Iterator[Committed]:
         """Commit partition by partition; one that cannot be committed is left out."""

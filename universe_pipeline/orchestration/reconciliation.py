@@ -1,7 +1,7 @@
 """Making Dagster's storage agree with the database after a run that was killed.
 
 Sessions are committed a moment before they are recorded as materialized, a run that ends early does
-not come to its coverage, and a killed one never says that it ended. Whatever command starts next,
+not come to its coverage, and a killed one never says that it ended. The next command,
 or the sensor's next tick, makes good for all three.
 """
 
@@ -48,7 +48,7 @@ def reconcile(instance: dg.DagsterInstance, database: Database, now: datetime) -
     """Report dead runs, cover every committed session, and let Dagster show exactly these.
 
     What was committed and not recorded is recorded as belonging to no run, since the run that owed
-    it may be gone. What is recorded and not there (tables that were restored, rows that somebody
+    it may be gone. What is recorded and not there (tables that were restored, rows that a person
     deleted) is forgotten, so that it counts as missing.
 
     Returns:

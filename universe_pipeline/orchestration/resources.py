@@ -114,7 +114,7 @@ class PolygonResource(dg.ConfigurableResource["PolygonResource"]):
         Args:
             database: whose pace it keeps.
             run: what it works for.
-            connection: the one that stores its answers, if any does.
+            connection: stores its answers, if they are stored.
             worker: decodes its answers; None: one of its own.
 
         Raises:

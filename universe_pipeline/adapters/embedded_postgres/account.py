@@ -146,7 +146,7 @@ def _die_with(parent: int, dies_by: signal.Signals) -> None:
 def account_for(folder: ServerFolder) -> Account:
     """The account that runs the server of `folder`.
 
-    Ours, except for root: then the data's owner, `postgres` or `nobody`.
+    Ours, except for root: then the data's owner, or a system account.
 
     Raises:
         EmbeddedServerError: root, and no such account can enter the folder.

@@ -94,7 +94,7 @@ def cause(log: str) -> str:
     """The cause of the end that `log` describes, as one line; empty where it names none.
 
     A start fails by its first failure. In the log of a server that ran, failures of its clients
-    may come before the one that ended it, but a PANIC ends every server.
+    may come before the cause, but a PANIC ends every server.
     """
     stripped = (line.strip() for line in log.splitlines() if not _NOISE.search(line))
     lines = [line for line in stripped if line]

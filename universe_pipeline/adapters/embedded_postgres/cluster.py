@@ -38,7 +38,7 @@ ORPHAN_SECONDS = 60.0
 
 INITDB = (
     f"--username={NAME}",
-    # Nobody else can enter the socket's folder, and there is no TCP.
+    # No other account can enter the socket's folder, and there is no TCP.
     "--auth-local=trust",
     "--auth-host=reject",
     "--encoding=UTF8",

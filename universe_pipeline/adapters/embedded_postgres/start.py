@@ -114,7 +114,7 @@ class _Wait:
             self.reports = None
 
     def have_started(self) -> None:
-        """Start a supervisor where none is, and hear why the one that we started failed."""
+        """Start a supervisor where none is, and read why ours failed."""
         if self.reports is None:
             self.reports = _start_supervisor(self.folder, self.linger)
         elif select.select([self.reports], [], [], 0)[0]:

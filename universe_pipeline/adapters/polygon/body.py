@@ -23,7 +23,7 @@ _STEP = 1024 * 1024
 _GZIP = isal_zlib.MAX_WBITS | 16
 
 Damaged = cast("type[Exception]", isal_zlib.error)  # its stub calls it an instance
-"""What a body that is no gzip, or only a part of one, raises."""
+"""Raised by a body that is not gzip, or is cut off."""
 
 
 class _TooLargeError(Exception):

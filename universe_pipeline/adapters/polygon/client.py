@@ -156,7 +156,7 @@ class PolygonClient:
         Pages are asked for as the iteration goes. Symbols may repeat: `symbols.resolve` chooses.
 
         Raises:
-            VendorError: a page cannot be had; what came before is no whole list.
+            VendorError: a page cannot be had; the pages before it are not a whole list.
         """
         listed = str(active).lower()
         question = (
@@ -174,7 +174,7 @@ class PolygonClient:
             older: ask the deprecated endpoint, which does not name the types.
 
         Raises:
-            VendorError: a page cannot be had; what came before is no whole list.
+            VendorError: a page cannot be had; the pages before it are not a whole list.
         """
         question = (
             f"{OLDER_SPLITS}?sort=execution_date&order=desc&limit=1000"

@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Pace(Protocol):
-    """Tells every request when it may be sent; thread-safe."""
+    """Decides when each request may be sent; thread-safe."""
 
     def wait(self) -> None:
         """Return when one request may be sent."""

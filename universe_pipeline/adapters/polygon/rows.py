@@ -129,7 +129,7 @@ def _short_or_text(number: str) -> int | str:
 
 def _symbol_of(sent: dict[str, Any]) -> str | None:
     match sent.get("T", sent.get("ticker")):
-        # U+FFFD stands for bytes that are no UTF-8.
+        # U+FFFD stands for bytes that are not UTF-8.
         case str(symbol) if 0 < len(symbol) <= _LONGEST_SYMBOL and "\ufffd" not in symbol:
             return symbol
         case _:

@@ -88,7 +88,7 @@ def _pull_back(connection: psycopg.Connection, now: datetime) -> None:
 
 
 # Days to come are one day, today: of the refused answers about one subject then the newest stays,
-# or the one that a person approved.
+# or a person's approval.
 _REFUSED = (
     """
     DELETE FROM refused_answers a USING (

@@ -6,7 +6,7 @@ from datetime import date
 
 import psycopg
 
-_FIRST = 0x756E6973  # numbers that nobody else takes: "un" and on
+_FIRST = 0x756E6973  # numbers that no other program takes: "un" and on
 
 # All in one place, and by counting: no two can be the same.
 (
@@ -60,7 +60,7 @@ def name_of(first: int, second: int, kind: int) -> str | None:
 
 @contextmanager
 def exclusive(connection: psycopg.Connection, number: int) -> Generator[None]:
-    """Wait until nobody else has the turn of that number, and have it for the block."""
+    """Hold the advisory lock of that number for the block; wait for it first."""
     connection.execute("SELECT pg_advisory_lock(%s)", (number,))
     try:
         yield

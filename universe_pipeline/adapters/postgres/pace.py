@@ -1,8 +1,8 @@
 """One pace for every process that shares the database, on the database's clock.
 
 `request_slots` has as many rows as requests may be sent in a minute. A request takes the row that
-is due first and sets it one minute ahead: whatever minute one looks at, no row was used twice in
-it. The caller sleeps outside any transaction. A 429 that anybody gets sets `request_pause`, which
+is due first and sets it one minute ahead, so that no row is used twice within any minute. The
+caller sleeps outside any transaction. A 429 to any process sets `request_pause`, which
 all look at before they send; who had a turn in that time takes a new one. Without a limit, where a
 look would be most of what a turn costs, one is good for a moment.
 
@@ -40,7 +40,7 @@ GIVE_WAY = 0.5
 """Seconds after which who gives way looks again."""
 
 LOOK_AGAIN = 0.25
-"""Seconds for which the unpaced rely on it that nobody else was sent a 429."""
+"""Seconds for which unpaced clients assume that no other client got a 429."""
 
 LATE = 0.25
 """Seconds by which a process may wake late before it moves its slot on."""
@@ -140,13 +140,13 @@ class SharedPace:
             self._sleep(pause)
 
     def back_off(self, seconds: float) -> None:
-        """The vendor said 429: nobody sends for that long."""
+        """The vendor answered 429: no client sends for that long."""
         with self._lock:
             self._free_until = 0.0
             self._asked(lambda database: database.execute(_BACK_OFF, {"seconds": seconds}))
 
     def close(self) -> None:
-        """Wake whoever waits, and give the connection back."""
+        """Wake the waiting threads, and give the connection back."""
         self._closed.set()
         with self._lock:
             if self._connection is not None:
@@ -196,7 +196,7 @@ class SharedPace:
                         return turn
             if gives_way and time.monotonic() - began > EXPLAIN_AFTER:
                 self._explain("requests wait: urgent ones go first, of", _urgent)
-            # Otherwise every slot is being taken by somebody else at this instant.
+            # Otherwise other processes are taking every slot at this instant.
             self._sleep(GIVE_WAY if gives_way else 0.01)
 
     def _explain(self, why: str, others: Callable[[psycopg.Connection], list[Holder]]) -> None:

@@ -185,7 +185,7 @@ def _with_context(
 
 
 def context_of(session: date, known: Mapping[date, StoredLoad]) -> Stretch | None:
-    """The days of the loaded sessions that bars from `session` on are judged beside."""
+    """The days of the loaded sessions that bars from `session` on are compared with."""
     since = session - timedelta(days=TRAILING_DAYS)
     loaded = [
         day
@@ -240,7 +240,7 @@ def _changed(
 def _renewed(
     known: dict[date, StoredLoad], hashes: dict[date, str], altered: Collection[date]
 ) -> dict[date, tuple[str, str]]:
-    """By session its fingerprint of another version, and the one that its bars have now."""
+    """By session its fingerprint of another version, and that of its bars now."""
     return {
         day: (stored, found)
         for day, found in hashes.items()
@@ -307,7 +307,7 @@ def judge_coverage(connection: Connection, sessions: Sequence[date]) -> Finding:
 
 
 def judge_universe(connection: Connection) -> list[Finding]:
-    """Judge the reference list, by itself and beside the discovery before."""
+    """Judge the reference list, by itself and against the discovery before."""
     newest, *before = context.last_snapshots(connection) or [None]
     beside = judge_snapshots(newest, next(iter(before), None)) if newest is not None else []
     snapshot = newest_snapshot(connection)

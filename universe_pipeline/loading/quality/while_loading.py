@@ -98,7 +98,7 @@ class StreamingJudge:
         sessions: Sequence[date],
         thresholds: Thresholds,
     ) -> None:
-        """Read what bars are judged beside, and those of the sessions before.
+        """Read what bars are compared with, and those of the sessions before.
 
         Args:
             connection: to read them.

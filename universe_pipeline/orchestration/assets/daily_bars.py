@@ -213,7 +213,7 @@ class SessionLoads:
             self.context.log.warning("session %s: %s", outcome.session, SUPERSEDED)
 
     def _plot(self, connection: Connection, last: date) -> None:
-        """Let the run's last event, the one that the asset's page shows, carry the plot."""
+        """Let the run's last event, which the asset's page shows, carry the plot."""
         trailing = (*sessions_before(last, PLOTTED - 1), last)
         known = session_loads.states(connection, trailing)
         bars = {day: known[day].stored if day in known else 0 for day in trailing}

@@ -64,7 +64,7 @@ class Universe:
     sessions: Sequence[date]
 
     def write(self, connection: Connection) -> Iterator[Committed]:
-        """Nothing is left to write: tell of each session what was listed then."""
+        """Nothing is left to write: record for each session what was listed then."""
         listed = listed_counts(connection, self.sessions)
         shown = _metadata(self.found)
         for session in self.sessions:

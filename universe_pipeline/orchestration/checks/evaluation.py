@@ -162,7 +162,7 @@ KNOWS_LOADS = RuleCheck(
 
 
 def spec(check: RuleCheck, asset: dg.AssetsDefinition) -> dg.AssetCheckSpec:
-    """The check as Dagster shows it beside its asset."""
+    """The check as Dagster shows it with its asset."""
     return dg.AssetCheckSpec(check.name, asset=asset, description=check.meaning)
 
 

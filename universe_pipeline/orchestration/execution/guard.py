@@ -2,7 +2,7 @@
 
 Run as a file (`python -I guard.py LOCK COMMAND …`), so that it imports no more than it needs. Its
 stdin is a pipe that only `up` writes to, and never does: it ends when `up` is gone, even when `up`
-was killed. Its stdout tells `up` the process group that it guards.
+was killed. It prints the process group that it guards, for `up`.
 """
 
 import ctypes
@@ -52,13 +52,13 @@ def _exit(_number: int, _frame: object) -> None:
 
 
 def _adopt_orphans() -> None:
-    """Become the parent of what loses its own: in a container nobody else takes note of its end."""
+    """Become the parent of what loses its own: in a container no other process collects it."""
     with suppress(OSError, AttributeError):  # Linux only
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _reaped() -> Iterator[int]:
-    """Children that have ended: until somebody asks, they count as living."""
+    """Children that have ended: until they are waited for, they count as living."""
     with suppress(ChildProcessError):
         while pid := os.waitpid(-1, os.WNOHANG)[0]:
             yield pid

@@ -66,7 +66,7 @@ class Ended:
 
     @property
     def failed_checks(self) -> tuple[str, ...]:
-        """Names of the checks that failed as errors; a warning is no failure."""
+        """Names of the checks that failed as errors; a warning is not a failure."""
         failed = (one for one in self.check_results if not one.passed and one.severity == "ERROR")
         return tuple(one.check for one in failed)
 
@@ -208,7 +208,7 @@ def _check_results(result: Any) -> tuple[CheckResult, ...]:
 def quieten_dagster() -> None:
     """Keep Dagster's own loggers off the terminal; what matters is said by the commands.
 
-    Also that of its connections: when the database goes away, each is told of with a traceback.
+    Also that of its connections: when the database goes away, each is logged with a traceback.
     """
     for name in ("dagster", "sqlalchemy.pool", "psycopg"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

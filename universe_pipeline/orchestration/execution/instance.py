@@ -79,7 +79,7 @@ def prepare_home(settings: Settings) -> Path:
         with replacing(file, 0o644) as written:
             written.write(INSTANCE_FILE.encode())
     _require_ours(file)
-    os.environ["DAGSTER_HOME"] = str(home)  # Dagster knows no other way to be told
+    os.environ["DAGSTER_HOME"] = str(home)  # Dagster reads it from nowhere else
     return home
 
 

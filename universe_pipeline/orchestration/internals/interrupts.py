@@ -34,11 +34,11 @@ _SOON = 0.05
 """Seconds after which an interrupt that was ignored comes again: the finalizer is done by then."""
 
 _THE_SAME = b"\0"
-"""No signal's number: the next one is no second one."""
+"""Marker byte (no signal has number 0): do not count the next signal as the second."""
 
 
 def defer_interrupts(work: Callable[[], Result]) -> tuple[Result, bool]:
-    """Do `work` to its end whatever signal comes; also whether one came.
+    """Do `work` to its end, through any signal; also return whether one came.
 
     Raises:
         DagsterExecutionInterruptedError: one came while it waited for the database for long.
@@ -58,11 +58,11 @@ def interrupted() -> DagsterExecutionInterruptedError:
 
 @contextmanager
 def exit_on_second_signal(on_first_signal: Callable[[], None] = lambda: None) -> Generator[None]:
-    """Let a second ctrl-C or SIGTERM in the block end the process, whatever it is waiting for.
+    """Let a second ctrl-C or SIGTERM in the block end the process, also while it waits.
 
     At the first one `on_first_signal` is called, in another thread than the main one.
 
-    That loses nothing but what is not committed; whatever starts next makes good for the rest.
+    That loses nothing but what is not committed; the next start makes up for the rest.
 
     For the main thread. Python's own handlers would run only when that comes back from the library
     in which it waits; this file is written to by the signal itself.
@@ -87,7 +87,7 @@ def exit_on_second_signal(on_first_signal: Callable[[], None] = lambda: None) ->
 
 @contextmanager
 def _told_again_when_ignored(signals: socket.socket) -> Generator[None]:
-    """Tell the main thread again of an interrupt in the block that Python has to ignore.
+    """Raise again, in the main thread, an interrupt in the block that Python has to ignore.
 
     Dagster raises it wherever the main thread is. In a finalizer that only shows a traceback, and
     the load would go on to its end.

@@ -55,7 +55,7 @@ class Packed:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """The bars of some days as the server sent them, for whoever has time to unpack them."""
+    """The bars of some days as the server sent them; another thread unpacks them."""
 
     _days: list[_Row]
 

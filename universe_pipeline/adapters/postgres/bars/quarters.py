@@ -46,7 +46,7 @@ def quarter_of(day: date) -> tuple[str, date, date]:
 def make_quarters(connection: psycopg.Connection, days: Iterable[date]) -> None:
     """Create the partitions that `days` need and that are not there yet.
 
-    A partition is made beside the table and attached, since CREATE … PARTITION OF would lock
+    A partition is made apart from the table and attached, since CREATE … PARTITION OF would lock
     readers out.
     """
     wanted = {quarter_of(day) for day in days}

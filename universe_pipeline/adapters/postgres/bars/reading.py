@@ -23,7 +23,7 @@ def session_bars(connection: psycopg.Connection, sessions: Sequence[date]) -> pl
 
 
 def symbols_on(connection: psycopg.Connection, session: date) -> set[str]:
-    """The symbols with a bar of the session, of whatever source."""
+    """The symbols with a bar of the session, from any source."""
     rows = connection.execute("SELECT symbol FROM daily_bars WHERE date = %s", (session,))
     return {row[0] for row in rows}
 

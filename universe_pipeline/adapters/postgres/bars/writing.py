@@ -2,7 +2,7 @@
 
 A session without stored rows gets a plain COPY. One that has some is compared with the new answer:
 only what differs is written, and the old values go to `bar_revisions`. Of two writers of one bar
-the later request wins, whatever order they arrive in. Writers of sessions exclude each other a
+the later request wins, in any order of arrival. Writers of sessions exclude each other a
 session at a time; a writer of a symbol, which touches many sessions, excludes them all for its
 short transaction, so that no two of them can wait for each other in a circle.
 """
@@ -100,11 +100,11 @@ class Standing:
     status: SessionStatus | None
     """None: it was never requested."""
     is_refusing: bool
-    """Whether short answers were refused since the one that is stored."""
+    """Whether short answers were refused since the stored one."""
     answered: int
     """Usable rows of the answer that is stored, or the bars of it that are: whichever are more."""
     holds_bars: bool
-    """Whether the table holds bars of it, of whatever source."""
+    """Whether the table holds bars of it, from any source."""
     usual_rows: float | None
     """The `trailing_median`."""
 
@@ -401,7 +401,7 @@ def _merge(
     """Make the bars of `scope` those of `incoming`; the bars revised and added.
 
     Removed are only bars of the same source: that the per-symbol endpoint knows a bar which a
-    grouped answer lacks is no reason to drop it, nor the other way round.
+    grouped answer lacks does not justify dropping it, nor the other way round.
     """
     # Not now(), the transaction's begin: a writer that had to wait would be replaced before it.
     clock = connection.execute("SELECT clock_timestamp()").fetchone()
@@ -453,7 +453,7 @@ _TAKE_DAYS = """
     SELECT %(symbol)s, %(at)s, days FROM own WHERE NOT isempty(days)
     ON CONFLICT (symbol, fetched_at) DO UPDATE SET loaded = r.loaded + excluded.loaded
     """
-"""Each day then belongs to the newest request for it, in whatever order they are written."""
+"""Each day then belongs to the newest request for it, in any order of writing."""
 
 
 def _record_symbol(connection: psycopg.Connection, answer: EncodedSymbol) -> None:

@@ -1,4 +1,4 @@
-"""A lost database, as SQLAlchemy tells of it: Dagster's own storage goes through that."""
+"""A lost database as SQLAlchemy reports it, through which Dagster's own storage connects."""
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager

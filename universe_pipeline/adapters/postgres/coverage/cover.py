@@ -19,7 +19,7 @@ from universe_pipeline.adapters.postgres.ledger import session_loads
 from universe_pipeline.adapters.postgres.locks import COVERAGE_LOCK
 
 # Runs are taken out of their multiranges in steps of their own, not planned together with the
-# joins: before there are statistics the calendar would be read anew for each symbol, 8 s in all.
+# joins: before there are statistics the calendar would be read again for each symbol, 8 s in all.
 _COVER = """
 WITH calendar AS MATERIALIZED (
     SELECT date, until, row_number() OVER (ORDER BY date) AS n FROM nyse_sessions

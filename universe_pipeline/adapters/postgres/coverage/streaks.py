@@ -1,6 +1,6 @@
 """The unbroken runs of sessions in which symbols have a bar: what coverage is made of.
 
-Where whoever loaded the bars does not know it, the server sets a bit for every bar of a quarter, in
+Where the load itself does not know it, the server sets a bit for every bar of a quarter, in
 parallel, which is all that it has to do bar by bar; where the runs begin and end is found here, for
 all symbols of the quarter at once.
 """

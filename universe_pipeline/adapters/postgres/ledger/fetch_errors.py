@@ -111,7 +111,7 @@ def resolve_symbol_failures(
 ) -> None:
     """Bars of the symbol have come in: failures over a range within theirs are history.
 
-    A refused answer is a failure until its refusal is closed, whatever range closes that. Nothing
+    A refused answer is a failure until its refusal is closed, by any range. Nothing
     is to be had before the answer where the plan does not reach back further.
 
     Args:
@@ -155,7 +155,7 @@ def is_open(connection: psycopg.Connection, session: date, kind: FailureKind) ->
 
 
 def last_refusal(connection: psycopg.Connection) -> int | None:
-    """Tells by its number whether the vendor has refused the key (or its plan) once more."""
+    """Shows by its number whether the vendor has refused the key (or its plan) once more."""
     row = connection.execute(
         "SELECT max(id) FROM data_fetch_errors WHERE kind = ANY (%s)",
         ([kind.value for kind in ACCESS_KINDS],),

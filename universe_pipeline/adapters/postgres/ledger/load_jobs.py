@@ -1,7 +1,7 @@
-"""`load_jobs`: the ranges that somebody asked for, and how far they are.
+"""`load_jobs`: the ranges that were asked for, and how far they are.
 
-A job's liveness is a lock that its process holds: the lock goes with the process, whatever ends
-it, so that an `in_progress` job nobody holds is known to be interrupted.
+A job's liveness is a lock that its process holds: the lock goes with the process, however that
+ends, so that an `in_progress` job without a holder is known to be interrupted.
 """
 
 from collections.abc import Sequence

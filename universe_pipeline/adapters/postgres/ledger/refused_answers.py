@@ -69,7 +69,7 @@ def of_session(session: date) -> Subject:
 
 
 def of_symbol(symbol: str, first: date | None = None, last: date | None = None) -> Subject:
-    """The per-symbol answers of a symbol over a range; without one, whatever range it is."""
+    """The per-symbol answers of a symbol over a range; without one, over any range."""
     return Subject("symbol_bars", symbol=storable(symbol), first=first, last=last)
 
 

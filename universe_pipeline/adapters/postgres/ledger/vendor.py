@@ -13,7 +13,7 @@ from universe_pipeline.domain.session_state import COMMITTED
 
 @contextmanager
 def claim_database(connection: psycopg.Connection, vendor: str, *, accept: bool) -> Generator[None]:
-    """Have `vendor` recorded as the one that fills this database, for the block.
+    """Record `vendor` as the source of this database, for the block.
 
     One of which nothing is stored gives way to another, but not while it is claimed. So what stores
     in the block must be `connection`: where that is lost, and the claim with it, nothing is stored.
@@ -49,7 +49,7 @@ def _record(connection: psycopg.Connection, vendor: str, *, accept: bool) -> Non
 
 
 def _gives_way(connection: psycopg.Connection) -> bool:
-    """Whether nothing is stored, and nothing can be meanwhile: nobody else has a claim."""
+    """Whether nothing is stored, and nothing can be meanwhile: no other process has a claim."""
     row = connection.execute("SELECT pg_try_advisory_xact_lock(%s)", (VENDOR_LOCK,)).fetchone()
     return bool(row and row[0]) and not _is_filled(connection)
 

@@ -1,4 +1,4 @@
-"""What bars are judged beside: loads, reference list, rejected rows, revisions, snapshots."""
+"""What bars are compared with: loads, reference list, rejected rows, revisions, snapshots."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -52,7 +52,7 @@ def stored_loads(connection: psycopg.Connection) -> dict[date, StoredLoad]:
 def reference(
     connection: psycopg.Connection, loads: dict[date, StoredLoad], start: date, end: date
 ) -> Reference:
-    """What the bars from `start` to `end` are judged beside."""
+    """What the bars from `start` to `end` are compared with."""
     return Reference(
         stored={
             day: Stored(day, each.status is SessionStatus.LOADED, each.received, each.rejected)

@@ -84,7 +84,7 @@ class RecordedResult:
     """What a rule found in one load or verification."""
 
     run: str
-    """Tells judgements apart: the run, or the row where a result was recorded without one."""
+    """Identifies the judgement: the run, or the row where a result was recorded without one."""
     judged_at: datetime
     """When the run last judged; the same for all its rules."""
     occasion: str
@@ -217,7 +217,7 @@ class Approval:
 def approve(connection: psycopg.Connection, approval: Approval, content_hash: str) -> list[str]:
     """Give a quarantined session to readers; the rules that it broke.
 
-    It holds for the bars as they are stored now: another content is judged anew.
+    It holds for the bars as they are stored now: other content is judged again.
     """
     session = approval.session
     with connection.transaction():

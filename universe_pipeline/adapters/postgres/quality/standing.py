@@ -17,7 +17,7 @@ import psycopg
 from universe_pipeline.domain.quality.rules import RULES, SESSIONS_USABLE, Severity
 
 _STANDING_RULES = [rule.name for rule in RULES if rule.severity is not Severity.INFO]
-"""What breaks another rule is no fault, and nothing would end what broke a rule of old."""
+"""What breaks another rule is not a fault, and nothing would end what broke an old rule."""
 
 _ENDED_BY_APPROVAL = {rule.name for rule in RULES if rule.quarantines} | {SESSIONS_USABLE.name}
 
