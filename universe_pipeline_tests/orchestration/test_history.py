@@ -97,6 +97,19 @@ def test_events_go_in_batches_and_those_of_a_run_that_has_not_ended_stay(
     assert old_events.measure(connection, tomorrow).count == 0
 
 
+def test_what_a_failed_run_planned_stays_because_it_makes_failed_partitions(
+    loaded: dg.DagsterInstance, connection: Connection
+) -> None:
+    planned = "SELECT count(*) FROM dagster.event_logs WHERE dagster_event_type ~ 'PLANNED$'"
+    before = connection.execute(planned).fetchone()
+    connection.execute("UPDATE dagster.runs SET status = 'FAILURE'")
+
+    deleted = list(old_events.delete(connection, datetime.now(UTC) + timedelta(days=1)))
+
+    assert sum(each.count for each in deleted) > 0
+    assert connection.execute(planned).fetchone() == before != (0,)
+
+
 def test_a_database_that_dagster_never_used_has_no_events(connection: Connection) -> None:
     connection.execute("DROP SCHEMA IF EXISTS dagster CASCADE")
     now = datetime.now(UTC)

@@ -34,12 +34,14 @@ class Events:
     bytes: int
 
 
-# Events of runs that have not ended stay: Dagster still reads what they planned.
+# Events of runs that have not ended stay: Dagster still reads what they planned. What other runs
+# planned and did not do makes failed partitions.
 _IS_OLD = """
     e.dagster_event_type = ANY (%(types)s) AND e.timestamp < %(before)s AT TIME ZONE 'UTC'
     AND NOT EXISTS (
         SELECT FROM dagster.runs r
-        WHERE r.run_id = e.run_id AND r.status NOT IN ('SUCCESS', 'FAILURE', 'CANCELED'))
+        WHERE r.run_id = e.run_id AND r.status <> 'SUCCESS' AND (
+            r.status NOT IN ('FAILURE', 'CANCELED') OR e.dagster_event_type LIKE '%%PLANNED'))
     """
 
 _MEASURE = f"""
