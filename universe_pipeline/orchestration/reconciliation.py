@@ -20,7 +20,7 @@ from universe_pipeline.adapters.postgres.ledger.session_loads import SessionStat
 from universe_pipeline.orchestration.display.metadata import Metadata
 from universe_pipeline.orchestration.internals import materializations
 from universe_pipeline.orchestration.internals.partition_events import record_without_run
-from universe_pipeline.orchestration.tags import COMMAND_TAG, lock_of
+from universe_pipeline.orchestration.tags import is_of_command, lock_of
 
 DATA_COVERAGE = dg.AssetKey("data_coverage")
 SESSION_ASSETS = (dg.AssetKey("daily_bars"), DATA_COVERAGE)
@@ -116,7 +116,7 @@ def report_dead_runs(
     before = None if starting is None else now - starting
     dead = _unheld(instance, connection, before)
     if dead:
-        launched = any(COMMAND_TAG not in run.tags for run in dead)
+        launched = not all(is_of_command(run) for run in dead)
         time.sleep((ENDING if launched else TAKEN_AGAIN).total_seconds())
         again = {run.run_id for run in _unheld(instance, connection, before)}
         dead = [run for run in dead if run.run_id in again]
@@ -135,10 +135,6 @@ def _unheld(
     return [
         record.dagster_run
         for record in records
-        if (
-            COMMAND_TAG in record.dagster_run.tags
-            or before is None
-            or record.update_timestamp < before
-        )
+        if (is_of_command(record.dagster_run) or before is None or record.update_timestamp < before)
         and not liveness.is_held(connection, lock_of(record.dagster_run.run_id))
     ]

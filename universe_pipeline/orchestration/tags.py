@@ -1,5 +1,7 @@
 """Names by which the product finds runs again."""
 
+import dagster as dg
+
 from universe_pipeline.orchestration.internals.names import SCHEDULE_NAME_TAG, SENSOR_NAME_TAG
 
 DAILY_UPDATE = "daily_update"
@@ -25,6 +27,11 @@ COMMAND_TAG = "universe/command_line"
 
 WAITING = frozenset({COMMAND_TAG, SCHEDULE_NAME_TAG, SENSOR_NAME_TAG})
 """Tags of runs that may find a session unpublished: what launched them asks for it again."""
+
+
+def is_of_command(run: dg.DagsterRun) -> bool:
+    """Whether a command executes the run; one that the UI executes again inherits its tags."""
+    return COMMAND_TAG in run.tags and run.parent_run_id is None
 
 
 def lock_of(run_id: str) -> str:

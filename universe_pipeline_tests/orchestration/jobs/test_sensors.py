@@ -176,6 +176,21 @@ def test_while_a_retry_runs_no_second_one_starts(
     assert fetched(look()) == ["2024-07-08"]
 
 
+def test_a_commands_run_that_the_ui_executes_again_has_time_to_start(
+    look: Look, instance: dg.DagsterInstance
+) -> None:
+    first, again = (f"00000000-0000-0000-0000-00000000000{number}" for number in (1, 2))
+    tags = {"universe/command_line": "true"}
+    run = dg.DagsterRun("error_retry", again, tags=tags, root_run_id=first, parent_run_id=first)
+    instance.add_run(run.with_status(dg.DagsterRunStatus.STARTED))
+
+    look()
+
+    found = instance.get_run_by_id(again)
+    assert found is not None
+    assert found.status is dg.DagsterRunStatus.STARTED
+
+
 def test_while_nothing_runs_it_makes_good_for_runs_that_did_not_come_to_their_coverage(
     look: Look, runs: Runs, connection: Connection, instance: dg.DagsterInstance, database: Database
 ) -> None:
