@@ -14,6 +14,7 @@ from hashlib import sha256
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.coverage.cover import cover
 from universe_pipeline.adapters.postgres.ledger import load_jobs, session_loads
+from universe_pipeline.adapters.postgres.ledger.session_loads import SessionState
 from universe_pipeline.adapters.postgres.liveness import Hold
 from universe_pipeline.adapters.postgres.reference.symbols import unknown_symbols
 from universe_pipeline.domain.moments import Now
@@ -57,6 +58,11 @@ def range_name(start: date, end: date) -> str:
 def update_name(session: date) -> str:
     """The name of the daily update of a session."""
     return f"daily_update_{session}"
+
+
+def is_update(name: str) -> bool:
+    """Whether the job of that name is a daily update."""
+    return name.startswith("daily_update_")
 
 
 def session_of_update(name: str) -> date:
@@ -173,10 +179,19 @@ def status(connection: Connection, job: LoadJob, *, failed: bool) -> str:
     if job.kind == "symbols":
         return "interrupted" if unpublished(connection, job) else "completed"
     known = session_loads.states(connection, job.sessions)
+    since = load_jobs.fresh_since(connection, job.name)
+    fetched = session_loads.committed(connection, job.sessions, since)
+    if any(state.session not in fetched and _has_bars(state) for state in known.values()):
+        return "interrupted"  # the checkpoint was cleared, and the run has not fetched them again
     states = {known[day].status if day in known else SessionStatus.PENDING for day in job.sessions}
     if states & {SessionStatus.FAILED, SessionStatus.QUARANTINED}:
         return "failed"
     return "interrupted" if SessionStatus.PENDING in states else "completed"
+
+
+def _has_bars(state: SessionState) -> bool:
+    """Whether a fetch of the session renews its row; an empty session keeps the old moment."""
+    return state.status in (SessionStatus.LOADED, SessionStatus.QUARANTINED)
 
 
 def unpublished(connection: Connection, job: LoadJob) -> dict[str, list[date]]:

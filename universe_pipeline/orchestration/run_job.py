@@ -25,7 +25,6 @@ from universe_pipeline.orchestration.internals.failed_steps import is_interrupte
 from universe_pipeline.orchestration.internals.names import IMPLICIT_ASSET_JOB_NAME
 from universe_pipeline.orchestration.partitions import asked_for, sessions_of
 from universe_pipeline.orchestration.tags import (
-    COMMAND_TAG,
     DAILY_UPDATE,
     ERROR_RETRY,
     HISTORICAL_LOAD,
@@ -83,11 +82,12 @@ def job_of(run: dg.DagsterRun, now: datetime) -> LoadJob | None:
         now: the database's time.
     """
     newest = newest_closed(now)
-    # A command's run that is executed again from the UI may be about other sessions than its job.
-    name = None if COMMAND_TAG in run.tags else run.tags.get(JOB_TAG)
-    if run.job_name == SYMBOL_REPAIR:
-        return _symbols_job(run, newest, name)
-    return _sessions_job(run, newest, name) if _loads_bars(run) else None
+    try:
+        if run.job_name == SYMBOL_REPAIR:
+            return _symbols_job(run, newest)
+        return _sessions_job(run, newest) if _loads_bars(run) else None
+    except ValueError:  # a date of the configuration, which the step reports in its own words
+        return None
 
 
 def _loads_bars(run: dg.DagsterRun) -> bool:
@@ -96,20 +96,29 @@ def _loads_bars(run: dg.DagsterRun) -> bool:
     return run.job_name in LOADING and run.asset_check_selection is None  # all of the job
 
 
-def _sessions_job(run: dg.DagsterRun, newest: date, name: str | None) -> LoadJob | None:
+def _sessions_job(run: dg.DagsterRun, newest: date) -> LoadJob | None:
     all_sessions = sessions_of(run.tags)
     asked = set(asked_for(run, all_sessions))
-    sessions = [day for day in all_sessions if day in asked and day <= newest]
-    if not sessions:
+    sessions = [day for day in all_sessions if day in asked]
+    if not sessions or sessions[-1] > newest:  # a run over a session that has not closed stops
         return None
     if run.job_name == DAILY_UPDATE:
-        updated = load_job.session_of_update(name) if name else sessions[-1]
+        updated = _updated(run) or sessions[-1]
         own = sorted({*sessions, updated})
-        return LoadJob("daily", name or load_job.update_name(updated), own)
+        return LoadJob("daily", load_job.update_name(updated), own)
     if run.job_name == ERROR_RETRY:
-        return LoadJob("retry", name or load_job.retry_name(sessions), sessions)
-    ranged = load_job.range_name(sessions[0], sessions[-1])
-    return LoadJob("historical", name or ranged, sessions)
+        return LoadJob("retry", load_job.retry_name(sessions), sessions)
+    return LoadJob("historical", load_job.range_name(sessions[0], sessions[-1]), sessions)
+
+
+def _updated(run: dg.DagsterRun) -> date | None:
+    """The session that the schedule asked for, of which the run may fetch earlier ones alone.
+
+    Other names are not read from the tag: a run that is executed again inherits it, and may be
+    about other sessions.
+    """
+    name = run.tags.get(JOB_TAG, "")
+    return load_job.session_of_update(name) if load_job.is_update(name) else None
 
 
 def _narrowed(connection: Connection, job: LoadJob) -> LoadJob:
@@ -122,16 +131,16 @@ def _narrowed(connection: Connection, job: LoadJob) -> LoadJob:
     return LoadJob(job.kind, job.name, sorted(own))
 
 
-def _symbols_job(run: dg.DagsterRun, newest: date, name: str | None) -> LoadJob | None:
+def _symbols_job(run: dg.DagsterRun, newest: date) -> LoadJob | None:
     configuration: Any = run.run_config
     asked = configuration["ops"]["load_chosen_symbols"]["config"]
     start, end = (date.fromisoformat(asked[day]) for day in ("start", "end"))
     end = min(end, newest)
     sessions, symbols = sessions_between(start, end), asked["symbols"]
-    if not (sessions and symbols):
+    if not (sessions and symbols) or any("\0" in symbol for symbol in symbols):
         return None
     named = load_job.repair_name if asked.get("again", True) else load_job.symbols_name
-    return LoadJob("symbols", name or named(symbols, start, end), sessions, symbols)
+    return LoadJob("symbols", named(symbols, start, end), sessions, symbols)
 
 
 def _tag(context: dg.InitResourceContext, run: dg.DagsterRun, job: LoadJob) -> None:

@@ -97,13 +97,72 @@ def test_a_run_is_a_job_if_it_loads_bars(
     assert (found and found.name) == name
 
 
-def test_sessions_that_have_not_closed_are_of_no_job() -> None:
+def test_a_run_over_a_session_that_has_not_closed_loads_nothing_and_has_no_job() -> None:
     run = dg.DagsterRun("historical_load", tags=tags_of(sessions(*WEEK)))
 
-    early = job_of(run, datetime(2024, 6, 25, 21, tzinfo=UTC))
-    assert early is not None
-    assert early.name == "historical_load_2024-06-24_2024-06-25"
+    closed = job_of(run, datetime(2024, 6, 28, 21, tzinfo=UTC))
+    assert closed is not None
+    assert closed.name == WEEK_LOAD
+    assert job_of(run, datetime(2024, 6, 25, 21, tzinfo=UTC)) is None
     assert job_of(run, datetime(2024, 6, 24, 12, tzinfo=UTC)) is None
+
+
+@pytest.mark.parametrize(
+    ("job", "name"),
+    [
+        ("historical_load", "historical_load_2024-06-24_2024-06-24"),
+        ("error_retry", "error_retry_2024-06-24_2024-06-24"),
+        ("daily_update", "daily_update_2024-06-24"),
+    ],
+)
+def test_the_tag_of_another_runs_job_names_no_job(job: str, name: str) -> None:
+    tags = {**tags_of(sessions(WEEK[0])), "universe/job": WEEK_LOAD}
+
+    found = job_of(dg.DagsterRun(job, tags=tags), machine())
+
+    assert found is not None
+    assert (found.name, found.sessions) == (name, sessions(WEEK[0]))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"start": "2024-6-24"}, {"end": "soon"}, {"symbols": ["NUL\0"]}], ids=str
+)
+def test_a_configuration_that_the_step_refuses_is_of_no_job(wrong: dict[str, Any]) -> None:
+    chosen = {"symbols": ["SPY"], "start": "2024-06-24", "end": "2024-06-28", **wrong}
+    configuration = {"ops": {"load_chosen_symbols": {"config": chosen}}}
+
+    assert job_of(dg.DagsterRun("symbol_repair", run_config=configuration), machine()) is None
+
+
+def test_a_job_whose_checkpoint_was_cleared_is_not_completed_by_a_run_that_fetches_nothing(
+    instance: dg.DagsterInstance, connection: Connection, command: Command
+) -> None:
+    launched(instance, "historical_load", *WEEK)
+    command("clear-checkpoint", WEEK_LOAD)
+
+    launched(instance, "historical_load", *WEEK)
+    skipped = the_job(connection).status
+    command("resume")
+
+    assert skipped == "interrupted"
+    assert the_job(connection).status == "completed"
+
+
+def test_a_retry_that_heals_a_range_completes_it(
+    instance: dg.DagsterInstance, connection: Connection, vendor: SimulatedVendor
+) -> None:
+    vendor.faults.add("empty", endpoint="grouped", session=date(2024, 6, 26))
+    launched(instance, "historical_load", *WEEK)
+    failed = the_job(connection).status
+    vendor.faults.clear()
+
+    launched(instance, "error_retry", WEEK[2], config=fetching(WEEK[2]))
+
+    assert failed == "failed"
+    assert {job.name: job.status for job in jobs(connection)} == {
+        WEEK_LOAD: "completed",
+        "error_retry_2024-06-26_2024-06-26": "completed",
+    }
 
 
 def test_an_update_is_about_its_session_and_what_was_missing_before(

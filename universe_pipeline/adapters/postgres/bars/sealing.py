@@ -1,4 +1,4 @@
-"""Settling: a quarter that is over gets an index by symbol, built at once, and is vacuumed.
+"""Sealing: a quarter that is over gets an index by symbol, built at once, and is vacuumed.
 
 While sessions still come in, a quarter has its primary key only: kept up row by row, the index
 would make each COPY three times as long, and grow to twice its size. It holds all columns, so that

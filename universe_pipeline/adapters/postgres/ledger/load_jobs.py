@@ -54,7 +54,7 @@ def begin_job(
 
     Args:
         connection: to the database.
-        name: see the README.
+        name: see docs/data.md.
         kind: `historical`, `daily`, `symbols` or `retry`.
         span: first and last day.
         symbols: those that it is about; None: every symbol.
@@ -99,11 +99,11 @@ def end_job(connection: psycopg.Connection, name: str, status: str, at: datetime
 
 
 def complete_loaded(connection: psycopg.Connection, at: datetime, *, but: str) -> None:
-    """Complete unfinished updates and retries, `but` one, whose sessions another job has loaded."""
+    """Complete unfinished jobs, `but` one, whose sessions another job has loaded."""
     connection.execute(
         """
         UPDATE load_jobs j SET status = 'completed', last_updated = %s
-        WHERE j.kind IN ('daily', 'retry') AND j.status IN ('failed', 'interrupted')
+        WHERE j.symbols IS NULL AND j.status IN ('failed', 'interrupted')
           AND j.name <> %s
           AND NOT EXISTS (
             SELECT FROM nyse_sessions k
