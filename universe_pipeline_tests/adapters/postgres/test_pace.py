@@ -302,7 +302,8 @@ def test_a_late_sender_moves_its_slot_on(
         send(store_database, next_, 1)
 
     first, second = noted(turns, "sent")
-    assert second - first >= 2.0 - 1e-2
+    # The first is noted a moment after its turn; a slot that had not moved on would take off 0.3 s.
+    assert second - first >= 2.0 - 0.15
 
 
 def test_a_sender_that_is_half_a_minute_late_takes_another_turn(
