@@ -115,13 +115,16 @@ def go_on_repairing(database: Database, job: LoadJob) -> int:
 
 
 def _end_without_run(database: Database, job: LoadJob, missing: SymbolPlan) -> int:
-    if not missing.given_up and not missing.out_of_reach:
+    """Complete a job whose sessions other jobs have loaded."""
+    if missing.given_up or missing.out_of_reach:
+        return DONE
+    now = wiring.clock(settings())
+    with load_job.working(database, job, now, at_end=write_checkpoint) as work:
+        if not work.hold:
+            note(running_elsewhere(job.name, work.hold))
+            return FAILED
         result(f"{job.name}: every session of these symbols is loaded, nothing to fetch")
-        with database.connect() as connection:
-            load_jobs.end_job(
-                connection, job.name, "completed", wiring.now(settings())
-            )  # another may have done the rest
-            write_checkpoint(connection)
+        work.status = "completed"
     return DONE
 
 

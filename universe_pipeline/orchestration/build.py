@@ -41,6 +41,8 @@ def build_defs(
         resource_overrides: by name, in place of resources that are made from the settings.
             `postgres_io` writes to the `postgres` that results.
         executor: of the jobs; None: one process a run, through which a range streams.
+            One that gives each step a process ends the run's lock and load job between steps, so
+            that `universe status` shows the job as interrupted meanwhile.
     """
     sessions = session_partitions(max(settings.universe_start_date, FIRST_SESSION))
     policy = backfill_policy(settings.universe_sessions_per_run)

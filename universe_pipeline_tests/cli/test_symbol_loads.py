@@ -10,6 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from universe_pipeline.adapters.postgres.connection import Database
+from universe_pipeline.adapters.postgres.ledger import load_jobs
 from universe_pipeline.domain.sessions import newest_closed, sessions_before
 from universe_pipeline.simulator.aggregates import PUBLISHED_AFTER
 from universe_pipeline.simulator.server import SimulatedVendor
@@ -89,6 +91,21 @@ def test_what_either_endpoint_was_asked_for_is_not_asked_for_again(
     assert (again.code, reloaded.code) == (0, 0)
     assert vendor.count("range") == 2
     assert connection.execute("SELECT count(*) FROM bar_revisions").fetchone() == (0,)
+
+
+def test_a_job_on_which_another_process_works_is_left_to_that_one(
+    command: Command, connection: psycopg.Connection, database: Database
+) -> None:
+    command("historical", *RANGE, "--symbols", "AAPL")
+    connection.execute("UPDATE load_jobs SET status = 'in_progress'")
+    (name,) = job_statuses(connection)
+
+    with load_jobs.hold_lock(database, name):
+        ended = command("historical", *RANGE, "--symbols", "AAPL")
+
+    assert ended.code == 1
+    assert f"{name} is running in another process" in ended.err
+    assert job_statuses(connection) == {name: "in_progress"}
 
 
 UNKNOWN = "is in no reference list and the vendor has no bar of it:"
