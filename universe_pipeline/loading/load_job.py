@@ -180,8 +180,7 @@ def status(connection: Connection, job: LoadJob, *, failed: bool) -> str:
         return "interrupted" if unpublished(connection, job) else "completed"
     known = session_loads.states(connection, job.sessions)
     since = load_jobs.fresh_since(connection, job.name)
-    fetched = session_loads.committed(connection, job.sessions, since)
-    if any(state.session not in fetched and _has_bars(state) for state in known.values()):
+    if since and any(_has_bars(state) and state.fetched_at < since for state in known.values()):
         return "interrupted"  # the checkpoint was cleared, and the run has not fetched them again
     states = {known[day].status if day in known else SessionStatus.PENDING for day in job.sessions}
     if states & {SessionStatus.FAILED, SessionStatus.QUARANTINED}:

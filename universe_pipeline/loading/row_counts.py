@@ -24,7 +24,7 @@ def is_disbelieved(
     That of a loaded session is not: it is compared with the rows that are stored. Nor is one that
     is stored already, and quarantined.
     """
-    if not any(doubt.collapsed for doubt in reasons) or standing.measure:
+    if not any(reason.collapsed for reason in reasons) or standing.measure:
         return False
     if standing.content_hash == answer.content_hash:
         return False

@@ -67,11 +67,11 @@ def exit_on_second_signal(on_first_signal: Callable[[], None] = lambda: None) ->
     For the main thread. Python's own handlers would run only when that comes back from the library
     in which it waits; this file is written to by the signal itself.
     """
-    told, signals = socket.socketpair()
+    arrived, signals = socket.socketpair()
     signals.settimeout(0)
     stderr = copy_of_stderr()
     before = signal.set_wakeup_fd(signals.fileno(), warn_on_full_buffer=False)
-    watch = Thread(target=_end_at_second, args=(told, stderr, on_first_signal), daemon=True)
+    watch = Thread(target=_end_at_second, args=(arrived, stderr, on_first_signal), daemon=True)
     watch.start()
     try:
         with _told_again_when_ignored(signals):
@@ -80,7 +80,7 @@ def exit_on_second_signal(on_first_signal: Callable[[], None] = lambda: None) ->
         signal.set_wakeup_fd(before)
         signals.close()
         watch.join()
-        told.close()
+        arrived.close()
         if stderr is not None:
             os.close(stderr)
 
@@ -121,10 +121,10 @@ def copy_of_stderr() -> int | None:
 
 
 def _end_at_second(
-    told: socket.socket, stderr: int | None, on_first_signal: Callable[[], None]
+    arrived: socket.socket, stderr: int | None, on_first_signal: Callable[[], None]
 ) -> None:
     first: float | None = None
-    while numbers := told.recv(64):
+    while numbers := arrived.recv(64):
         if _THE_SAME[0] in numbers:
             first = None
             continue
