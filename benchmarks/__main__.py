@@ -20,7 +20,7 @@ from benchmarks.reload import reload
 from benchmarks.report import write
 from benchmarks.reserve import own_memory
 from benchmarks.scale import FULL, SMALL, Scale
-from benchmarks.stage import Stage, note, open_stage
+from benchmarks.stage import ROOT, Stage, note, open_stage
 from benchmarks.startup import startup
 from benchmarks.verification import verification
 from benchmarks.ways import WAYS, race
@@ -61,10 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             figures = [replace(figure, target=None) for figure in figures]
         sys.stdout.write(text_table(figures) + "\n")
         if set(options.only) == set(PARTS):
-            folder = Path(__file__).parent
+            folder, pictures = Path(__file__).parent, ROOT / "docs"
             if scale != FULL:
-                folder = Path(tempfile.mkdtemp(prefix="universe-bench-results-"))
-            write(folder, stage, figures, time.monotonic() - started)
+                folder = pictures = Path(tempfile.mkdtemp(prefix="universe-bench-results-"))
+            write(folder, pictures, stage, figures, time.monotonic() - started)
             note(f"written to {folder}")
     return 0
 
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _sessions(scale: Scale, parts: Sequence[str]) -> int:
     """How many the vendor must have prepared."""
     archive = scale.archive + SPARE if set(parts) & set(ON_ARCHIVE) else 0
-    return max(archive, scale.sessions, scale.floor, scale.month)
+    return max(archive, scale.sessions, scale.distant, scale.floor, scale.month)
 
 
 def _measured(stage: Stage, parts: Sequence[str]) -> list[Figure]:

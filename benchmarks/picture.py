@@ -22,6 +22,7 @@ INK = {"light": "#1f2328", "dark": "#e6edf3"}
 LOADS = {
     "floor": ("COPY of encoded rows",),
     "loader": ("load",),
+    "distance": None,
     "dagster": ("all steps",),
     "peers": None,
 }
@@ -48,6 +49,10 @@ def main(folder: str) -> None:
             pyplot.close(figure)
 
 
+def _is_ours(row: Row) -> bool:
+    return row["part"] in ("loader", "dagster") or row["what"].startswith("load, ")
+
+
 def _draw_loads(axes: Any, rows: Sequence[Row]) -> None:
     drawn = [
         row
@@ -55,7 +60,7 @@ def _draw_loads(axes: Any, rows: Sequence[Row]) -> None:
         if row["part"] in LOADS and row["what"] in (LOADS[row["part"]] or (row["what"],))
     ]
     ratios = [row["value"] / row["floor"] for row in drawn]
-    colours = [OURS if row["part"] in ("loader", "dagster") else OTHERS for row in drawn]
+    colours = [OURS if _is_ours(row) else OTHERS for row in drawn]
     names = [NAMES.get(row["what"], row["what"]) for row in drawn]
     bars = axes.barh(names, ratios, color=colours)
     axes.bar_label(bars, [f"{ratio:.1f}" for ratio in ratios], padding=3)

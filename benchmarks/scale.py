@@ -13,6 +13,8 @@ class Scale:
     """How often each way to load is taken."""
     sessions: int
     """Loaded by each way of the product in each round, and by the backfill of the UI."""
+    distant: int
+    """Loaded from each distance of the vendor in each round."""
     peers: int
     """Loaded by each peer in each round."""
     floor: int
@@ -32,6 +34,7 @@ FULL = Scale(
     symbols=14_000,
     rounds=3,
     sessions=252,
+    distant=1_260,
     peers=20,
     floor=63,
     month=21,
@@ -44,6 +47,7 @@ SMALL = Scale(
     symbols=300,
     rounds=1,
     sessions=10,
+    distant=10,
     peers=3,
     floor=5,
     month=5,

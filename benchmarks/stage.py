@@ -13,7 +13,7 @@ import zlib
 from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,12 @@ class Stage:
         """Run a statement on the server's own database."""
         with psycopg.connect(self.server_url, autocommit=True) as connection:
             connection.execute(statement)
+
+    @contextmanager
+    def vendor_at(self, seconds: float) -> Generator["Stage"]:
+        """The same with the vendor so far away."""
+        with serving(self.answers, self.scale.symbols, seconds) as vendor_url:
+            yield replace(self, vendor_url=vendor_url)
 
     def environment(self, database_url: str = "") -> dict[str, str]:
         """Of a user with that database; without one, the embedded server's own."""
@@ -144,9 +150,9 @@ def _use_log(url: str, files: int) -> None:
 
 
 @contextmanager
-def serving(answers: Path, symbols: int) -> Generator[str]:
-    """The address of a vendor with these answers."""
-    command = [sys.executable, "-m", "benchmarks.vendor", str(answers), str(symbols)]
+def serving(answers: Path, symbols: int, seconds: float = 0) -> Generator[str]:
+    """The address of a vendor with these answers, so far away."""
+    command = [sys.executable, "-m", "benchmarks.vendor", *map(str, (answers, symbols, seconds))]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

@@ -1,7 +1,8 @@
-"""`python -m benchmarks.vendor FOLDER SYMBOLS`: prepared answers, served at next to no cost.
+"""`python -m benchmarks.vendor FOLDER SYMBOLS SECONDS`: prepared answers, at next to no cost.
 
-Grouped answers come from FOLDER, ready packed. Anything else is asked of the simulator once, and
-remembered. Writes its address on one line to stdout when it is ready.
+Grouped answers come from FOLDER, ready packed, SECONDS after they were asked for and then, if that
+is not 0, at `BYTES_A_SECOND` on each connection, as from a vendor far away. Anything else is asked
+of the simulator once, and remembered. Writes its address on one line to stdout when it is ready.
 """
 
 import asyncio
@@ -19,6 +20,9 @@ from universe_pipeline.simulator.server import SimulatedVendor
 
 REQUESTS = "/_benchmark/requests"
 """Answers how often each session was asked for, as JSON."""
+
+BYTES_A_SECOND = 50_000_000 // 8
+_PIECE = 64 * 1024
 
 _GROUPED = re.compile(r"/v2/aggs/grouped/locale/us/market/stocks/(\d{4}-\d\d-\d\d)\b")
 
@@ -62,8 +66,8 @@ def _wire(status: int, body: bytes) -> bytes:
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, vendor: PreparedVendor) -> None:
-        self._vendor, self._received = vendor, b""
+    def __init__(self, vendor: PreparedVendor, seconds: float) -> None:
+        self._vendor, self._seconds, self._received = vendor, seconds, b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember where replies go."""
@@ -75,22 +79,31 @@ class _Connection(asyncio.Protocol):
         self._received += data
         while b"\r\n\r\n" in self._received:
             head, _, self._received = self._received.partition(b"\r\n\r\n")
-            self._transport.write(self._vendor.reply(head.decode("latin-1")))
+            self._send(self._vendor.reply(head.decode("latin-1")))
+
+    def _send(self, reply: bytes) -> None:
+        if not self._seconds:
+            self._transport.write(reply)
+            return
+        loop = asyncio.get_running_loop()
+        for start in range(0, len(reply), _PIECE):
+            arrives = self._seconds + min(start + _PIECE, len(reply)) / BYTES_A_SECOND
+            loop.call_later(arrives, self._transport.write, reply[start : start + _PIECE])
 
 
-async def _serve(vendor: PreparedVendor) -> None:
+async def _serve(vendor: PreparedVendor, seconds: float) -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Connection(vendor), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: _Connection(vendor, seconds), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     sys.stdout.write(f"http://127.0.0.1:{port}\n")
     sys.stdout.flush()
     await server.serve_forever()
 
 
-def main(folder: str, symbols: str) -> None:
+def main(folder: str, symbols: str, seconds: str) -> None:
     """Serve until killed."""
     with SimulatedVendor(symbols=int(symbols)) as simulator:
-        asyncio.run(_serve(PreparedVendor(Path(folder), simulator)))
+        asyncio.run(_serve(PreparedVendor(Path(folder), simulator), float(seconds)))
 
 
 if __name__ == "__main__":

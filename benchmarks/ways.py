@@ -20,6 +20,13 @@ PEERS = {
 """What each module of `peers` is, and how many times faster the loader must be."""
 
 
+DISTANCES = {0.1: 1.3, 0.4: 1.3, 1.0: 1.5}
+"""Seconds from a request to the first byte of its answer, and how many times the floor a load from
+there may take."""
+
+CLIENT_AWAY = 0.4
+DISTANT_CLIENT = f"vendor's client, COPY of rows, {CLIENT_AWAY} s away"
+
 IN_ORDER = "COPY in the order of the key"
 
 
@@ -44,6 +51,34 @@ def loader(stage: Stage, _: Floor) -> list[Way]:
             return {"load": stage.child("loader", days[0], days[-1], database_url=url)["seconds"]}
 
     return [Way("loader", run, stage.newest(stage.scale.sessions), {"load": Target(1.3)})]
+
+
+def distance(stage: Stage, _: Floor) -> list[Way]:
+    """The loader from a vendor far away, and the vendor's client."""
+    return [
+        *(_distant(stage, seconds, Target(limit)) for seconds, limit in DISTANCES.items()),
+        _distant_client(stage),
+    ]
+
+
+def _distant(stage: Stage, seconds: float, target: Target) -> Way:
+    what = f"load, {seconds} s away"
+
+    def run(days: Sequence[date]) -> Mapping[str, float]:
+        with stage.vendor_at(seconds) as far, stage.database() as url:
+            return {what: far.child("loader", days[0], days[-1], database_url=url)["seconds"]}
+
+    return Way("distance", run, stage.newest(stage.scale.distant), {what: target})
+
+
+def _distant_client(stage: Stage) -> Way:
+    def run(days: Sequence[date]) -> Mapping[str, float]:
+        with stage.vendor_at(CLIENT_AWAY) as far:
+            near = _peer(far, "client_copy", DISTANT_CLIENT, None)
+            return near.run(days)
+
+    days = stage.newest(stage.scale.peers)
+    return Way("distance", run, days, {DISTANT_CLIENT: Target(15, at_least=True)})
 
 
 def dagster(stage: Stage, _: Floor) -> list[Way]:
@@ -83,6 +118,7 @@ def _peer(stage: Stage, module: str, name: str, target: Target | None) -> Way:
 WAYS: Mapping[str, Callable[[Stage, Floor], list[Way]]] = {
     "floor": other_floors,
     "loader": loader,
+    "distance": distance,
     "dagster": dagster,
     "peers": peers,
 }
@@ -114,6 +150,10 @@ def _figures(result: Result, results: Sequence[Result]) -> Iterator[Figure]:
     """A result; one with a target also beside what COPY takes at its best."""
     if result.part == "peers":
         loader = next(one for one in results if one.part == "loader")
+        yield result.figure("loader", loader.ratio)
+        return
+    if result.what == DISTANT_CLIENT:
+        loader = next(one for one in results if one.what == f"load, {CLIENT_AWAY} s away")
         yield result.figure("loader", loader.ratio)
         return
     yield result.figure()
