@@ -191,7 +191,12 @@ def open_client(
     from universe_pipeline.loading.decoding import DecodingWorker
 
     key = settings.require_api_key()
-    pace = SharedPace(database, settings.polygon_rate_limit, urgent=urgent)
+    pace = SharedPace(
+        database,
+        settings.polygon_rate_limit,
+        per_second=settings.polygon_requests_per_second,
+        urgent=urgent,
+    )
     chosen = {} if patience is None else {"patience": patience}
     connections = settings.universe_concurrency
     client = PolygonClient(
@@ -211,14 +216,21 @@ def open_client(
 
 def encoding(settings: Settings) -> "Encoding":
     """How sessions are encoded."""
-    from universe_pipeline.loading.sessions import READ_AHEAD, Encoding
+    from universe_pipeline.loading.sessions import Encoding
 
     return Encoding(
         revisit=settings.universe_revisit_sessions,
         batch_rows=settings.universe_batch_size,
-        in_flight=min(READ_AHEAD, settings.universe_concurrency),
+        in_flight=settings.universe_concurrency,
+        spacing=_spacing(settings),
         thresholds=settings.thresholds,
     )
+
+
+def _spacing(settings: Settings) -> float:
+    """Least seconds from one request of this process to the next, in the mean."""
+    per_minute = settings.polygon_rate_limit
+    return 60 / per_minute if per_minute else 1 / settings.polygon_requests_per_second
 
 
 def wanted_report(

@@ -1,14 +1,20 @@
-"""Work done a little ahead of the consumer of its results, in order."""
+"""Work done ahead of the consumer of its results, in order."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from itertools import islice
+from threading import Event
 from typing import TypeVar
 
 from universe_pipeline.adapters.machine import lower_thread_priority
 
 Given = TypeVar("Given")
+Received = TypeVar("Received")
 Result = TypeVar("Result")
+
+OPENED_AHEAD = 2
+"""Two even out what a session more or less takes, and each costs its memory."""
 
 
 def ahead(
@@ -41,3 +47,52 @@ def ahead(
             yield waiting.popleft().result()
     finally:
         pool.shutdown(wait=threads is not None, cancel_futures=True)
+
+
+def in_two_steps(
+    receive: Callable[[Given], Received],
+    open_up: Callable[[Received], Result],
+    given: Iterable[Given],
+    in_flight: Callable[[], int],
+    threads: int,
+) -> Generator[Result]:
+    """Receive far ahead of the consumer, and open what was received only shortly before its turn.
+
+    What is received far ahead should be small, what it opens to may be large: opened are what the
+    consumer waits for and the `OPENED_AHEAD` after it. A consumer that stops stops the work; what
+    is being received then ends by itself.
+
+    Args:
+        receive: the first step.
+        open_up: the second step, in the same thread.
+        given: for each of these, in order; taken as they are needed.
+        in_flight: says, each time, how many may have begun and not been taken.
+        threads: most that receive at a time; as high as `in_flight` ever is.
+    """
+    waiting: deque[tuple[Future[Result], Event]] = deque()
+    stopped = Event()
+
+    def work(one: Given, turn: Event) -> Result:
+        received = receive(one)
+        turn.wait()
+        if stopped.is_set():
+            raise CancelledError
+        return open_up(received)
+
+    pool = ThreadPoolExecutor(threads, "fetch", initializer=lower_thread_priority)
+    coming = iter(given)
+    try:
+        while True:
+            for one in islice(coming, max(0, in_flight() - len(waiting))):
+                turn = Event()
+                waiting.append((pool.submit(work, one, turn), turn))
+            if not waiting:
+                return
+            for _, turn in islice(waiting, 1 + OPENED_AHEAD):
+                turn.set()
+            yield waiting.popleft()[0].result()
+    finally:
+        stopped.set()
+        for _, turn in waiting:
+            turn.set()
+        pool.shutdown(wait=False, cancel_futures=True)

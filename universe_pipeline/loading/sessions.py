@@ -10,11 +10,13 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import partial
+from itertools import takewhile
+from threading import Event
 
 import numpy as np
 import polars as pl
 
-from universe_pipeline.adapters.polygon.client import PolygonClient
+from universe_pipeline.adapters.polygon.client import PolygonClient, ReceivedAnswer
 from universe_pipeline.adapters.postgres.bars import copy_binary, fingerprints, writing
 from universe_pipeline.adapters.postgres.bars.writing import EncodedSession, Standing, Write
 from universe_pipeline.adapters.postgres.connection import Connection
@@ -36,7 +38,7 @@ from universe_pipeline.domain.session_state import COMMITTED, SessionStatus
 from universe_pipeline.domain.sessions import is_final_by_age
 from universe_pipeline.domain.thresholds import Thresholds
 from universe_pipeline.loading import row_counts
-from universe_pipeline.loading.ahead import ahead
+from universe_pipeline.loading.ahead import in_two_steps
 from universe_pipeline.loading.decoding import DecodingWorker
 from universe_pipeline.loading.quality.before_commit import (
     AnswerFeatures,
@@ -44,10 +46,9 @@ from universe_pipeline.loading.quality.before_commit import (
     features,
     quarantine_reasons,
 )
+from universe_pipeline.loading.read_ahead import ReadAhead
 
 SAMPLE_ROWS = 5
-READ_AHEAD = 6
-"""Sessions in flight ahead of the writer: real latency needs 4 to 8, and memory grows with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +116,15 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How answers are encoded: the trailing sessions that are not final, rows in one buffer."""
+    """How answers are encoded: the trailing sessions that are not final, rows in one buffer.
+
+    Asked for ahead of the writer are at most `in_flight` sessions, one each `spacing` seconds.
+    """
 
     revisit: int = 3
     batch_rows: int | None = None
-    in_flight: int = field(default=READ_AHEAD)
+    in_flight: int = 50
+    spacing: float = 1 / 90
     thresholds: Thresholds = field(default=Thresholds())
 
 
@@ -130,11 +135,11 @@ def fetch_sessions(
     now: Now,
     worker: DecodingWorker | None = None,
 ) -> Iterator[Fetched]:
-    """Ask for `sessions` (in order), a few at once, and give their answers as they come.
+    """Ask for `sessions`, in order, as far ahead as the writer needs, and give their answers.
 
-    After an answer that the key or plan forbids, no further session is asked for. Where the plan
-    does not reach back to the first one, the earliest that it reaches is searched by halves, and
-    none before it is asked for.
+    What waits for the writer is packed; the next two are encoded already. After an answer that the
+    key or plan forbids, no further session is asked for. Where the plan does not reach back to the
+    first one, the earliest that it reaches is searched by halves, and none before it is asked for.
 
     Args:
         client: the vendor.
@@ -157,17 +162,34 @@ def _fetched(
     now: Now,
     worker: DecodingWorker,
 ) -> Generator[Fetched]:
+    refused = Event()
+
+    def receive(day: date) -> _Received:
+        requested_at, begun = now(), time.monotonic()
+        answer = client.receive_grouped_daily(day)
+        if answer.is_refused:
+            refused.set()
+        return _Received(day, requested_at, begun, answer)
+
+    def read(received: _Received) -> Fetched:
+        return _read(received, encoding, worker)
+
     def fetch(day: date) -> Fetched:
-        return _fetch(client, day, encoding, now, worker)
+        return read(receive(day))
 
     first = fetch(sessions[0])  # alone: a fault of key or plan shows at once
     yield first
     rest = sessions[1:]
     if first.is_outside_plan:
         rest = yield from _reached_by_plan(fetch, rest)
-    with closing(ahead(fetch, () if first.is_refused else rest, encoding.in_flight)) as fetched:
+    most, traffic = encoding.in_flight, client.traffic
+    writer = ReadAhead(most, encoding.spacing, lambda: traffic.round_trip)
+    asked = takewhile(lambda _: not refused.is_set(), rest)
+    with closing(in_two_steps(receive, read, asked, writer.sessions, most)) as fetched:
         for one in fetched:
+            handed_over = time.monotonic()
             yield one
+            writer.wrote(time.monotonic() - handed_over)
             if one.is_refused:
                 return
 
@@ -192,11 +214,19 @@ def _reached_by_plan(
     return [day for day in sessions[low:] if day not in asked]
 
 
-def _fetch(
-    client: PolygonClient, session: date, encoding: Encoding, now: Now, worker: DecodingWorker
-) -> Fetched:
-    requested_at, begun = now(), time.monotonic()
-    answer = client.grouped_daily(session)
+@dataclass(frozen=True, slots=True)
+class _Received:
+    """One session's answer, packed as it came."""
+
+    session: date
+    requested_at: datetime
+    begun: float
+    answer: ReceivedAnswer
+
+
+def _read(received: _Received, encoding: Encoding, worker: DecodingWorker) -> Fetched:
+    session, requested_at, begun = received.session, received.requested_at, received.begun
+    answer = received.answer.read()
     if not isinstance(answer, Bars):
         return Fetched(session, requested_at, begun, answer)
 

@@ -1,12 +1,13 @@
 """Work ahead of the one who takes its results."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Event, Lock
+from threading import enumerate as enumerate_threads
 
 import pytest
 
-from universe_pipeline.loading.ahead import ahead
+from universe_pipeline.loading.ahead import ahead, in_two_steps
 
 
 def test_results_come_in_order_whoever_is_done_first():
@@ -121,3 +122,90 @@ def test_whoever_stops_taking_stops_what_has_not_begun():
     go_on.set()
 
     assert set(begun) <= {0, 1, 2, 3, 4}
+
+
+def two_steps(in_flight: int, count: int = 20):
+    """Numbers in two steps; what has been received and opened so far."""
+    received: list[int] = []
+    opened: list[int] = []
+
+    def receive(number: int) -> int:
+        received.append(number)
+        return number
+
+    def open_up(number: int) -> int:
+        opened.append(number)
+        return number * 10
+
+    results = in_two_steps(receive, open_up, range(count), lambda: in_flight, in_flight)
+    return results, received, opened
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def test_two_steps_give_their_results_in_order():
+    results, _, _ = two_steps(7)
+
+    assert list(results) == [10 * number for number in range(20)]
+
+
+def test_two_steps_of_nothing():
+    results, _, _ = two_steps(7, 0)
+
+    assert list(results) == []
+
+
+def test_the_second_step_is_taken_for_the_next_two_only():
+    results, received, opened = two_steps(9)
+
+    assert next(results) == 0
+    wait_for(lambda: len(received) == 9 and len(opened) == 3)
+    time.sleep(0.05)  # time enough for a fourth
+    assert sorted(opened) == [0, 1, 2]
+    assert next(results) == 10
+    wait_for(lambda: len(received) == 10 and len(opened) == 4)
+    results.close()
+
+
+def test_more_are_received_ahead_as_soon_as_more_are_needed():
+    needed = 2
+    received: list[int] = []
+    results = in_two_steps(received.append, str, range(50), lambda: needed, 20)
+    next(results)
+    wait_for(lambda: len(received) == 2)
+
+    needed = 20
+    next(results)
+    wait_for(lambda: len(received) == 21)
+    needed = 3
+    for _ in range(17):
+        next(results)
+    time.sleep(0.05)
+    assert len(received) == 21
+    results.close()
+
+
+def test_an_error_of_either_step_reaches_the_consumer():
+    def fail(number: int) -> int:
+        return 1 // number
+
+    with pytest.raises(ZeroDivisionError):
+        list(in_two_steps(fail, str, [2, 1, 0], lambda: 2, 2))
+    with pytest.raises(ZeroDivisionError):
+        list(in_two_steps(int, fail, [2, 1, 0], lambda: 2, 2))
+
+
+def test_a_consumer_that_stops_leaves_no_thread_waiting():
+    before = set(enumerate_threads())
+    results, _, opened = two_steps(9)
+    next(results)
+    wait_for(lambda: len(opened) == 3)
+    results.close()
+
+    wait_for(lambda: set(enumerate_threads()) <= before)
+    assert len(opened) == 3

@@ -1,5 +1,6 @@
 """Sessions from the vendor into the tables, whatever the vendor does."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
+from universe_pipeline.adapters.polygon.retry import Patience
 from universe_pipeline.adapters.postgres.bars.writing import Write
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.ledger.session_loads import given_up
@@ -407,3 +409,69 @@ def test_a_key_that_is_refused_in_the_search_ends_it(
     load(client, store, LONG)
 
     assert [row[2] for row in errors(store)] == ["outside_plan", "outside_plan", "unauthorized"]
+
+
+AWAY = 0.3
+QUARTER = sessions_between(date(2024, 7, 1), date(2024, 9, 30))
+
+
+def in_flight(vendor: SimulatedVendor) -> int:
+    """Most requests that the vendor, who lets each wait so long, had at the same time."""
+    came = [request.at for request in vendor.requests]
+    return max(sum(at <= other < at + AWAY for other in came) for at in came)
+
+
+def test_a_distant_vendor_is_asked_for_as_many_as_are_written_in_a_round_trip(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor
+):
+    vendor.faults.add("delay", seconds=AWAY)
+
+    outcomes = load(client, store, QUARTER[:60], Encoding(in_flight=40))
+
+    assert {outcome.state for outcome in outcomes.values()} == {"loaded"}
+    assert vendor.count("grouped") == 60
+    assert 12 < in_flight(vendor) <= 40
+
+
+def test_no_more_are_asked_for_than_the_settings_allow(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor
+):
+    vendor.faults.add("delay", seconds=AWAY)
+
+    load(client, store, QUARTER[:20], Encoding(in_flight=3))
+
+    assert in_flight(vendor) <= 3
+
+
+@pytest.mark.parametrize("fault", ["500", "429", "reset", "cut_body"])
+def test_a_vendor_in_trouble_is_asked_less_and_nothing_is_lost(
+    store: Connection, vendor: SimulatedVendor, fault: Any
+):
+    vendor.faults.add("delay", seconds=AWAY)
+    vendor.faults.add(fault, after=10, times=8)
+    patience = Patience(
+        first_wait=0.01, longest_wait=0.01, rate_limited_wait=0.01, shortest_rate_limited_wait=0.01
+    )
+
+    with PolygonClient(vendor.base_url, "key-of-tests", patience=patience) as client:
+        outcomes = load(client, store, QUARTER[:40])
+        limit = client.traffic.limit
+
+    assert {outcome.state for outcome in outcomes.values()} == {"loaded"}
+    assert limit < 40
+    assert vendor.count("grouped") == 48
+
+
+@pytest.mark.parametrize("fault", ["malformed_json", "gzip_garbage", "wrong_session"])
+def test_an_answer_that_proves_unusable_at_its_turn_is_asked_for_again(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor, fault: Any
+):
+    vendor.faults.add(fault, session=QUARTER[7], times=1)
+
+    outcomes = load(client, store, QUARTER[:12])
+
+    assert list(outcomes) == list(QUARTER[:12])
+    assert {outcome.state for outcome in outcomes.values()} == {"loaded"}
+    asked = Counter(request.path.rpartition("/")[2] for request in vendor.requests)
+    assert asked.pop(QUARTER[7].isoformat()) == 2
+    assert set(asked.values()) == {1}

@@ -4,7 +4,8 @@ httpx's own gzip decoder does neither: it unpacks a bomb whole, and takes half a
 ISA-L unpacks three times as fast as zlib, which took a tenth of the processor time of a load.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from typing import cast
 
 from isal import isal_zlib
@@ -20,6 +21,7 @@ MOST_PACKED = 16 * 1024 * 1024
 
 _MOST_EXPLANATION = 64 * 1024
 _STEP = 1024 * 1024
+_PIECE = 64 * 1024
 _GZIP = isal_zlib.MAX_WBITS | 16
 
 Damaged = cast("type[Exception]", isal_zlib.error)  # its stub calls it an instance
@@ -40,13 +42,13 @@ def packing(header: str) -> str:
     return ", ".join("gzip" if name == "x-gzip" else name for name in applied)
 
 
-def read_answer(chunks: Iterable[bytes], packed_as: str, endpoint: str) -> bytearray:
-    """A whole body of that `packing`, unpacked.
+def read_answer(chunks: Iterable[bytes], packed_as: str, endpoint: str) -> bytes:
+    """A whole body of that `packing`, as it comes.
 
     Raises:
-        PermanentError: it has more than `MOST_BYTES`, or `MOST_PACKED` as it came (too_large).
+        PermanentError: it is larger than any answer: `MOST_PACKED`, or `MOST_BYTES` where it is not
+            packed (too_large).
         RetryableError: it is packed as was not asked for (unexpected_shape).
-        Damaged: it is, or ends early.
     """
     if packed_as not in ("", "gzip"):
         raise RetryableError(
@@ -54,26 +56,56 @@ def read_answer(chunks: Iterable[bytes], packed_as: str, endpoint: str) -> bytea
             endpoint,
             f"the body is packed as {visible(packed_as)}, not as gzip",
         )
+    most, what = (MOST_PACKED, "packed body") if packed_as else (MOST_BYTES, "body")
+    with _no_larger(endpoint):
+        return b"".join(_within(most, what, chunks))
+
+
+def unpacked(content: bytes, packed_as: str, endpoint: str) -> bytes | bytearray:
+    """What `read_answer` has read, unpacked.
+
+    Raises:
+        PermanentError: it has more than `MOST_BYTES` (too_large).
+        Damaged: it is, or ends early.
+    """
+    if not packed_as:
+        return content
     body = bytearray()
-    try:
-        for part in _within(MOST_BYTES, "body", _unpacked(chunks, packed_as)):
+    with _no_larger(endpoint):
+        for part in _within(MOST_BYTES, "body", _gunzip(content)):
             body += part
-    except _TooLargeError as refused:
-        raise PermanentError(FailureKind.TOO_LARGE, endpoint, str(refused)) from None
     return body
 
 
-def read_explanation(chunks: Iterable[bytes], packed_as: str) -> bytearray:
-    """The beginning of an error's body; its end explains nothing, and the status says the rest."""
+def read_explanation(chunks: Iterable[bytes], packed_as: str, endpoint: str) -> bytes:  # noqa: ARG001  # as `read_answer`
+    """The beginning of an error's body, as it comes; its end explains nothing."""
+    content = bytearray()
+    for chunk in chunks:
+        content += chunk
+        if len(content) > _MOST_EXPLANATION:
+            break
+    return bytes(content)
+
+
+def explanation(content: bytes, packed_as: str) -> bytearray:
+    """What can be unpacked of an error's body; the status says the rest."""
     body = bytearray()
     try:
-        for part in _unpacked(chunks, packed_as):
+        for part in _gunzip(content) if packed_as == "gzip" else (content,):
             body += part
             if len(body) > _MOST_EXPLANATION:
                 break
-    except (Damaged, _TooLargeError):
+    except Damaged:
         pass  # what could be read has to do
     return body
+
+
+@contextmanager
+def _no_larger(endpoint: str) -> Generator[None]:
+    try:
+        yield
+    except _TooLargeError as refused:
+        raise PermanentError(FailureKind.TOO_LARGE, endpoint, str(refused)) from None
 
 
 def _within(most: int, what: str, parts: Iterable[bytes]) -> Iterator[bytes]:
@@ -85,16 +117,11 @@ def _within(most: int, what: str, parts: Iterable[bytes]) -> Iterator[bytes]:
         yield part
 
 
-def _unpacked(chunks: Iterable[bytes], packed_as: str) -> Iterator[bytes]:
-    if packed_as != "gzip":
-        return iter(chunks)
-    return _gunzip(_within(MOST_PACKED, "packed body", chunks))
-
-
-def _gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def _gunzip(content: bytes) -> Iterator[bytes]:
     member = isal_zlib.decompressobj(_GZIP)
-    for chunk in chunks:
-        packed = chunk
+    # In pieces: what is left of one is copied for each member, of which a hostile body has many.
+    for start in range(0, len(content), _PIECE):
+        packed = content[start : start + _PIECE]
         while packed:
             if member.eof:
                 member = isal_zlib.decompressobj(_GZIP)

@@ -20,9 +20,11 @@ import httpx
 
 from universe_pipeline.adapters.polygon.body import (
     Damaged,
+    explanation,
     packing,
     read_answer,
     read_explanation,
+    unpacked,
 )
 from universe_pipeline.adapters.polygon.deadline import (
     CLOSED,
@@ -43,6 +45,19 @@ from universe_pipeline.domain.errors import (
 )
 
 logger = logging.getLogger("universe_pipeline.polygon")
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """What came back, as it came, with any status; an answer is a quarter of what it unpacks to."""
+
+    url: httpx.URL
+    """What was asked."""
+    status: int
+    content: bytes = field(repr=False)
+    packed_as: str
+    """Its `packing`."""
+    headers: httpx.Headers = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +115,7 @@ class VendorConnections:
         self._extensions = {"timeout": timeout.as_dict()}
         _quieten("httpx", "httpcore")
 
-    def fetch(self, url: httpx.URL) -> Reply:
+    def receive(self, url: httpx.URL) -> Packed:
         """Ask once for `url`, which must be one that may see the key.
 
         Raises:
@@ -110,8 +125,8 @@ class VendorConnections:
         """
         started, outcome = time.monotonic(), "interrupted"
         try:
-            reply = self._exchange(url)
-            outcome = f"{reply.status}, {len(reply.body)} bytes"
+            packed = self._exchange(url)
+            outcome = f"{packed.status}, {len(packed.content)} bytes"
         except VendorError as error:
             outcome = error.kind.value
             raise
@@ -119,9 +134,26 @@ class VendorConnections:
             path = self._key.hidden_in(url.raw_path.decode("ascii"))
             milliseconds = (time.monotonic() - started) * 1000
             logger.debug("GET %s: %s in %.0f ms", path, outcome, milliseconds)
-        return reply
+        return packed
 
-    def _exchange(self, url: httpx.URL) -> Reply:
+    def unpack(self, packed: Packed) -> Reply:
+        """What was received, unpacked.
+
+        Raises:
+            RetryableError: it is cut off or damaged (cut_body), or repeats the key (leaked_key).
+            PermanentError: the body is larger than any answer (too_large).
+        """
+        endpoint = endpoint_of(packed.url)
+        if packed.status != HTTPStatus.OK:
+            body = explanation(packed.content, packed.packed_as)
+            return Reply(packed.url, packed.status, body, packed.headers)
+        with _transport_errors(endpoint, self._named(packed.url)) as progress:
+            progress.reading_body = True
+            body = unpacked(packed.content, packed.packed_as, endpoint)
+        self._require_no_key(body, endpoint)
+        return Reply(packed.url, packed.status, body, packed.headers)
+
+    def _exchange(self, url: httpx.URL) -> Packed:
         endpoint = endpoint_of(url)
         if self.closed.is_set():  # the pool would connect again
             raise RetryableError(FailureKind.CONNECTION, endpoint, CLOSED)
@@ -137,14 +169,12 @@ class VendorConnections:
             progress.reading_body = True
             headers = httpx.Headers(response.headers)
             packed_as = packing(headers.get("Content-Encoding", ""))
-            if response.status == HTTPStatus.OK:
-                body = read_answer(response.iter_stream(), packed_as, endpoint)
-                self._require_no_key(body, endpoint)
-            else:
-                body = read_explanation(response.iter_stream(), packed_as)
-            return Reply(url, response.status, body, headers)
+            is_good = response.status == HTTPStatus.OK
+            read = read_answer if is_good else read_explanation
+            content = read(response.iter_stream(), packed_as, endpoint)
+            return Packed(url, response.status, content, packed_as, headers)
 
-    def _require_no_key(self, body: bytearray, endpoint: str) -> None:
+    def _require_no_key(self, body: bytes | bytearray, endpoint: str) -> None:
         """Refuse an answer that repeats the key: in a row or name it would be stored and shown.
 
         In `next_url` it would not: that is followed where it may lead, and hidden in messages.

@@ -103,20 +103,31 @@ class _Turn:
 
 
 class SharedPace:
-    """At most `per_minute` requests in any minute, over all processes; 0 = unpaced.
+    """At most `per_minute` requests in any minute, over all processes; 0 = no such limit.
 
-    Thread-safe. It keeps one connection, and opens it again when the database was restarted.
+    Without it, this process sends at most `per_second` a second, evenly. Thread-safe. It keeps one
+    connection, and opens it again when the database was restarted.
     """
 
-    def __init__(self, database: Database, per_minute: int, *, urgent: bool = False) -> None:
+    def __init__(
+        self,
+        database: Database,
+        per_minute: int,
+        *,
+        per_second: int | None = None,
+        urgent: bool = False,
+    ) -> None:
         """Ask for nothing yet.
 
         Args:
             database: where all who share the pace meet.
-            per_minute: most requests; 0 = no limit, only 429s are heeded.
+            per_minute: most requests; 0 = no limit over all processes, only 429s are heeded.
+            per_second: then, most of this process; None = no limit.
             urgent: go before everybody who is not, as long as this is open.
         """
         self._database, self._per_minute, self._urgent = database, per_minute, urgent
+        self._spacing = 1 / per_second if per_second else 0.0
+        self._next_due = 0.0
         self._connection: psycopg.Connection | None = None
         self._lock = Lock()
         self._closed = Event()
@@ -132,7 +143,9 @@ class SharedPace:
             psycopg.OperationalError: the database is gone.
         """
         while True:
-            if self._per_minute and not self._await_turn():
+            if not self._per_minute:
+                self._sleep_until(self._own_turn())
+            elif not self._await_turn():
                 continue
             pause = self._pause()
             if pause <= 0:
@@ -165,6 +178,13 @@ class SharedPace:
             with self._lock:
                 self._asked(lambda database: database.execute(_MOVE_ON, (late, turn.slot)))
         return late < MINUTE / 2
+
+    def _own_turn(self) -> float:
+        """When the next request of this process is due, by the monotonic clock."""
+        with self._lock:
+            due = max(time.monotonic(), self._next_due)
+            self._next_due = due + self._spacing
+        return due
 
     def _sleep(self, seconds: float) -> None:
         self._sleep_until(time.monotonic() + seconds)

@@ -181,6 +181,25 @@ def test_between_two_looks_the_unpaced_ask_nothing_but_heed_their_own_429(
             shared.wait()
 
 
+def test_without_a_limit_a_process_sends_so_many_a_second_evenly(
+    turns: Connection, store_database: Database
+):
+    sent: list[float] = []
+    with (
+        closing(SharedPace(store_database, 0, per_second=50)) as shared,
+        ThreadPoolExecutor(8) as threads,
+    ):
+
+        def ask(_: int) -> None:
+            shared.wait()
+            sent.append(time.monotonic())
+
+        list(threads.map(ask, range(20)))
+
+    assert max(sent) - min(sent) >= 0.3  # 19 x 20 ms, of which a late first one takes some
+    assert noted(turns, "turns") == []
+
+
 def test_who_waits_for_a_turn_when_a_429_comes_waits_longer(
     turns: Connection, store_database: Database, two: Callable[[int], Two]
 ):
