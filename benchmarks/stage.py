@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import psycopg
 from psycopg import sql
@@ -157,6 +157,23 @@ def serving(answers: Path, symbols: int, seconds: float = 0) -> Generator[str]:
         try:
             assert process.stdout is not None
             yield process.stdout.readline().strip()
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+@contextmanager
+def far_away(url: str, seconds: float) -> Generator[str]:
+    """A URL of the same database on the embedded server, with round trips of so many seconds."""
+    parts = urlsplit(url)
+    socket = f"{parse_qs(parts.query)['host'][0]}/.s.PGSQL.{parts.port}"
+    command = [sys.executable, "-m", "benchmarks.far", socket, str(seconds / 2)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            port = process.stdout.readline().strip()
+            yield urlunsplit(
+                (parts.scheme, f"{parts.username}@127.0.0.1:{port}", parts.path, "", "")
+            )
         finally:
             process.send_signal(signal.SIGTERM)
 

@@ -8,7 +8,7 @@ from benchmarks.answers import rows_of
 from benchmarks.figures import Figure, Target
 from benchmarks.floor import Floor, open_floor
 from benchmarks.race import Result, Way, raced
-from benchmarks.stage import BENCH_PYTHON, Stage
+from benchmarks.stage import BENCH_PYTHON, Stage, far_away
 
 ASSETS = ("symbols", "daily_bars", "data_coverage")
 PEERS = {
@@ -26,6 +26,9 @@ there may take."""
 
 CLIENT_AWAY = 0.4
 DISTANT_CLIENT = f"vendor's client, COPY of rows, {CLIENT_AWAY} s away"
+
+DATABASE_AWAY = 0.01
+FAR_DATABASE = f"load, database {1000 * DATABASE_AWAY:g} ms away"
 
 IN_ORDER = "COPY in the order of the key"
 
@@ -58,6 +61,7 @@ def distance(stage: Stage, _: Floor) -> list[Way]:
     return [
         *(_distant(stage, seconds, Target(limit)) for seconds, limit in DISTANCES.items()),
         _distant_client(stage),
+        _far_database(stage),
     ]
 
 
@@ -79,6 +83,17 @@ def _distant_client(stage: Stage) -> Way:
 
     days = stage.newest(stage.scale.peers)
     return Way("distance", run, days, {DISTANT_CLIENT: Target(15, at_least=True)})
+
+
+def _far_database(stage: Stage) -> Way:
+    def run(days: Sequence[date]) -> Mapping[str, float]:
+        with stage.database() as url, far_away(url, DATABASE_AWAY) as far:
+            return {
+                FAR_DATABASE: stage.child("loader", days[0], days[-1], database_url=far)["seconds"]
+            }
+
+    days = stage.newest(stage.scale.floor)
+    return Way("distance", run, days, {FAR_DATABASE: Target(1.5)})
 
 
 def dagster(stage: Stage, _: Floor) -> list[Way]:
@@ -125,8 +140,9 @@ WAYS: Mapping[str, Callable[[Stage, Floor], list[Way]]] = {
 
 
 def race(stage: Stage, parts: Sequence[str]) -> list[Figure]:
-    """Race the ways of `parts`; peers are compared with the loader, which then takes part."""
-    taking = [part for part in WAYS if part in parts or (part == "loader" and "peers" in parts)]
+    """Race the ways of `parts`; some are compared with the loader, which then takes part."""
+    compared = {"peers", "distance"}.intersection(parts)
+    taking = [part for part in WAYS if part in parts or (part == "loader" and compared)]
     scale = stage.scale
     with open_floor(stage, stage.newest(max(scale.sessions, scale.floor))) as floor:
         ways = [way for part in taking for way in WAYS[part](stage, floor)]
@@ -148,12 +164,11 @@ def _plain_floor(results: Sequence[Result]) -> list[Figure]:
 
 def _figures(result: Result, results: Sequence[Result]) -> Iterator[Figure]:
     """A result; one with a target also beside what COPY takes at its best."""
-    if result.part == "peers":
-        loader = next(one for one in results if one.part == "loader")
-        yield result.figure("loader", loader.ratio)
-        return
-    if result.what == DISTANT_CLIENT:
-        loader = next(one for one in results if one.what == f"load, {CLIENT_AWAY} s away")
+    near = {DISTANT_CLIENT: f"load, {CLIENT_AWAY} s away", FAR_DATABASE: "load"}.get(
+        result.what, "load" if result.part == "peers" else None
+    )
+    if near:
+        loader = next(one for one in results if one.what == near)
         yield result.figure("loader", loader.ratio)
         return
     yield result.figure()
