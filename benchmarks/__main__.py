@@ -24,11 +24,13 @@ from benchmarks.stage import ROOT, Stage, note, open_stage
 from benchmarks.startup import startup
 from benchmarks.verification import verification
 from benchmarks.ways import WAYS, race
+from benchmarks.years import years
 
 ALONE: Mapping[str, Callable[[Stage], list[Figure]]] = {
     "calls": calls,
     "reload": reload,
     "backfill": backfill,
+    "years": years,
 }
 ON_ARCHIVE: Mapping[str, Callable[[Stage, Archive], list[Figure]]] = {
     "memory": memory,
@@ -72,7 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _sessions(scale: Scale, parts: Sequence[str]) -> int:
     """How many the vendor must have prepared."""
     archive = scale.archive + SPARE if set(parts) & set(ON_ARCHIVE) else 0
-    return max(archive, scale.sessions, scale.distant, scale.floor, scale.month)
+    whole = scale.years if "years" in parts else 0
+    return max(archive, whole, scale.sessions, scale.distant, scale.floor, scale.month)
 
 
 def _measured(stage: Stage, parts: Sequence[str]) -> list[Figure]:

@@ -54,7 +54,7 @@ def memory(stage: Stage, archive: Archive) -> list[Figure]:
 
     As much COPY of encoded rows, without anything else, shows what of the latter is the disk's.
     """
-    first, last = _years_cost(archive)
+    first, last = years_cost(archive.url, archive.year)
     year = archive.sessions[-archive.year :]
     with open_floor(stage, year) as floor, own_memory(stage.scale.reserve):
         floor_first, floor_last = floor.growth(year, YEARS)
@@ -76,12 +76,17 @@ def memory(stage: Stage, archive: Archive) -> list[Figure]:
     ]  # fmt: skip
 
 
-def _years_cost(archive: Archive) -> tuple[float, float]:
-    """Seconds a session in the first and in the last year, from request to request."""
-    with psycopg.connect(archive.url) as connection:
+def years_cost(url: str, year: int) -> tuple[float, float]:
+    """Seconds a session in the first and in the last year, from request to request.
+
+    Args:
+        url: the database.
+        year: sessions of a year.
+    """
+    with psycopg.connect(url) as connection:
         rows = connection.execute("SELECT fetched_at FROM session_loads ORDER BY date").fetchall()
     moments: list[datetime] = [at for (at,) in rows]
-    return _cost(moments[: archive.year]), _cost(moments[-archive.year :])
+    return _cost(moments[:year]), _cost(moments[-year:])
 
 
 def _cost(moments: Sequence[datetime]) -> float:

@@ -56,6 +56,9 @@ on, so that the first two round trips, which nothing can hide, count.""",
     "memory": """\
 Five years in one run, from an empty database; a month likewise. The last line is as much COPY of
 encoded rows and nothing else.""",
+    "years": """\
+Twenty years of a growing market in one run, from an empty database; a month likewise. What COPY
+alone takes for as many equal rows shows what of the growth is the disk's.""",
     "start-up": "Whole commands, on five years of data with the database up.",
     "reads": """\
 Warm medians over five years, planning and transfer included. The reference is the best layout that

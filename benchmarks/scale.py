@@ -22,6 +22,8 @@ class Scale:
     month: int
     archive: int
     """Five years: what memory, reads and start-up are measured on."""
+    years: int
+    """Twenty years, in one run."""
     repeats: int
     """How often each read and each command is repeated."""
     reserve: int
@@ -39,6 +41,7 @@ FULL = Scale(
     floor=63,
     month=21,
     archive=1_260,
+    years=5_300,
     repeats=9,
     reserve=8,
     log=64,
@@ -52,6 +55,7 @@ SMALL = Scale(
     floor=5,
     month=5,
     archive=70,
+    years=120,
     repeats=1,
     reserve=0,
     log=0,
