@@ -7,7 +7,7 @@ from datetime import date
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres.connection import Connection, Database
-from universe_pipeline.adapters.postgres.ledger import refused_answers, session_loads
+from universe_pipeline.adapters.postgres.ledger import refused_answers, session_states
 from universe_pipeline.adapters.postgres.ledger.refused_answers import OpenRefusal
 from universe_pipeline.cli.exits import DONE
 from universe_pipeline.cli.load import load_again, run_job
@@ -29,7 +29,7 @@ def approve_session(database: Database, session: date, reason: str, by: str) -> 
     subject = refused_answers.of_session(session)
     with database.connect() as connection:
         is_refusing = subject in refused_answers.open_refusals(connection)
-        if not is_refusing or session_loads.quarantined(connection, [session]):
+        if not is_refusing or session_states.quarantined(connection, [session]):
             return _give_to_readers(connection, session, reason, by)
         result(described(approvals.approve_refused(connection, subject, reason, by)))
     if settings().polygon_api_key is None:
@@ -80,7 +80,7 @@ def _store_session(session: date, reason: str, by: str) -> int:
     code = load_again(database, job)
     with database.connect() as connection:
         waits = refused_answers.of_session(session) in refused_answers.open_refusals(connection)
-        if waits or not session_loads.quarantined(connection, days):
+        if waits or not session_states.quarantined(connection, days):
             return code
         # So few rows are unusual, too: it is this answer that the person took for right.
         _give_to_readers(connection, session, reason, by)

@@ -6,8 +6,8 @@ from datetime import date, datetime
 
 from universe_pipeline.adapters.postgres.clock import database_time
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.ledger import session_loads
-from universe_pipeline.adapters.postgres.ledger.session_loads import SessionState
+from universe_pipeline.adapters.postgres.ledger import session_states
+from universe_pipeline.adapters.postgres.ledger.session_states import SessionState
 from universe_pipeline.cli.days import spans
 from universe_pipeline.domain.session_state import COMMITTED
 from universe_pipeline.domain.sessions import sessions_between
@@ -23,7 +23,7 @@ class Before:
 
 def before(connection: Connection, sessions: Sequence[date]) -> Before:
     """What stands of `sessions` now."""
-    return Before(database_time(connection), session_loads.states(connection, sessions))
+    return Before(database_time(connection), session_states.states(connection, sessions))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +122,8 @@ def update(
     run_id: str | None,
 ) -> Update:
     """What the run (None: there was none) changed of `wanted`, as the database has it."""
-    states = session_loads.states(connection, [*wanted, session])
-    added = session_loads.added_since(connection, wanted, known.at)
+    states = session_states.states(connection, [*wanted, session])
+    added = session_states.added_since(connection, wanted, known.at)
     fetched = [day for day in wanted if _is_of_run(states.get(day), run_id)]
     changes = {
         day: _changes(known.states.get(day), states[day], added.get(day, 0)) for day in fetched

@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres.connection import Connection, Database
-from universe_pipeline.adapters.postgres.ledger import load_jobs, session_loads
+from universe_pipeline.adapters.postgres.ledger import load_jobs, session_states
 from universe_pipeline.adapters.postgres.ledger.fetch_errors import OpenFailure, failures_of_run
 from universe_pipeline.adapters.postgres.liveness import Hold
 from universe_pipeline.adapters.postgres.quality.rule_results import broken_by
@@ -336,7 +336,7 @@ def _nothing_to_fetch(connection: Connection, job: LoadJob) -> str:
     if job.kind == "daily":
         before = changes.before(connection, job.sessions)
         return changes.update(connection, job.sessions[-1], [], before, None).line([])
-    there = len(session_loads.committed(connection, job.sessions))
+    there = len(session_states.committed(connection, job.sessions))
     loaded = "all" if there == len(job.sessions) else f"{there} of"
     return f"{job.name}: {loaded} {len(job.sessions)} sessions are loaded, nothing to fetch"
 
@@ -367,7 +367,7 @@ def at_pace(requests: int) -> str:
 def _summarise(connection: Connection, job: LoadJob, wanted: Sequence[date], ended: Ended) -> None:
     """Print what the run has loaded: a session that it fetched again in vain is stored, only."""
     failed = {one.day for one in failures_of_run(connection, ended.run_id)}
-    states = session_loads.states(connection, [day for day in wanted if day not in failed])
+    states = session_states.states(connection, [day for day in wanted if day not in failed])
     loaded = [state for state in states.values() if state.status in COMMITTED]
     bars = sum(state.stored for state in loaded)
     revised = sum(state.revised for state in loaded)
@@ -381,7 +381,7 @@ def _summarise(connection: Connection, job: LoadJob, wanted: Sequence[date], end
 def _tell_unusual(connection: Connection, sessions: Collection[date]) -> None:
     """Name the sessions that are not out yet, or kept from readers."""
     broken = broken_by(connection, list(sessions))
-    for session, state in sorted(session_loads.states(connection, list(sessions)).items()):
+    for session, state in sorted(session_states.states(connection, list(sessions)).items()):
         if state.status is SessionStatus.PENDING:
             result(f"{session}: not published yet; `universe daily` or `resume` asks again")
         elif state.status is SessionStatus.QUARANTINED:
@@ -437,7 +437,7 @@ def _next_step(
     beyond_plan = (FailureKind.OUTSIDE_PLAN, FailureKind.NOT_ENTITLED)
     if all(one.kind in beyond_plan for one in failures):
         return "`universe retry` asks again, once the plan includes that"
-    loaded = session_loads.committed(connection, days)
+    loaded = session_states.committed(connection, days)
     is_own = all(one.retryable and one.symbol is None for one in failures) and not loaded
     if job and job.kind != "retry" and days and is_own:
         return "`universe resume` fetches what is missing"

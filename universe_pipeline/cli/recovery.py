@@ -4,7 +4,7 @@ from datetime import date
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres.connection import Database
-from universe_pipeline.adapters.postgres.ledger import load_jobs, session_loads
+from universe_pipeline.adapters.postgres.ledger import load_jobs, session_states
 from universe_pipeline.adapters.postgres.ledger.fetch_errors import (
     OpenFailure,
     last_refusal,
@@ -91,7 +91,7 @@ def retry() -> int:
     database = wiring.open_for_loading(settings())
     with database.connect() as connection:
         failures = open_failures(connection)
-        doubtful = session_loads.with_status(
+        doubtful = session_states.with_status(
             connection, (SessionStatus.FAILED, SessionStatus.QUARANTINED)
         )
     if not failures and not doubtful:

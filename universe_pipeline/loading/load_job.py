@@ -13,8 +13,8 @@ from hashlib import sha256
 
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.coverage.cover import cover
-from universe_pipeline.adapters.postgres.ledger import load_jobs, session_loads
-from universe_pipeline.adapters.postgres.ledger.session_loads import SessionState
+from universe_pipeline.adapters.postgres.ledger import load_jobs, session_states
+from universe_pipeline.adapters.postgres.ledger.session_states import SessionState
 from universe_pipeline.adapters.postgres.liveness import Hold
 from universe_pipeline.adapters.postgres.reference.symbols import unknown_symbols
 from universe_pipeline.domain.moments import Now
@@ -178,7 +178,7 @@ def status(connection: Connection, job: LoadJob, *, failed: bool) -> str:
         return "failed"
     if job.kind == "symbols":
         return "interrupted" if unpublished(connection, job) else "completed"
-    known = session_loads.states(connection, job.sessions)
+    known = session_states.states(connection, job.sessions)
     since = load_jobs.fresh_since(connection, job.name)
     if since and any(_has_bars(state) and state.fetched_at < since for state in known.values()):
         return "interrupted"  # the checkpoint was cleared, and the run has not fetched them again

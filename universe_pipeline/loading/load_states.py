@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.ledger import session_loads
+from universe_pipeline.adapters.postgres.ledger import session_states
 from universe_pipeline.domain.sessions import sessions_before
 from universe_pipeline.loading import plan
 from universe_pipeline.loading.plan import LOOK_BACK, SessionPlan, SessionStates, SymbolPlan
@@ -15,10 +15,10 @@ def of_sessions(
 ) -> SessionStates:
     """What is known of `sessions`; what was fetched before `since` counts as unknown."""
     return SessionStates(
-        committed=session_loads.committed(connection, sessions, since),
-        quarantined=session_loads.quarantined(connection, sessions),
-        given_up=session_loads.given_up(connection, sessions, since),
-        revisitable=set(session_loads.revisitable(connection, sessions)),
+        committed=session_states.committed(connection, sessions, since),
+        quarantined=session_states.quarantined(connection, sessions),
+        given_up=session_states.given_up(connection, sessions, since),
+        revisitable=set(session_states.revisitable(connection, sessions)),
     )
 
 
@@ -55,9 +55,9 @@ def plan_symbols(
 ) -> SymbolPlan:
     """Plan to ask for what neither endpoint was asked for (after `since`)."""
     unasked = {
-        symbol: session_loads.sessions_unasked(connection, symbol, sessions, since)
+        symbol: session_states.sessions_unasked(connection, symbol, sessions, since)
         for symbol in symbols
     }
-    given_up = frozenset(session_loads.symbols_given_up(connection, symbols, since))
-    until = session_loads.outside_plan_until(connection, since)
+    given_up = frozenset(session_states.symbols_given_up(connection, symbols, since))
+    until = session_states.outside_plan_until(connection, since)
     return plan.of_symbols(plan.SymbolStates(unasked, given_up, until))

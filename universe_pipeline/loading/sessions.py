@@ -20,7 +20,7 @@ from universe_pipeline.adapters.polygon.client import PolygonClient, ReceivedAns
 from universe_pipeline.adapters.postgres.bars import copy_binary, fingerprints, writing
 from universe_pipeline.adapters.postgres.bars.writing import EncodedSession, Standing, Write
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.ledger import fetch_errors, session_loads
+from universe_pipeline.adapters.postgres.ledger import fetch_errors, session_loads, session_states
 from universe_pipeline.adapters.postgres.quality import rule_results
 from universe_pipeline.adapters.postgres.quality.rule_results import Approval
 from universe_pipeline.domain import quality
@@ -283,7 +283,7 @@ def store(connection: Connection, fetched: Fetched, run_id: str | None) -> Outco
                 at=fetched.now,
             )
         recorded = write and write.status
-        state = recorded or session_loads.states(connection, [session])[session].status
+        state = recorded or session_states.states(connection, [session])[session].status
     seconds = time.monotonic() - fetched.begun
     is_whole = recorded is not None and not standing.holds_bars
     return Outcome(session, state, seconds, write, error, fetched.sample, is_whole)

@@ -15,8 +15,8 @@ import dagster as dg
 from universe_pipeline.adapters.postgres import liveness
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.coverage.cover import cover
-from universe_pipeline.adapters.postgres.ledger import session_loads
-from universe_pipeline.adapters.postgres.ledger.session_loads import SessionState
+from universe_pipeline.adapters.postgres.ledger import session_states
+from universe_pipeline.adapters.postgres.ledger.session_states import SessionState
 from universe_pipeline.orchestration.display.metadata import Metadata
 from universe_pipeline.orchestration.internals import materializations
 from universe_pipeline.orchestration.internals.partition_events import record_without_run
@@ -59,7 +59,7 @@ def reconcile(instance: dg.DagsterInstance, database: Database, now: datetime) -
         cover(connection)
         # Before the sessions: what is recorded meanwhile was committed before.
         known = {asset: instance.get_materialized_partitions(asset) for asset in SESSION_ASSETS}
-        committed = session_loads.all_committed(connection)
+        committed = session_states.all_committed(connection)
         return sum(
             _agree(instance, connection, asset, known[asset], committed) for asset in SESSION_ASSETS
         )

@@ -11,7 +11,7 @@ from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.polygon.retry import Patience
 from universe_pipeline.adapters.postgres.bars.writing import Write
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.ledger.session_loads import given_up
+from universe_pipeline.adapters.postgres.ledger.session_states import given_up
 from universe_pipeline.domain.bars import BAR_SCHEMA, Bars
 from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline.domain.sessions import sessions_between

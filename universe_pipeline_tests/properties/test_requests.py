@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from universe_pipeline.adapters.postgres.connection import Connection, Database
-from universe_pipeline.adapters.postgres.ledger.session_loads import sessions_unasked
+from universe_pipeline.adapters.postgres.ledger.session_states import sessions_unasked
 from universe_pipeline_tests.support.hypothesis_profile import examples
 from universe_pipeline_tests.support.reused_database import emptied
 from universe_pipeline_tests.support.session_answers import (

@@ -9,7 +9,7 @@ import polars as pl
 from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.postgres.bars.reading import covered_symbols, symbol_bars
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.ledger.session_loads import states
+from universe_pipeline.adapters.postgres.ledger.session_states import states
 from universe_pipeline.adapters.postgres.reference.splits import stored_splits
 from universe_pipeline.domain.bars import DATED_BAR_SCHEMA, Bars, Failed
 from universe_pipeline.domain.errors import VendorError

@@ -14,9 +14,9 @@ from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres.bars import quarters
 from universe_pipeline.adapters.postgres.bars.reading import sample
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.ledger import session_loads
-from universe_pipeline.adapters.postgres.ledger.session_loads import SessionState
-from universe_pipeline.domain.session_state import SessionStatus
+from universe_pipeline.adapters.postgres.ledger import session_states
+from universe_pipeline.adapters.postgres.ledger.session_states import SessionState
+from universe_pipeline.domain.session_state import COMMITTED, SessionStatus
 from universe_pipeline.domain.sessions import sessions_before, sessions_between
 from universe_pipeline.loading import plan
 from universe_pipeline.loading.decoding import DecodingWorker
@@ -110,7 +110,7 @@ class SessionLoads:
             self._require_reason(connection)
 
     def _commit(self, connection: Connection) -> Iterator[Committed]:
-        known = session_loads.states(connection, self.sessions)
+        known = session_states.states(connection, self.sessions)
         planned = self._plan(known)
         wanted, skipped = planned.wanted, planned.skipped
         self.context.log.info(
@@ -126,7 +126,7 @@ class SessionLoads:
     def _require_reason(self, connection: Connection) -> None:
         """Let no run end green that materialized nothing."""
         statuses = {
-            state.status for state in session_loads.states(connection, self.sessions).values()
+            state.status for state in session_states.states(connection, self.sessions).values()
         }
         if SessionStatus.FAILED in statuses and self._is_checked():
             return  # the check of the sessions fails for them, and names them
@@ -138,7 +138,7 @@ class SessionLoads:
 
     def _plan(self, known: Mapping[date, SessionState]) -> SessionPlan:
         """What to fetch: a run that names sessions asks also for what failed for good before."""
-        committed = {day for day, state in known.items() if state.status in session_loads.COMMITTED}
+        committed = {day for day, state in known.items() if state.status in COMMITTED}
         states = SessionStates(committed=committed)
         if self.fetch is not None:
             return plan.of_chosen(self.sessions, as_sessions(self.fetch), states)
@@ -215,7 +215,7 @@ class SessionLoads:
     def _plot(self, connection: Connection, last: date) -> None:
         """Let the run's last event, which the asset's page shows, carry the plot."""
         trailing = (*sessions_before(last, PLOTTED - 1), last)
-        known = session_loads.states(connection, trailing)
+        known = session_states.states(connection, trailing)
         bars = {day: known[day].stored if day in known else 0 for day in trailing}
         self.context.add_asset_metadata({"bars_per_session": bars_per_session(bars)})
 

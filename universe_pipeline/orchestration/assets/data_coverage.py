@@ -9,7 +9,7 @@ import dagster as dg
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.coverage.cover import cover, symbol_count
-from universe_pipeline.adapters.postgres.ledger import session_loads
+from universe_pipeline.adapters.postgres.ledger import session_states
 from universe_pipeline.domain.session_state import COMMITTED
 from universe_pipeline.orchestration.assets.daily_bars import daily_bars
 from universe_pipeline.orchestration.assets.session_assets import session_asset
@@ -65,7 +65,7 @@ class Coverage:
         """
         cover(connection, self.judged.bars)
         symbols = symbol_count(connection)
-        known = session_loads.states(connection, self.sessions)
+        known = session_states.states(connection, self.sessions)
         committed = [state for state in known.values() if state.status in COMMITTED]
         if not (committed or self.loads_bars):
             raise stop(f"nothing is loaded of {span(self.sessions)}: materialize daily_bars first")

@@ -8,7 +8,7 @@ import pytest
 from universe_pipeline.adapters.postgres import schema
 from universe_pipeline.adapters.postgres.bars.quarters import make_quarters
 from universe_pipeline.adapters.postgres.connection import Connection, Database
-from universe_pipeline.adapters.postgres.ledger.session_loads import sessions_unasked
+from universe_pipeline.adapters.postgres.ledger.session_states import sessions_unasked
 from universe_pipeline.domain.errors import DatabaseError, SchemaTooNewError
 from universe_pipeline.domain.tables import COLUMNS
 from universe_pipeline_tests.support.older_releases import made_at

@@ -10,7 +10,7 @@ from datetime import date
 
 import psycopg
 
-from universe_pipeline.adapters.postgres.ledger import session_loads
+from universe_pipeline.adapters.postgres.ledger import session_states
 from universe_pipeline.domain.session_state import COMMITTED, SessionStatus
 from universe_pipeline.domain.sessions import sessions_before, sessions_between
 
@@ -115,7 +115,7 @@ def lacking(
     if not sessions:
         return []
     whole = asked.with_all_symbols(sessions)
-    known = session_loads.states(connection, whole)
+    known = session_states.states(connection, whole)
     states = {day: known[day].status if day in known else None for day in whole}
     unasked = [
         Lacking(day, status or ("not closed" if day > newest else "not asked for"))

@@ -7,10 +7,12 @@ import pytest
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.ledger.fetch_errors import open_failures, record_failure
 from universe_pipeline.adapters.postgres.ledger.session_loads import (
-    SessionState,
-    committed,
     record_empty_answer,
     record_unstored,
+)
+from universe_pipeline.adapters.postgres.ledger.session_states import (
+    SessionState,
+    committed,
     revisitable,
     sessions_unasked,
     states,
