@@ -60,7 +60,7 @@ faults: dev ## every fault, from a spoilt answer to a full disk, and what was lo
 	@$(BIN)/python -m pytest -n 2 universe_pipeline_tests/faults universe_pipeline_tests/services $(ARGS)
 
 .PHONY: bench
-bench: install $(BENCH_VENV)/.peers ## what it costs, beside floor and peers: benchmarks/RESULTS.md
+bench: install $(BENCH_VENV)/.peers ## what it costs, compared with floor and peers: benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: check
@@ -83,8 +83,8 @@ lint: dev docs words ## ruff: rules and format; deptry: what is imported is decl
 	@$(BIN)/deptry .ci universe_pipeline_tests benchmarks --ignore DEP002,DEP004
 
 .PHONY: words
-words: dev ## no words in prose that make it hard to read; ARGS=--lower after replacing some
-	@files=$$(git -c safe.directory='$(CURDIR)' ls-files '*.py' '*.md') && $(BIN)/python .ci/words.py $(ARGS) $$files
+words: dev ## no words in prose that make it hard to read
+	@files=$$(git -c safe.directory='$(CURDIR)' ls-files '*.py' '*.md') && $(BIN)/python .ci/words.py $$files
 
 .PHONY: types
 types: dev ## pyright, strict
@@ -113,12 +113,12 @@ audit: ## known weaknesses of the locked packages; needs the index's own vulnera
 		-r requirements-build.txt -r requirements.txt -r requirements-dev.txt $(ARGS)
 
 .PHONY: format
-format: dev ## let ruff format and mend what it can
+format: dev ## let ruff format and fix what it can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
 .PHONY: calendar
-calendar: dev ## write the NYSE's closures anew from the locked exchange_calendars
+calendar: dev ## write the NYSE's closures again from the locked exchange_calendars
 	@$(BIN)/python -m universe_pipeline_tests.domain.write_nyse && $(BIN)/ruff format -q universe_pipeline/domain/nyse.py
 
 .PHONY: tables
@@ -127,11 +127,11 @@ tables: dev ## write the tables of docs/data.md and docs/session-states.md from 
 	@$(BIN)/python -m universe_pipeline_tests.write_states
 
 .PHONY: screenshots
-screenshots: dev ## take the README's pictures of Dagster anew, from a demo; needs Chromium
+screenshots: dev ## take the README's pictures of Dagster again, from a demo; needs Chromium
 	@$(BIN)/python -m universe_pipeline_tests.browser.screenshots
 
 .PHONY: lock
-lock: ## resolve the requirements files anew; ARGS=--upgrade moves every version
+lock: ## resolve the requirements files again; ARGS=--upgrade moves every version
 	@$(FIND_PYTHON); $(GET_UV)
 	@compile() { $(UV) pip compile --no-config --quiet --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' "$$@"; }; \
@@ -165,7 +165,7 @@ clean: ## remove everything that make and the tools left here
 dev: install $(VENV)/.dev ## the tools of development, in .venv
 
 # A stamp is written last: a build that was interrupted starts over. Programs in .venv name its
-# folder: where the clone has moved, or the Python it was built with is gone, it is built anew.
+# folder: where the clone has moved, or the Python it was built with is gone, it is built again.
 ifneq ($(shell test -x $(BIN)/python && cat $(VENV)/.runtime 2>/dev/null),$(CURDIR))
 .PHONY: $(VENV)/.runtime
 endif

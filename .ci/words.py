@@ -1,8 +1,6 @@
 """Words that make prose hard to read may not come back: `make words`.
 
-Read are the docstrings and comments of Python files, and what is not code in Markdown files. Files
-that were written before this rule have a number of such words, listed in the baseline; it may only
-shrink.
+It reads the docstrings and comments of Python files, and what is not code in Markdown files.
 """
 
 import argparse
@@ -11,7 +9,7 @@ import io
 import re
 import sys
 import tokenize
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 ADVICE = {
@@ -24,26 +22,14 @@ ADVICE = {
 }
 WORDS = {re.compile(rf"\b{word}\b", re.IGNORECASE): advice for word, advice in ADVICE.items()}
 
-BASELINE = Path(__file__).with_name("words.txt")
-
 
 def main() -> int:
-    """Compare the files with the baseline, and print where they differ from it."""
+    """Print each such word of the files."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("files", nargs="+", type=Path)
-    parser.add_argument("--baseline", type=Path, default=BASELINE)
-    parser.add_argument("--lower", action="store_true", help="lower the baseline")
-    arguments = parser.parse_args()
-    found = {str(path): list(findings(path)) for path in arguments.files}
-    counts = {path: len(lines) for path, lines in found.items() if lines}
-    allowed = read(arguments.baseline) if arguments.baseline.exists() else counts
-    if arguments.lower:
-        allowed = {path: min(counts[path], allowed[path]) for path in allowed if path in counts}
-        write(arguments.baseline, allowed)
-    problems = list(compared(found, allowed))
-    summary = f"{sum(counts.values())} words to replace in {len(counts)} files"
-    sys.stdout.write("\n".join([*problems, summary]) + "\n")
-    return bool(problems)
+    found = [each for path in parser.parse_args().files for each in findings(path)]
+    sys.stdout.writelines(f"{each}\n" for each in found)
+    return bool(found)
 
 
 def findings(path: Path) -> Iterator[str]:
@@ -78,28 +64,6 @@ def python(text: str) -> Iterator[tuple[int, str]]:
                 yield line, docstring
             case _:
                 pass
-
-
-def compared(found: Mapping[str, list[str]], allowed: Mapping[str, int]) -> Iterator[str]:
-    """What is to be done about each file that has more or fewer words than the baseline."""
-    for path, lines in found.items():
-        if len(lines) > allowed.get(path, 0):
-            yield from lines
-            yield f"{path}: {len(lines)} such words, {allowed.get(path, 0)} allowed"
-    for path, most in allowed.items():
-        if (count := len(found.get(path, []))) < most:
-            yield f"{path}: {count} such words, {most} in the baseline: make words ARGS=--lower"
-
-
-def read(baseline: Path) -> dict[str, int]:
-    """The allowed number of words by file."""
-    lines = [line.split(maxsplit=1) for line in baseline.read_text().splitlines()]
-    return {path: int(count) for count, path in lines}
-
-
-def write(baseline: Path, allowed: Mapping[str, int]) -> None:
-    """The same, as a file."""
-    baseline.write_text("".join(f"{count} {path}\n" for path, count in sorted(allowed.items())))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the product costs, beside what it cannot cost less: `make bench`.
+"""What the product costs, compared with the least that it could cost: `make bench`.
 
 Everything runs on loopback: the embedded PostgreSQL, a vendor that serves prepared answers, and
 what is measured, each a process of its own. No time stands alone: the parts that load are

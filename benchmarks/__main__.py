@@ -108,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Measure what the product costs. All parts at full size write "
-        "benchmarks/RESULTS.md; anything less row_hashes only, or writes to a temporary folder.",
+        "benchmarks/RESULTS.md; anything less only prints, or writes to a temporary folder.",
     )
     add = parser.add_argument
     add("--small", action="store_true", help="tiny sizes: shows that it works, measures nothing")

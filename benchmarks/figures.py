@@ -20,7 +20,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure, beside its floor."""
+    """One figure, with its floor."""
 
     part: str
     what: str
@@ -56,7 +56,7 @@ def cells(figure: Figure) -> tuple[str, ...]:
 _WHOLE = 100
 """From here on digits after the point say nothing."""
 
-COLUMNS = ("part", "figure", "value", "unit", "beside", "ratio", "asked", "met")
+COLUMNS = ("part", "figure", "value", "unit", "compared with", "ratio", "asked", "met")
 
 
 def number(value: float) -> str:

@@ -31,7 +31,7 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Lap:
-    """A way's seconds a session, and the floor's beside it."""
+    """Seconds a session that a way took, and that the floor took next to it."""
 
     seconds: float
     floor: float

@@ -16,7 +16,7 @@ NAME = "reference.bars"
 
 
 def build(url: str, newest: date) -> None:
-    """Build it beside the product's table, from its rows; `newest` lies in the open quarter."""
+    """Build it next to the product's table, from its rows; `newest` lies in the open quarter."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("CREATE SCHEMA reference")
         connection.execute("SET maintenance_work_mem = '512MB'")

@@ -26,10 +26,11 @@ PostgreSQL with its default, durable settings, against a vendor that serves prep
 A time by itself says little about another machine: read the ratios, which are medians over pairs
 measured side by side (so not quite the quotients of the medians shown). The floor is a plain COPY
 of rows that are encoded already, a transaction a session, into one table with the key
-(date, symbol), measured right before and after whatever it is compared with. The rows are in the
-order in which the vendor sends them. In the order of the key COPY is quicker, which the product
-makes use of: what was asked for is shown beside that, too. Until the calls, `beside` is the floor
-whatever the ratio is to; `asked` is what the project wants of itself.
+(date, symbol), measured right before and after each compared load. The rows are in the order in
+which the vendor sends them. In the order of the key COPY is quicker, and the product loads in that
+order: figures with a target are compared with that, too. In all parts before the calls,
+`compared with` shows the floor, also where the ratio is to the loader; `asked` is the project's
+target.
 
 A virtual machine gets memory that it has not used lately from its host, at ten times the cost of
 writing to it: {reserve} GB were taken before, and let go as they were used. A server makes the
@@ -63,7 +64,7 @@ alone takes for as many equal rows shows what of the growth is the disk's.""",
     "reads": """\
 Warm medians over five years, planning and transfer included. The reference is the best layout that
 we know of: quarters in the order of arrival, closed ones with a covering index by symbol.""",
-    "verify": "`universe verify`, report included; beside it, reading the bars in columns alone.",
+    "verify": "`universe verify`, report included, compared with only reading the bars in columns.",
 }
 
 

@@ -1,6 +1,6 @@
 """Memory that a virtual machine has already got from its host.
 
-What such a machine has not used lately its host may have taken back, and to get it anew costs ten
+What such a machine has not used lately its host may have taken back, and to get it again costs ten
 times what writing to it does: 2.3 ms a MB of a file where that otherwise takes 0.2 (measured where
 RESULTS.md was). A load of years fills gigabytes of the page cache, so that its last year would show
 the host's price. Here memory is taken beforehand, and let go as it is used.
@@ -46,7 +46,7 @@ def _taken() -> mmap.mmap:
 
 
 def _free() -> int:
-    """Bytes that are used for nothing; 0 where the system does not tell."""
+    """Bytes that are used for nothing; 0 where the system does not say."""
     file = Path("/proc/meminfo")
     found = re.search(r"MemFree:\s+(\d+) kB", file.read_text()) if file.exists() else None
     return int(found[1]) * 1024 if found else 0

@@ -94,14 +94,14 @@ class Stage:
         }
 
     def child(self, name: str, *arguments: object, database_url: str = "") -> Any:
-        """What `benchmarks.children.<name>` row_hashes as its last line."""
+        """The JSON document that `benchmarks.children.<name>` prints as its last line."""
         return self.told(
             [sys.executable, "-m", f"benchmarks.children.{name}", *map(str, arguments)],
             self.environment(database_url),
         )
 
     def told(self, command: Sequence[str], environment: dict[str, str]) -> Any:
-        """The JSON document on the last line that a command row_hashes."""
+        """The JSON document that a command prints as its last line."""
         ended = subprocess.run(
             command, env=environment, cwd=self.home, capture_output=True, text=True, check=False
         )
@@ -184,5 +184,5 @@ def on_database(url: str, name: str) -> str:
 
 
 def note(text: str) -> None:
-    """Tell the person who waits."""
+    """Print a note with the time to stderr."""
     sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")

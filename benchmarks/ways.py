@@ -163,7 +163,7 @@ def _plain_floor(results: Sequence[Result]) -> list[Figure]:
 
 
 def _figures(result: Result, results: Sequence[Result]) -> Iterator[Figure]:
-    """A result; one with a target also beside what COPY takes at its best."""
+    """A result; one with a target also compared with COPY in the order of the key."""
     near = {DISTANT_CLIENT: f"load, {CLIENT_AWAY} s away", FAR_DATABASE: "load"}.get(
         result.what, "load" if result.part == "peers" else None
     )

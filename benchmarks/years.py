@@ -15,8 +15,8 @@ LOADING_SECONDS = 240
 def years(stage: Stage) -> list[Figure]:
     """Load the whole range into an empty database, then verify it; a month likewise.
 
-    A session of the last year against one of the first, beside what COPY of equal rows takes in the
-    last and first of as many tables: the rest is the product's.
+    The growth of a session's cost from the first year to the last is compared with that of COPY of
+    equal rows, in the first and last of as many tables: the rest is the product's.
     """
     scale = stage.scale
     sessions, month = stage.newest(scale.years), stage.newest(scale.month)

@@ -12,7 +12,7 @@ from universe_pipeline.settings import settings
 
 
 def main(first: str, last: str) -> None:
-    """Load a range as the command does; tell what Dagster recorded of the run."""
+    """Load a range as the command does; print what Dagster recorded of the run."""
     started = time.perf_counter()
     code = _ended("historical", "--start", first, "--end", last)
     wall, peak = time.perf_counter() - started, peak_mb()

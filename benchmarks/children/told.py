@@ -1,4 +1,4 @@
-"""What every child tells of itself."""
+"""What every child prints of itself."""
 
 import json
 import re

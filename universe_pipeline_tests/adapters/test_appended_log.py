@@ -1,4 +1,4 @@
-"""A log that others append to is cut under them, and what it held is kept beside it once."""
+"""A log that other processes append to is cut, and what it held is kept once, next to it."""
 
 import subprocess
 import sys

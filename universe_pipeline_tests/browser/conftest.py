@@ -32,6 +32,6 @@ def up(site: Site) -> Generator[Up]:
 
 @pytest.fixture
 def page(up: Up, site: Site) -> Generator[Page]:
-    """A new browser, which goes when the services do, whatever happens."""
+    """A new browser, which ends with the services, also after a failure."""
     with chromium(site.environment) as browser:
         yield Page(browser, up.webserver.url)

@@ -1,4 +1,4 @@
-"""Takes the pictures of docs/screenshots anew, from a demo: `make screenshots`."""
+"""Takes the pictures of docs/screenshots again, from a demo: `make screenshots`."""
 
 import os
 import re

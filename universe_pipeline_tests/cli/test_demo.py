@@ -1,4 +1,4 @@
-"""`demo`: everything without a key, whatever the environment says, and nothing but its own."""
+"""`demo`: everything without a key, in any environment, and only with its own database."""
 
 import json
 import re

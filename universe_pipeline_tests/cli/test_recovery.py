@@ -58,7 +58,7 @@ def await_loaded(connection: psycopg.Connection, count: int) -> None:
 
 
 def await_waiting(connection: psycopg.Connection) -> None:
-    """Return once somebody waits for a lock of this database."""
+    """Return once a session waits for a lock of this database."""
     query = (
         "SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
         " WHERE d.datname = current_database() AND l.locktype = 'advisory' AND NOT l.granted"

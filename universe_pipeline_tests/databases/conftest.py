@@ -56,7 +56,7 @@ class PasswordServer:
 
 
 def as_identifier(name: str) -> str:
-    """A name as SQL writes it, whatever is in it."""
+    """A name as SQL writes it, with any characters."""
     return '"{}"'.format(name.replace('"', '""'))
 
 

@@ -1,4 +1,4 @@
-"""When a symbol's answer is whole: beside stored bars, the lists, and the symbol's own gaps."""
+"""When a symbol's answer is whole, by stored bars, the lists, and the symbol's own gaps."""
 
 from collections.abc import Collection, Sequence
 from datetime import date

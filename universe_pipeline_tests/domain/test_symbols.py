@@ -60,7 +60,7 @@ def test_symbols_come_out_sorted_bytewise_and_whole():
             {"active": False, "last_updated_utc": NEW},
             {"active": False, "last_updated_utc": OLD},
         ),
-        # Then the one that knows its type: CASY's first row had none.
+        # Then the row with a type: CASY's first row had none.
         ({"last_updated_utc": OLD}, {"last_updated_utc": OLD, "type": None}),
     ],
 )

@@ -1,4 +1,4 @@
-"""Work ahead of the one who takes its results."""
+"""Work that runs ahead of the thread that takes its results."""
 
 import time
 from collections.abc import Callable, Iterator

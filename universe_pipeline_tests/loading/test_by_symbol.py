@@ -107,7 +107,7 @@ def test_a_symbol_that_the_vendor_does_not_know_was_asked_for(
 def test_only_the_sessions_that_are_wanted_are_written(client: PolygonClient, store: Connection):
     outcome = load(client, store, {"AAPL": [JULY_1, JULY_8]})["AAPL"]
 
-    # The vendor's bars of the sessions in between are no bad rows either.
+    # The vendor's bars of the sessions in between are not counted as bad rows.
     assert outcome.write == Write(stored=2, added=2)
     assert [row[0] for row in bars_of(store, "AAPL")] == [JULY_1, JULY_8]
     assert asked(store) == {"AAPL": "{[2024-07-01,2024-07-02),[2024-07-08,2024-07-09)}"}
@@ -243,7 +243,7 @@ def test_of_a_session_that_is_not_published_yet_the_rest_loads_without_a_failure
 
     outcomes = load(client, store, {"AAPL": WEEK, "MSFT": WEEK, "SPY": [JULY_8]})
 
-    # Two requests tell of AAPL that the newest session is not out; the others are not asked for it.
+    # Two requests show for AAPL that the newest session is not out; no more ask for it.
     assert vendor.count("range") == 3
     assert list(outcomes) == ["AAPL", "MSFT"]
     for symbol in ("AAPL", "MSFT"):

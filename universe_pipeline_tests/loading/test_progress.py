@@ -1,4 +1,4 @@
-"""Progress, for whoever listens."""
+"""Progress, for its listeners."""
 
 from universe_pipeline.loading.progress import Step, listening, report
 

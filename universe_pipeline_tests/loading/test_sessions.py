@@ -1,4 +1,4 @@
-"""Sessions from the vendor into the tables, whatever the vendor does."""
+"""Sessions from the vendor into the tables, for every kind of answer."""
 
 from collections import Counter
 from collections.abc import Sequence

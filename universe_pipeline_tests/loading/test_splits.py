@@ -260,7 +260,7 @@ DAYS = [NOW + timedelta(days=day) for day in range(4)]
 
 
 def refreshed(client: PolygonClient, store: Connection, at: datetime = NOW) -> str | None:
-    """Ask whatever the age of the splits; the message if the list is refused."""
+    """Ask at any age of the splits; the message if the list is refused."""
     try:
         refresh_splits(client, store, stopped(at), force=True)
     except VendorError as error:

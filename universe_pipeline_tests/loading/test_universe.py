@@ -198,7 +198,7 @@ def listed_symbols(vendor: SimulatedVendor, *, active: bool) -> list[str]:
 
 
 def asked(client: PolygonClient, store: Connection, at: datetime = NOW) -> str | None:
-    """Ask whatever the age of the universe; the message if the lists are refused."""
+    """Ask at any age of the universe; the message if the lists are refused."""
     try:
         discover(client, store, stopped(at), force=True)
     except VendorError as error:

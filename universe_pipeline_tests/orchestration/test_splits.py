@@ -1,4 +1,4 @@
-"""`splits`: asked for once a day by whatever runs first; bars never need them."""
+"""`splits`: requested once a day, by the first run; bars never need them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`symbols`: discovered once by whatever runs first, and noted on every partition."""
+"""`symbols`: discovered once, by the first run, and noted on every partition."""
 
 import dagster as dg
 import pytest

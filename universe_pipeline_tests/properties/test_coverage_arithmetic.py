@@ -1,4 +1,4 @@
-"""`data_coverage` beside a model that keeps sets of days and knows no ranges."""
+"""`data_coverage` compared with a model that keeps sets of days and knows no ranges."""
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta

@@ -1,4 +1,4 @@
-"""Any answer, however broken: rows, all of them told, or one of the named errors."""
+"""Any answer, however broken: rows, all accounted for, or one of the named errors."""
 
 import json
 from collections import Counter
@@ -70,7 +70,7 @@ class Shape:
     decode: Callable[[Reply], Decoded]
     plain: Callable[[Sent], Row]
     keyed: bool = False
-    """Whether rows are told by their first value alone, so that the last one of it counts."""
+    """Whether the first value alone identifies a row, so that the last row with it counts."""
 
     @property
     def body(self) -> bytes:
@@ -175,7 +175,7 @@ def _require_named(error: VendorError) -> None:
 
 
 def _read(body: bytes) -> dict[str, Any]:
-    """The answer as another decoder reads it, which forgives what is no UTF-8."""
+    """The answer as another decoder reads it, which accepts bytes that are not UTF-8."""
     return json.loads(body.decode("utf-8", "replace"), parse_int=float)
 
 

@@ -1,4 +1,4 @@
-"""Answers of one session, one after the other, beside a model of what must stand afterwards."""
+"""Answers of one session, one after the other, compared with a model of what they must leave."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -158,7 +158,7 @@ def _replaced_by_each(answers: Sequence[Mapping[str, Any]]) -> Counter[Row]:
 
 
 def _replaced(old: Mapping[str, Row], new: Mapping[str, Row]) -> Counter[Row]:
-    """The bars of `old` that are gone, or have other values, whatever endpoint they came by."""
+    """The bars of `old` that are gone, or have other values, from either endpoint."""
     return Counter(row for symbol, row in old.items() if new.get(symbol, ())[:-1] != row[:-1])
 
 

@@ -1,4 +1,4 @@
-"""Requests of one symbol over ranges that overlap, written in any order, beside a model by day."""
+"""Requests of one symbol over ranges that overlap, in any order, compared with a model by day."""
 
 from datetime import date, timedelta
 

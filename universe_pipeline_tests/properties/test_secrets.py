@@ -51,7 +51,7 @@ HURRIED = textwrap.dedent(
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Somebody with a key, and with a password for the database."""
+    """A user with a key, and with a password for the database."""
 
     environment: dict[str, str]
     folder: Path

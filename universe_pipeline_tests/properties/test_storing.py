@@ -1,4 +1,4 @@
-"""Whatever can be decoded can be stored: no text or number of the vendor's stops a load."""
+"""All that can be decoded can be stored: no text or number of the vendor's stops a load."""
 
 from datetime import UTC, datetime
 from typing import Any, LiteralString

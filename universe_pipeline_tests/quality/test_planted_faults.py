@@ -50,7 +50,7 @@ def rows_of(vendor: SimulatedVendor, session: date) -> list[dict[str, Any]]:
 
 
 def new(n: int) -> dict[str, Any]:
-    """A row of a symbol that nobody knows."""
+    """A row of an unknown symbol."""
     return {"T": f"NEW.{n}"} | calm(n)
 
 

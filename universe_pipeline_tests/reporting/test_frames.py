@@ -1,4 +1,4 @@
-"""The figures behind the pictures, beside counts made by hand."""
+"""The figures behind the pictures, compared with counts made by hand."""
 
 from datetime import date
 from typing import Any

@@ -1,4 +1,4 @@
-"""The page: one document, whatever the vendor calls its symbols, and whatever is stored."""
+"""The page: one document, for any names of symbols and any stored data."""
 
 import re
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ def wanted(start: date | None = None, end: date | None = None) -> Wanted:
 
 
 def links(html: str) -> Iterator[str]:
-    """Whatever could make a browser ask for something."""
+    """Every attribute that could make a browser request something."""
     for tag, attributes in Parts(html).elements:
         for name, value in attributes.items():
             if name in ("src", "href", "srcset", "data", "action", "poster", "xlink:href"):

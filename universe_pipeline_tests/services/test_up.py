@@ -32,7 +32,7 @@ THANKSGIVING = ["2024-11-25", "2024-11-26", "2024-11-27", "2024-11-29", "2024-12
 
 
 def assert_gone(up: Up) -> None:
-    """Nothing of it is left: no process, nobody who listens."""
+    """Nothing of it is left: no process and no listening port."""
     assert up.processes() == {}
     assert not is_listening(up.port)
 

@@ -24,7 +24,7 @@ def chromium(environment: Mapping[str, str]) -> Generator[webdriver.Chrome]:
     for argument in ARGUMENTS:
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    # Told where the driver is, selenium downloads none.
+    # With the driver's path given, selenium downloads none.
     service = Service(_installed("chromedriver"), env=dict(environment))
     browser = webdriver.Chrome(options=options, service=service)
     try:

@@ -71,7 +71,7 @@ class Page:
         self.await_seen(line, lambda: line in self.lines)
 
     def below(self, label: str, count: int = 1) -> list[str]:
-        """The lines that follow the one that says `label`; none as long as that is not there."""
+        """The lines that follow the line `label`; none as long as that is not there."""
         lines = self.lines
         if label not in lines:
             return []
@@ -143,7 +143,7 @@ class Page:
         self._click(within_address, f"//a[contains(@href, '{within_address}')]")
 
     def click_text(self, text: str) -> None:
-        """Click on a text that is no button."""
+        """Click on a text that is not a button."""
         self._click(text, f"//*[text() = '{text}']")
 
     def click_beside(self, label: str, text: str) -> None:

@@ -31,7 +31,7 @@ LOAD = ("historical", "--start", SIXTY[0], "--end", SIXTY[-1])
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Somebody with a terminal: an environment and a working folder."""
+    """A user at a terminal: an environment and a working folder."""
 
     environment: Mapping[str, str]
     folder: Path

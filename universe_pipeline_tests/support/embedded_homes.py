@@ -29,12 +29,12 @@ try:
 except EmbeddedServerError as refused:
     sys.exit(str(refused))
 """
-"""Attaches to the home that is its argument, row_hashes the URL, and stays until stdin ends."""
+"""Attaches to the home that is its argument, prints the URL, and stays until stdin ends."""
 
 
 @contextlib.contextmanager
 def fresh_home(owner: int | None = None) -> Generator[Path]:
-    """An empty folder that only `owner` (default: we) can enter; in the end nobody works there."""
+    """An empty folder that only `owner` (default: we) can enter; its server ends with it."""
     # Not pytest's folders: as root, the server's account could not enter those.
     home = Path(tempfile.mkdtemp(prefix="universe-home-", dir="/tmp")).resolve()
     if owner is not None:

@@ -1,4 +1,4 @@
-"""What a fault cost, in figures; the controller of the test run row_hashes them as a table."""
+"""What a fault cost, in figures; the controller of the test run prints them as a table."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -44,9 +44,9 @@ class Tally:
         *,
         again: bool = False,
     ) -> None:
-        """Hold what is stored of `sessions` against what the vendor says.
+        """Compare what is stored of `sessions` with the vendor's answers.
 
-        Whoever has loaded them `again` was told so by more runs than one, by each once.
+        With `again`, several runs may materialize a session, each of them once.
         """
         known = statuses(connection)
         for session in sessions:

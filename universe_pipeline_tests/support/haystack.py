@@ -28,7 +28,7 @@ def shapes(secret: str) -> dict[str, bytes]:
         "in hex": raw.hex(),
     }
     for before in range(3):
-        # Whatever stands before and after it, these characters of its base64 are always the same.
+        # Before and after any text, these characters of its base64 are always the same.
         start, end = -(-before * 8 // 6), (before + len(raw)) * 8 // 6
         for name, encode in (("", base64.b64encode), (" of URLs", base64.urlsafe_b64encode)):
             texts[f"base64{name}, {before} on"] = encode(b"\0" * before + raw)[start:end].decode()

@@ -11,7 +11,7 @@ _FACTOR = int(os.environ.get("PROPERTY_EXAMPLES", "0"))
 
 
 def examples(number: int) -> settings:
-    """So many examples that never change; or that many times PROPERTY_EXAMPLES, drawn anew."""
+    """So many examples that never change; or that many times PROPERTY_EXAMPLES, drawn afresh."""
     return settings(
         max_examples=number * (_FACTOR or 1),
         derandomize=not _FACTOR,

@@ -27,7 +27,7 @@ NO_ROWS = pl.DataFrame(schema={"date": pl.Date, "symbol": pl.String})
 
 
 def calm(bars: int, *end: float | None) -> list[float | None]:
-    """So many closes that nobody would look at, then those of `end`."""
+    """So many unremarkable closes, then those of `end`."""
     return [10.0 + n % 2 / 10 for n in range(bars)] + list(end)
 
 

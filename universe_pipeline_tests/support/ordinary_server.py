@@ -80,7 +80,7 @@ class OrdinaryServer:
 
 
 def free_port() -> int:
-    """A port on loopback that nobody uses just now."""
+    """A port on loopback that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -121,7 +121,7 @@ def _using(home: Path) -> Generator[None]:
 
 
 def await_answer(url: str) -> None:
-    """Return once somebody answers there."""
+    """Return once a server answers there."""
     deadline = time.monotonic() + 60
     while True:
         try:

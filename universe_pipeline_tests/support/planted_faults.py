@@ -17,7 +17,7 @@ ABSENT: Row = {"absent": True}
 
 
 def calm(n: int) -> Row:
-    """A bar that nobody would look at."""
+    """An unremarkable bar."""
     close = 10.0 + n % 2 / 10
     return {
         "o": close,

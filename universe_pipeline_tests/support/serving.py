@@ -72,7 +72,7 @@ def serving(
     port: int | None = None,
     starter: Sequence[str] = (),
 ) -> Generator[Up]:
-    """A `universe up` that was just started in `folder`; whatever is left of it is killed.
+    """A `universe up` that was just started in `folder`; its last processes are killed at the end.
 
     A `starter` is a command that gets the one to start as its arguments.
     """
@@ -115,13 +115,13 @@ def workers(up: Up) -> list[int]:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A port on which no process listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
 def is_listening(port: int) -> bool:
-    """Whether somebody accepts connections at a port."""
+    """Whether a process accepts connections at a port."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0

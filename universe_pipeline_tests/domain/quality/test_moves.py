@@ -1,4 +1,4 @@
-"""Rules for prices from bar to bar: each with a planted case beside one that keeps the rule."""
+"""Rules for prices from bar to bar: each with a planted case and one that keeps the rule."""
 
 from collections.abc import Iterable
 from datetime import date

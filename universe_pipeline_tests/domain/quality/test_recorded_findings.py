@@ -2,8 +2,8 @@
 
 Collected only with `--recorded FOLDER`, which holds `real/findings_YEAR_labelled.csv.gz` (`rule`,
 `date`, `symbol`, `label`), `real/bars_around_findings_YEAR.csv.gz` and
-`real/splits_YEAR_derived.csv`. The labels were found with all findings before these were told from
-news, so that what is reported of them can be compared.
+`real/splits_YEAR_derived.csv`. The labels date from when the rules reported news as well, so that
+the findings of today can be compared with them.
 """
 
 import sys
@@ -45,7 +45,7 @@ _Found = set[tuple[str, date, str]]
 class Year:
     labelled: pl.DataFrame
     bars: pl.DataFrame
-    """`name` tells a symbol's bars around one finding from those around others."""
+    """`name` differs between a symbol's bars around one finding and around another."""
     splits: pl.DataFrame
 
 

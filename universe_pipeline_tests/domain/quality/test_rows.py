@@ -15,7 +15,7 @@ from universe_pipeline.domain.quality import ROW_RULE_NAMES, Validated, validate
 Row = tuple[Any, ...]
 
 CLEAN: Row = ("CLEAN", 10.0, 11.0, 9.0, 10.5, 1000.0, 10.2, 12)
-"""A row that no rule touches: stands beside the ones that break a rule."""
+"""A row that no rule touches: stands next to rows that break a rule."""
 
 
 def row(symbol: str | None = "AAPL", **changes: Any) -> Row:

@@ -1,4 +1,4 @@
-"""Rules for one symbol's bars: each with a planted case beside one that just keeps the rule."""
+"""Rules for one symbol's bars: each with a planted case and one that just keeps the rule."""
 
 from typing import Any
 

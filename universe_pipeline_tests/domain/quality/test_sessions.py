@@ -1,4 +1,4 @@
-"""Rules for a session: each with a planted case beside one that just keeps the rule."""
+"""Rules for a session: each with a planted case and one that just keeps the rule."""
 
 from datetime import date, timedelta
 from typing import Any

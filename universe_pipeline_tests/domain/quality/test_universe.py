@@ -1,4 +1,4 @@
-"""Rules for the reference lists: each with a planted case beside one that keeps the rule."""
+"""Rules for the reference lists: each with a planted case and one that keeps the rule."""
 
 from datetime import date
 from typing import Any
@@ -42,7 +42,7 @@ YEAR = sessions_between(date(2023, 1, 3), date(2024, 1, 31))
         ({"symbols": 14_280}, []),  # 2 %
         ({"symbols": 14_281}, ["symbols: 14,281 after 14,000"]),
         ({"active": 9_799}, ["active: 9,799 after 10,000"]),
-        ({"by_type": {"CS": 5_000, "ETF": 4_000, "": 120}}, []),  # 20 is too few to tell
+        ({"by_type": {"CS": 5_000, "ETF": 4_000, "": 120}}, []),  # 20 are too few
         ({"by_type": {"CS": 5_000, "ETF": 4_000, "": 121}}, ["none: 121 after 100"]),
         (
             {"by_type": {"CS": 5_000, "": 100, "ETFX": 4_000}},

@@ -1,4 +1,4 @@
-"""Interrupts that come where nobody can take them."""
+"""Interrupts that arrive where no code can handle them."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Quarters that are over get their index by symbol, whatever happened before."""
+"""Quarters that are over get their index by symbol, also after failures and corrections."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime

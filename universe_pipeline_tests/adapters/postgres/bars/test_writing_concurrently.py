@@ -1,4 +1,4 @@
-"""Writers at once, on real connections: the latest requests win, and nobody waits for ever."""
+"""Writers at once, on real connections: the latest requests win, and no writer waits for ever."""
 
 import time
 from collections.abc import Callable, Sequence

@@ -39,7 +39,7 @@ OTHERS = [bar(f"S{n}") for n in range(10)]
 
 
 def load(connection: Connection, days: Sequence[date], without: Sequence[date] = ()) -> None:
-    """Load AAPL beside ten others; `without` are sessions in which it has no bar."""
+    """Load AAPL and ten others; `without` are sessions in which it has no bar."""
     for day in days:
         rows = OTHERS if day in without else [*OTHERS, bar("AAPL")]
         write_session(connection, answered(day, *rows), None)

@@ -1,4 +1,4 @@
-"""`load_jobs`: how far a job is, and whether anybody still works on it."""
+"""`load_jobs`: how far a job is, and whether a process still works on it."""
 
 import subprocess
 import sys

@@ -377,7 +377,7 @@ def test_listed_securities_are_counted_by_session(store: Connection):
             listing("NOBAR"),  # active, without a bar: listed as far as is known
             listing("GONE", active=False),  # last bar on July 2, no delisting date
             listing("FUND", type="ETF"),
-            listing("LOST", active=False),  # neither a bar nor a date: nobody knows
+            listing("LOST", active=False),  # neither a bar nor a date: unknown
         ),
         MONDAY,
         None,
