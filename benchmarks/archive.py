@@ -44,9 +44,9 @@ def loaded(stage: Stage) -> Archive:
     sessions = stage.sessions[: stage.scale.archive]
     month = sessions[-stage.scale.month :]
     with stage.database(template="template0") as url:
-        month_told = stage.child("historical", month[0], month[-1], database_url=url)
-    told = stage.child("historical", sessions[0], sessions[-1])
-    return Archive(stage.server_url, sessions, told["peak_mb"], month_told["peak_mb"])
+        month_figures = stage.child("historical", month[0], month[-1], database_url=url)
+    figures = stage.child("historical", sessions[0], sessions[-1])
+    return Archive(stage.server_url, sessions, figures["peak_mb"], month_figures["peak_mb"])
 
 
 def memory(stage: Stage, archive: Archive) -> list[Figure]:

@@ -58,9 +58,9 @@ def _load(stage: Stage, url: str, days: Sequence[date]) -> _Pass:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("CHECKPOINT")
         before = _number(connection, "SELECT pg_current_wal_insert_lsn() - '0/0'")
-        told = stage.child("loader", days[0], days[-1], database_url=url)
+        printed = stage.child("loader", days[0], days[-1], database_url=url)
         after = _number(connection, "SELECT pg_current_wal_insert_lsn() - '0/0'")
-        return _Pass(told["seconds"], after - before, _number(connection, _SIZE))
+        return _Pass(printed["seconds"], after - before, _number(connection, _SIZE))
 
 
 def _number(connection: psycopg.Connection, query: LiteralString) -> int:

@@ -95,12 +95,12 @@ class Stage:
 
     def child(self, name: str, *arguments: object, database_url: str = "") -> Any:
         """The JSON document that `benchmarks.children.<name>` prints as its last line."""
-        return self.told(
+        return self.output_of(
             [sys.executable, "-m", f"benchmarks.children.{name}", *map(str, arguments)],
             self.environment(database_url),
         )
 
-    def told(self, command: Sequence[str], environment: dict[str, str]) -> Any:
+    def output_of(self, command: Sequence[str], environment: dict[str, str]) -> Any:
         """The JSON document that a command prints as its last line."""
         ended = subprocess.run(
             command, env=environment, cwd=self.home, capture_output=True, text=True, check=False

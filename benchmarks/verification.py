@@ -15,14 +15,14 @@ from universe_pipeline.adapters.postgres.bars.quarters import quarter_of
 def verification(stage: Stage, archive: Archive) -> list[Figure]:
     """Every rule over every bar: `universe verify`, its report included."""
     read = _read(archive)
-    told = stage.child("verify")
-    seconds = told["wall"]
+    figures = stage.child("verify")
+    seconds = figures["wall"]
     return [
         Figure(
             "verify", "every rule over 5 years", seconds, "s",
             read, seconds / read, "reading", Target(3),
         ),
-        Figure("verify", "peak memory", told["peak_mb"], "MB"),
+        Figure("verify", "peak memory", figures["peak_mb"], "MB"),
     ]  # fmt: skip
 
 

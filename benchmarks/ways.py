@@ -101,13 +101,13 @@ def dagster(stage: Stage, _: Floor) -> list[Way]:
 
     def run(days: Sequence[date]) -> Mapping[str, float]:
         with stage.database() as url:
-            told = stage.child("historical", days[0], days[-1], database_url=url)
-        steps: dict[str, float] = told["steps"]
+            printed = stage.child("historical", days[0], days[-1], database_url=url)
+        steps: dict[str, float] = printed["steps"]
         return {
             "all steps": sum(steps.values()),
             **{f"step {asset}": steps[asset] for asset in ASSETS},
             "steps of checks": sum(steps[step] for step in steps if step not in ASSETS),
-            "whole command": told["wall"],
+            "whole command": printed["wall"],
         }
 
     return [Way("dagster", run, stage.newest(stage.scale.sessions), {"all steps": Target(1.6)})]
@@ -122,10 +122,10 @@ def _peer(stage: Stage, module: str, name: str, target: Target | None) -> Way:
     def run(days: Sequence[date]) -> Mapping[str, float]:
         command = [str(BENCH_PYTHON), "-m", f"benchmarks.peers.{module}", stage.vendor_url]
         with stage.database(template="template0") as url:
-            told = stage.told([*command, url, *map(str, days)], stage.environment(url))
+            printed = stage.output_of([*command, url, *map(str, days)], stage.environment(url))
         rows = sum(rows_of(stage.answers, day) for day in days)
-        assert told["bars"] == rows, f"{name} stored {told['bars']} of {rows} rows"
-        return {name: told["seconds"]}
+        assert printed["bars"] == rows, f"{name} stored {printed['bars']} of {rows} rows"
+        return {name: printed["seconds"]}
 
     return Way("peers", run, stage.newest(stage.scale.peers), {name: target} if target else {})
 

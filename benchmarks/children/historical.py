@@ -5,7 +5,7 @@ import time
 
 import dagster as dg
 
-from benchmarks.children.told import peak_mb, tell
+from benchmarks.children.output import peak_mb, print_figures
 from universe_pipeline import cli
 from universe_pipeline.orchestration.execution.instance import open_instance
 from universe_pipeline.settings import settings
@@ -18,7 +18,7 @@ def main(first: str, last: str) -> None:
     wall, peak = time.perf_counter() - started, peak_mb()
     assert code == 0, code
     with open_instance(settings()) as instance:
-        tell(wall=wall, peak_mb=peak, steps=_steps(instance))
+        print_figures(wall=wall, peak_mb=peak, steps=_steps(instance))
 
 
 def _ended(*command: str) -> object:

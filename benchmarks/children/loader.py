@@ -4,7 +4,7 @@ import sys
 import time
 from datetime import date
 
-from benchmarks.children.told import tell
+from benchmarks.children.output import print_figures
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres.bars.quarters import make_quarters
 from universe_pipeline.domain.sessions import sessions_between
@@ -30,7 +30,7 @@ def main(first: str, last: str) -> None:
     unloaded = [str(one.session) for one in outcomes if one.state != "loaded"]
     assert not unloaded, unloaded
     bars = sum(one.write.stored for one in outcomes if one.write)
-    tell(seconds=seconds, sessions=len(sessions), bars=bars)
+    print_figures(seconds=seconds, sessions=len(sessions), bars=bars)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import time
 
-from benchmarks.children.told import peak_mb, tell
+from benchmarks.children.output import peak_mb, print_figures
 from universe_pipeline.cli.verify import verify
 
 
@@ -12,7 +12,7 @@ def main() -> None:
     code = verify(None, None, 0, as_json=False, every_rule=False)
     wall, peak = time.perf_counter() - started, peak_mb()
     assert code == 0, code
-    tell(wall=wall, peak_mb=peak)
+    print_figures(wall=wall, peak_mb=peak)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from datetime import date
 
 import psycopg
 
-from benchmarks.peers.told import answers, measure, row
+from benchmarks.peers.measuring import answers, measure, row
 from benchmarks.table import COLUMNS
 
 INSERT = f"INSERT INTO bars ({COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
-from benchmarks.peers.told import KEY, foreign, measure
+from benchmarks.peers.measuring import KEY, foreign, measure
 
 NAMES = {
     "T": "symbol",

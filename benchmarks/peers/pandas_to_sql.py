@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from benchmarks.peers.told import answers, foreign, measure, row
+from benchmarks.peers.measuring import answers, foreign, measure, row
 from benchmarks.table import COLUMNS
 
 pandas, sqlalchemy = foreign("pandas"), foreign("sqlalchemy")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 
-def tell(**figures: Any) -> None:
+def print_figures(**figures: Any) -> None:
     """Print the figures."""
     print(json.dumps(figures))
 
