@@ -223,7 +223,7 @@ def test_every_wrong_setting_is_reported_in_a_line_of_its_own_without_secrets(
         ("LOG_LEVEL", "VERBOSE", "DEBUG, INFO"),
     ],
 )
-def test_a_wrong_value_is_told_with_its_name_and_what_is_accepted(
+def test_a_wrong_value_is_reported_with_its_name_and_what_is_accepted(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str, accepted: str
 ) -> None:
     monkeypatch.setenv(variable, value)

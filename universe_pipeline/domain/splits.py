@@ -89,8 +89,10 @@ def validate(listed: pl.DataFrame) -> Validated:
         pl.col("adjustment_type").is_null(), "_order"
     )
     ratio = pl.col("split_from") / pl.col("split_to")
-    telling = usable.filter((ratio != 1) | (ratio == 1).all().over(_ONE))
-    kept = telling.filter((ratio.n_unique().over(_ONE) == 1) & pl.struct(_ONE).is_first_distinct())
+    candidates = usable.filter((ratio != 1) | (ratio == 1).all().over(_ONE))
+    kept = candidates.filter(
+        (ratio.n_unique().over(_ONE) == 1) & pl.struct(_ONE).is_first_distinct()
+    )
     repeated = usable.join(kept, on="_order", how="anti").with_columns(_rule=pl.lit(DUPLICATE))
     rejected = pl.concat([judged.filter(pl.col("_rule").is_not_null()), repeated]).sort("_order")
     return Validated(

@@ -138,12 +138,12 @@ def short_of_range(answer: SymbolAnswer, history: History) -> Shortfall | None:
         rows=len(answer.spoken) - len(missing),
         expected=len(answer.spoken),
         missing=frozenset(missing),
-        text=_told(answer, missing),
+        text=_describe(answer, missing),
         proven=[day for day in answer.spoken if day not in set(missing)] if answer.bars else (),
     )
 
 
-def _told(answer: SymbolAnswer, missing: Collection[date]) -> str:
+def _describe(answer: SymbolAnswer, missing: Collection[date]) -> str:
     sessions = f"{len(missing):,} sessions" if len(missing) > 1 else "1 session"
     if answer.bars:
         return f"the bars stop on {answer.last}, {sessions} before the end of the range"

@@ -36,10 +36,10 @@ LETTER = 7.5
 """Pixels that a letter of a name takes at most, on average."""
 
 
-def bars(beside: pl.DataFrame, width: Width) -> Chart:
+def bars(sessions: pl.DataFrame, width: Width) -> Chart:
     """Bars per session with the usual number, the band without findings, outliers."""
-    days = beside["date"].to_list()
-    base = alt.Chart(data(_said_of_bars(beside))).encode(x=day_axis(days, width))
+    days = sessions["date"].to_list()
+    base = alt.Chart(data(_said_of_bars(sessions))).encode(x=day_axis(days, width))
     scale = alt.Scale(zero=False, nice=True)
     band = base.mark_area(color=variable("band")).encode(
         y=alt.Y("low:Q", title=None, axis=alt.Axis(**_COUNT), scale=scale), y2="high:Q"
@@ -75,12 +75,12 @@ def bars(beside: pl.DataFrame, width: Width) -> Chart:
     return sized(plain(alt.LayerChart(layer=layers)), width, 260)
 
 
-def _said_of_bars(beside: pl.DataFrame) -> pl.DataFrame:
+def _said_of_bars(sessions: pl.DataFrame) -> pl.DataFrame:
     usual = pl.col("usual").round().cast(pl.Int64)
     no_line = pl.all_horizontal(
         pl.col("bars").shift(1).is_null(), pl.col("bars").shift(-1).is_null()
     )
-    return beside.with_columns(
+    return sessions.with_columns(
         alone=pl.col("bars").is_not_null() & no_line,
         said=pl.format("{}: {} bars, usually {}", pl.col("date").cast(pl.String), "bars", usual),
     )

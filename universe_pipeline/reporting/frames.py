@@ -17,7 +17,7 @@ _WEEKEND = (5, 6)
 _JULY = 7
 
 
-def beside_usual(sessions: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame:
+def with_usual(sessions: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame:
     """Sessions with what they usually hold, as the rules for row counts see it.
 
     Args:

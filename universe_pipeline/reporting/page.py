@@ -21,7 +21,7 @@ from universe_pipeline.reporting import charts, tables
 from universe_pipeline.reporting.axes import NARROW, WIDE, Chart, Width
 from universe_pipeline.reporting.calendar import CONDITIONS, calendar
 from universe_pipeline.reporting.colours import PALETTE
-from universe_pipeline.reporting.frames import HalfYear, Lives, beside_usual, half_years
+from universe_pipeline.reporting.frames import HalfYear, Lives, half_years, with_usual
 from universe_pipeline.reporting.reading import Stored, Wanted
 from universe_pipeline.reporting.rendering import inline, picture
 
@@ -39,8 +39,8 @@ def empty(wanted: Wanted) -> str:
 
 def whole(stored: Stored, wanted: Wanted) -> tuple[str, dict[str, str]]:
     """The page, and some of its charts by name as Markdown."""
-    beside = beside_usual(stored.before, wanted.thresholds)
-    beside = beside.filter(pl.col("date") >= stored.days[0])
+    compared_bars = with_usual(stored.before, wanted.thresholds)
+    compared_bars = compared_bars.filter(pl.col("date") >= stored.days[0])
     halves, lives = list(half_years(stored.sessions)), _lives(stored)
     html = _template("report.html").render(
         **_about(wanted),
@@ -49,9 +49,9 @@ def whole(stored: Stored, wanted: Wanted) -> tuple[str, dict[str, str]]:
         later=_later(stored),
         years=list(_years(halves)),
         troubles=tables.troubles(stored.sessions, stored.broken),
-        bars=_both(lambda width: charts.bars(beside, width), "Bars per session"),
-        outliers=beside["verdict"].drop_nulls().len(),
-        compared=beside["usual"].drop_nulls().len(),
+        bars=_both(lambda width: charts.bars(compared_bars, width), "Bars per session"),
+        outliers=compared_bars["verdict"].drop_nulls().len(),
+        compared=compared_bars["usual"].drop_nulls().len(),
         wanted=wanted,
         symbols=_symbols(lives) if lives.spans.height else None,
         rules=[_broken_rules(stored, severity) for severity in Severity],
@@ -66,7 +66,7 @@ def whole(stored: Stored, wanted: Wanted) -> tuple[str, dict[str, str]]:
             picture(calendar(half), f"sessions of {half.year}")
             for half in halves[-PICTURED_HALVES:]
         ),
-        "bars": picture(charts.bars(beside, WIDE), "bars beside the usual"),
+        "bars": picture(charts.bars(compared_bars, WIDE), "bars compared with the usual"),
         "symbols": picture(charts.trading(lives.trading(), WIDE), "symbols that trade"),
     }
 
@@ -113,13 +113,13 @@ def _years(halves: Sequence[HalfYear]) -> Iterator[Year]:
     for year, of_year in groupby(reversed(halves), key=lambda half: half.year):
         parts = list(of_year)[::-1]
         counts = pl.concat(half.sessions["condition"].to_frame() for half in parts)["condition"]
-        told = {name: int((counts == name).sum()) for name in CONDITIONS}
+        conditions = {name: int((counts == name).sum()) for name in CONDITIONS}
         label = f"Sessions of {year} by condition"
         drawn = [
             ("second" if half.is_second and in_columns else "first", _svg(calendar(half), label))
             for half in parts
         ]
-        yield Year(year, drawn, told)
+        yield Year(year, drawn, conditions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,18 +82,16 @@ def _arenas(chosen: dict[str, str]) -> int:
         "PYTHONPATH": str(_ROOT),
         **chosen,
     }
-    told = subprocess.run(
+    printed = subprocess.run(
         [sys.executable, "-c", _ARENAS], env=environment, capture_output=True, text=True, check=True
     )
-    return told.stdout.count("<heap nr=")
+    return printed.stdout.count("<heap nr=")
 
 
 @pytest.mark.parametrize(
     ("chosen", "expected"),
     [({}, 1), ({"MALLOC_ARENA_MAX": "3"}, 3)],
 )
-def test_threads_share_an_arena_unless_told_otherwise(
-    chosen: dict[str, str], expected: int
-) -> None:
+def test_threads_share_an_arena_unless_set_otherwise(chosen: dict[str, str], expected: int) -> None:
     """As `MALLOC_ARENA_MAX=1` has it: what one thread has freed is there for the next."""
     assert _arenas(chosen) == expected

@@ -145,11 +145,11 @@ def test_a_check_that_failed_names_the_session_and_the_counts(page: Page, site: 
 
     result = page.await_seen("a result", lambda: page.below("Evaluation result"))
     offenders = page.cell("offenders")
-    told = page.below("Latest execution")
+    lines = page.below("Latest execution")
     page.click("[Show Markdown]")
     page.await_line("universe historical --start 2024-03-14 --end 2024-03-14 --reload")
 
     assert result == ["Failed"]
-    assert told[0].startswith(f"2024-03-14: {stored - 1} bars, {stored} stored")
+    assert lines[0].startswith(f"2024-03-14: {stored - 1} bars, {stored} stored")
     assert offenders == "2"  # the count, and the contents
     assert page.complaints() == []

@@ -18,7 +18,7 @@ from universe_pipeline_tests.support.command_in_process import Command
     [("discover",), ("historical", "--start", "2024-03-11", "--end", "2024-03-15"), ("daily",)],
     ids=lambda arguments: arguments[0],
 )
-def test_a_wrong_key_is_told_once_and_nothing_is_half_written(
+def test_a_wrong_key_is_reported_once_and_nothing_is_half_written(
     command: Command,
     connection: psycopg.Connection,
     vendor: SimulatedVendor,
@@ -43,7 +43,7 @@ def test_a_wrong_key_is_told_once_and_nothing_is_half_written(
         assert connection.execute(query).fetchone() == (0,)
 
 
-def test_several_wrong_settings_are_told_at_once_by_a_real_process(universe: Universe) -> None:
+def test_several_wrong_settings_are_reported_at_once_by_a_real_process(universe: Universe) -> None:
     ended = universe(
         "status", env={"POLYGON_RATE_LIMIT": "fast", "LOG_LEVEL": "loud", "UNIVERSE_TYPES": ","}
     )

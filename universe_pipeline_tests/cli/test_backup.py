@@ -290,14 +290,14 @@ def test_without_a_program_of_the_servers_version_it_is_said_what_to_install(
 def test_the_password_is_not_among_the_programs_arguments(
     command: Command, database: Database, tmp_path: Path, first_on_path: Path
 ) -> None:
-    told = 'printf "%s\\n" "$*" "$PGPASSWORD" >told; touch "${2#--file=}"'
-    program(first_on_path, "pg_dump", major(database), told)
+    script = 'printf "%s\\n" "$*" "$PGPASSWORD" >given; touch "${2#--file=}"'
+    program(first_on_path, "pg_dump", major(database), script)
     glue = "&" if "?" in database.url else "?"
     chosen = f"{database.url}{glue}password=open%20sesame"
 
     assert command("backup", "universe.dump", UNIVERSE_DATABASE_URL=chosen).code == 0
 
-    arguments, password = (tmp_path / "told").read_text().splitlines()
+    arguments, password = (tmp_path / "given").read_text().splitlines()
     assert f"dbname={conninfo_to_dict(database.url)['dbname']}" in arguments
     assert "sesame" not in arguments
     assert password == "open sesame"  # noqa: S105  # a stand-in

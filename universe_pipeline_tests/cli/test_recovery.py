@@ -416,7 +416,7 @@ def test_a_refused_key_ends_a_resume_of_many_jobs(
     assert "4 more jobs are left: the vendor refuses the key to all alike" in ended.err
 
 
-def test_a_lost_database_connection_is_told_in_one_line_and_the_job_goes_on(
+def test_a_lost_database_connection_is_reported_in_one_line_and_the_job_goes_on(
     command: Command, connection: psycopg.Connection, vendor: SimulatedVendor
 ) -> None:
     vendor.faults.add("delay", endpoint="grouped", after=2, seconds=3, times=1)

@@ -39,7 +39,7 @@ def test_splits_older_than_a_day_are_asked_for_by_a_command_that_has_nothing_to_
     assert (vendor.count("splits"), vendor.count("tickers")) == (2, 2)
 
 
-def test_splits_that_fail_are_told_and_retried_alone(
+def test_splits_that_fail_are_reported_and_retried_alone(
     command: Command, connection: psycopg.Connection, vendor: SimulatedVendor
 ) -> None:
     vendor.faults.add("403_not_entitled", endpoint="splits")

@@ -159,7 +159,7 @@ def test_the_checkpoint_is_whole_however_many_write_it(
     assert [each.name for each in path.parent.glob(f".{CHECKPOINT}*")] == []
 
 
-def test_a_home_that_cannot_be_written_is_told_in_one_line(
+def test_a_home_that_cannot_be_written_is_reported_in_one_line(
     command: Command, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()

@@ -33,7 +33,7 @@ def of_symbol(connection: psycopg.Connection, symbol: str) -> list[tuple[object,
     ).fetchall()
 
 
-def as_told(vendor: SimulatedVendor, symbol: str) -> list[tuple[object, ...]]:
+def as_sent(vendor: SimulatedVendor, symbol: str) -> list[tuple[object, ...]]:
     path = f"/v2/aggs/ticker/{symbol}/range/1/day/2024-03-11/2024-03-15?adjusted=false&limit=50000"
     rows = ask(vendor, path)["results"]
     assert len(rows) == len(WEEK)
@@ -53,8 +53,8 @@ def test_few_symbols_over_many_sessions_take_a_request_each(
         ended.err
     )
     assert (vendor.count("range"), vendor.count("grouped")) == (2, 0)
-    assert of_symbol(connection, "AAPL") == as_told(vendor, "AAPL")
-    assert of_symbol(connection, "BRK.B") == as_told(vendor, "BRK.B")
+    assert of_symbol(connection, "AAPL") == as_sent(vendor, "AAPL")
+    assert of_symbol(connection, "BRK.B") == as_sent(vendor, "BRK.B")
     assert statuses(connection) == {}
     # First 8 hex digits of the SHA-256 of "AAPL,BRK.B", by sha256sum.
     assert job_statuses(connection) == {

@@ -114,7 +114,7 @@ def wednesday_noon(monkeypatch: pytest.MonkeyPatch) -> None:
         ("statsu", "universe: No such command 'statsu'"),
     ],
 )
-def test_wrong_usage_is_told_in_one_line_before_anything_is_done(
+def test_wrong_usage_is_reported_in_one_line_before_anything_is_done(
     command: Command, arguments: str, said: str
 ) -> None:
     ended = command(*arguments.split())
@@ -124,7 +124,7 @@ def test_wrong_usage_is_told_in_one_line_before_anything_is_done(
 
 
 @pytest.mark.parametrize("symbols", ["AAPL MSFT", "AAPL,BRK B", "AAPL\tMSFT"])
-def test_symbols_without_a_comma_between_them_are_told(command: Command, symbols: str) -> None:
+def test_symbols_without_a_comma_between_them_are_reported(command: Command, symbols: str) -> None:
     ended = command("historical", "--start", "2024-03-11", "--symbols", symbols)
 
     assert ended.code == 2
@@ -173,7 +173,7 @@ def test_without_a_key_the_variable_is_named_before_anything_is_done(
     ],
     ids=" ".join,
 )
-def test_a_database_that_is_down_is_told_in_one_line_without_its_password(
+def test_a_database_that_is_down_is_reported_in_one_line_without_its_password(
     command: Command, arguments: tuple[str, ...]
 ) -> None:
     ended = command(*arguments)

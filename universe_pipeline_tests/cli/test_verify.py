@@ -74,7 +74,7 @@ def test_bars_of_another_vendor_are_judged_and_compared_with_none(
     assert vendor.count() == asked
 
 
-def test_a_broken_bar_is_told_with_what_repairs_it(
+def test_a_broken_bar_is_reported_with_what_repairs_it(
     command: Command, connection: psycopg.Connection
 ) -> None:
     command(*LOAD)
@@ -104,7 +104,7 @@ def test_a_broken_bar_is_told_with_what_repairs_it(
     assert "\n  2024-03-12 AAPL: open " in printed
 
 
-def test_what_is_told_repairs_it(command: Command, connection: psycopg.Connection) -> None:
+def test_what_is_advised_repairs_it(command: Command, connection: psycopg.Connection) -> None:
     command(*LOAD)
     connection.execute("UPDATE daily_bars SET volume = 7 WHERE date = '2024-03-12'")
     connection.execute("DELETE FROM daily_bars WHERE date = '2024-03-11' AND symbol = 'AAPL'")
@@ -154,7 +154,7 @@ def test_what_a_sample_costs_is_said_before_with_its_seed(
     assert vendor.count("range") == 4
 
 
-def test_without_a_key_the_sample_is_told_as_not_run(
+def test_without_a_key_the_sample_is_reported_as_not_run(
     command: Command, vendor: SimulatedVendor
 ) -> None:
     command(*LOAD)
@@ -240,10 +240,10 @@ def test_symbols_loaded_alone_are_judged_at_once_and_in_a_verification(
     )
     ended, printed = command("verify", "--json"), command("verify")
 
-    told = rules(ended)["prices_keep_their_scale"]
-    line = f"2023-09-05 MSFT: {told['examples'][0]['detail']}"
+    reported = rules(ended)["prices_keep_their_scale"]
+    line = f"2023-09-05 MSFT: {reported['examples'][0]['detail']}"
     assert (load.code, ended.code) == (0, 0)
-    assert (told["offenders"], told["examples"][0]["symbol"]) == (1, "MSFT")
+    assert (reported["offenders"], reported["examples"][0]["symbol"]) == (1, "MSFT")
     assert line in load.out
     assert line in printed.out
     recorded = connection.execute(

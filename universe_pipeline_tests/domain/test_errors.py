@@ -21,17 +21,17 @@ def test_a_failure_without_an_http_status_names_none():
     assert str(RetryableError(FailureKind.TIMEOUT, "/v2", "too slow")) == "/v2: too slow (timeout)"
 
 
-def test_whether_asking_again_helps_is_told_by_the_type():
+def test_whether_asking_again_helps_is_shown_by_the_type():
     kinds = (RetryableError, CollapsedError, PermanentError, AccessError)
 
     assert [kind.retryable for kind in kinds] == [True, True, False, False]
 
 
-def test_wrong_settings_are_told_all_at_once():
+def test_wrong_settings_are_reported_all_at_once():
     assert str(SettingsError(["A: one", "B: two"])) == "A: one\nB: two"
 
 
-def test_a_wrong_vendor_is_told_with_what_to_do():
+def test_a_wrong_vendor_is_reported_with_what_to_do():
     text = str(WrongVendorError("api.massive.com", "loopback"))
 
     assert text == (

@@ -94,7 +94,7 @@ def test_restarts_of_the_database_lose_nothing(
     assert line.calls_wasted <= IN_FLIGHT * line.times
 
 
-def test_a_full_disk_is_told_and_the_load_goes_on_when_there_is_room(
+def test_a_full_disk_is_reported_and_the_load_goes_on_when_there_is_room(
     tally: Callable[[str], Tally],
     environment: dict[str, str],
     tmp_path: Path,

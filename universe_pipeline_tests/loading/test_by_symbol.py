@@ -126,7 +126,7 @@ def test_only_the_sessions_that_are_wanted_are_written(client: PolygonClient, st
         ("looping_next_url", "paging", None, 1, True),
     ],
 )
-def test_a_symbol_that_fails_is_told_leaves_the_others_alone_and_loads_later(
+def test_a_symbol_that_fails_is_reported_leaves_the_others_alone_and_loads_later(
     client: PolygonClient,
     store: Connection,
     vendor: SimulatedVendor,
@@ -140,12 +140,12 @@ def test_a_symbol_that_fails_is_told_leaves_the_others_alone_and_loads_later(
     vendor.faults.add(fault, ticker="AAPL", **options)
 
     outcomes = load(client, store, {"AAPL": WEEK, "MSFT": WEEK})
-    told, known = errors(store), asked(store)
+    recorded, known = errors(store), asked(store)
     vendor.faults.clear()
     later = load(client, store, {"AAPL": WEEK})
 
     failed = (JULY_1, "AAPL", kind, http_status, attempts, retryable, "run")
-    assert told == [(*failed, True)]
+    assert recorded == [(*failed, True)]
     assert [outcome.write is None for outcome in outcomes.values()] == [True, False]
     assert list(known) == ["MSFT"]
     assert later["AAPL"].write == Write(stored=5, added=5)
@@ -185,7 +185,7 @@ def test_a_plan_that_reaches_no_session_is_known_after_few_requests(
     assert plan_symbols(store, ["AAPL", "MSFT"], LONG).out_of_reach == set(LONG)
 
 
-def test_a_symbol_that_fails_within_the_plan_is_told_and_leaves_the_others_alone(
+def test_a_symbol_that_fails_within_the_plan_is_reported_and_leaves_the_others_alone(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor
 ):
     vendor.faults.add("403_timeframe", session=JULY_1)

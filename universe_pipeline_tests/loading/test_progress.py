@@ -3,18 +3,18 @@
 from universe_pipeline.loading.progress import Step, listening, report
 
 
-def test_a_listener_is_told_of_the_steps_in_its_block():
-    told: list[Step] = []
+def test_a_listener_receives_the_steps_in_its_block():
+    steps: list[Step] = []
 
     report(Step("sessions", 1, 2))
-    with listening(told.append):
+    with listening(steps.append):
         report(Step("sessions", 2, 2, "2024-07-01"))
     report(Step("sessions", 3, 2))
 
-    assert told == [Step("sessions", 2, 2, "2024-07-01")]
+    assert steps == [Step("sessions", 2, 2, "2024-07-01")]
 
 
-def test_the_innermost_listener_is_told():
+def test_the_innermost_listener_receives_the_steps():
     outer: list[Step] = []
     inner: list[Step] = []
 

@@ -220,13 +220,13 @@ def test_a_smaller_right_answer_is_stored_on_the_third_different_day(
         outcomes += [load(client, store), load(client, store)]
         at_day(store, 1)
 
-    told = [one.error.message if one.error else None for one in outcomes]
-    assert told[0] == (
+    messages = [one.error.message if one.error else None for one in outcomes]
+    assert messages[0] == (
         f"the answer holds only {rows} usable rows: {too_many} are stored. Nothing stored was "
         "changed. The same answer is believed on 3 different days, and this is day 1; "
         "`universe approve 2024-07-02 --reason TEXT` accepts it at once"
     )
-    assert [text and text.partition("this is ")[2][:5] for text in told] == [
+    assert [text and text.partition("this is ")[2][:5] for text in messages] == [
         *("day 1", "day 1", "day 2", "day 2"),
         *(None, None),
     ]

@@ -170,7 +170,7 @@ def test_rows_that_are_no_bars_are_set_aside_and_the_rest_loads(
         ("gzip_garbage", "cut_body", None, 2, True),
     ],
 )
-def test_a_session_that_fails_is_told_leaves_the_others_alone_and_loads_later(
+def test_a_session_that_fails_is_reported_leaves_the_others_alone_and_loads_later(
     client: PolygonClient,
     store: Connection,
     vendor: SimulatedVendor,
@@ -184,14 +184,14 @@ def test_a_session_that_fails_is_told_leaves_the_others_alone_and_loads_later(
 
     outcomes = load(client, store)
     failed = (JULY_2, None, kind, http_status, attempts, retryable, "run")
-    told = errors(store)
+    recorded = errors(store)
     state = load_of(store, JULY_2, "status", "stored", "covered")
     vendor.faults.clear()
     later = load(client, store, [JULY_2])
 
     assert [outcome.state for outcome in outcomes.values()] == ["loaded", "failed", "loaded"]
     assert not outcomes[JULY_2].committed
-    assert told == [(*failed, True)]
+    assert recorded == [(*failed, True)]
     assert state == ("failed", 0, True)
     assert later[JULY_2].state == "loaded"
     assert errors(store) == [(*failed, False)]
@@ -270,7 +270,7 @@ def test_a_firewalls_page_stops_no_job(
         ("401_unknown_key", "unauthorized"),
     ],
 )
-def test_a_re_fetch_that_fails_changes_nothing_but_is_told(
+def test_a_re_fetch_that_fails_changes_nothing_but_is_recorded(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor, fault: Any, kind: str
 ):
     load(client, store, [JULY_1])

@@ -153,7 +153,7 @@ def test_splits_are_used_again_for_24_hours(
         ("401_unknown_key", "unauthorized", PermanentError),
     ],
 )
-def test_a_failing_list_changes_nothing_and_is_told(
+def test_a_failing_list_changes_nothing_and_is_reported(
     client: PolygonClient,
     store: Connection,
     vendor: SimulatedVendor,
@@ -174,7 +174,7 @@ def test_a_failing_list_changes_nothing_and_is_told(
     assert (failure.kind, failure.subject, failure.endpoint) == (kind, "splits", NEWER)
 
 
-def test_when_neither_endpoint_is_there_nothing_changes_and_that_is_told_once(
+def test_when_neither_endpoint_is_there_nothing_changes_and_that_is_reported_once(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor
 ):
     vendor.faults.add("403_not_entitled")

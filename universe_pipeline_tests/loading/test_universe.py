@@ -106,7 +106,7 @@ def test_freshness_is_of_24_hours(client: PolygonClient, store: Connection):
         ("401_unknown_key", "unauthorized", AccessError),
     ],
 )
-def test_a_failing_page_changes_nothing_and_is_told(
+def test_a_failing_page_changes_nothing_and_is_reported(
     client: PolygonClient,
     store: Connection,
     vendor: SimulatedVendor,

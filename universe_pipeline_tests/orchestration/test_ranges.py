@@ -123,7 +123,7 @@ def test_where_nothing_is_committed_no_event_is_recorded(
     assert events(connection, "data_coverage") == []
 
 
-def test_a_refused_key_stops_after_the_first_session_and_is_told_once(
+def test_a_refused_key_stops_after_the_first_session_and_is_reported_once(
     command: Command, connection: Connection, vendor: SimulatedVendor
 ) -> None:
     vendor.faults.add("401_unknown_key")

@@ -30,7 +30,7 @@ def test_a_range_discovers_once_and_a_later_run_reuses_it(
     assert materialized(instance, "symbols") == ["2022-10-27", "2022-10-27", "2022-10-28"]
 
 
-def test_a_partition_tells_how_many_securities_were_listed_that_session(
+def test_a_partition_shows_how_many_securities_were_listed_that_session(
     runs: Runs, instance: dg.DagsterInstance, connection: Connection
 ) -> None:
     runs.run("universe_discovery", TWO_DAYS, name="by hand")

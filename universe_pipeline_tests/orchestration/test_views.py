@@ -165,6 +165,6 @@ def test_a_verification_of_everything_is_green_as_soon_as_it_finds_nothing(
 def test_verifications_of_another_week_end_nothing(repaired: Verified) -> None:
     week = ("--start", "2024-06-17", "--end", "2024-06-21")
 
-    told = [repaired(*week).description, repaired(*week).description]
+    descriptions = [repaired(*week).description, repaired(*week).description]
 
-    assert told == ["nothing in this run; 60 found before still stand"] * 2
+    assert descriptions == ["nothing in this run; 60 found before still stand"] * 2

@@ -159,7 +159,7 @@ def _try(shape: Shape, bodies: st.SearchStrategy[bytes], number: int) -> None:
         usable[True] += 1
         read = _read(body)
         rows: list[Any] = read.get("results") or []
-        _require_all_told(shape, rows, found)
+        _require_all_accounted_for(shape, rows, found)
         assert _stated(read) in {None, len(rows)}
 
     ends_well()
@@ -185,7 +185,7 @@ def _stated(read: dict[str, Any]) -> float | None:
     return read.get("count") if stated is None else stated
 
 
-def _require_all_told(shape: Shape, sent: list[Any], found: Decoded) -> None:
+def _require_all_accounted_for(shape: Shape, sent: list[Any], found: Decoded) -> None:
     left = [shape.plain(cast("Sent", each)) for each in sent if isinstance(each, dict)]
     if shape.keyed:
         left = list({each[0]: each for each in left}.values())

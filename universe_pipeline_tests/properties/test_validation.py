@@ -54,9 +54,9 @@ def test_the_accepted_and_the_rejected_are_the_given(given_rows: tuple[list[Row]
 
     found = validate(_frame(rows))
 
-    told = [_shown(dict(zip(VENDOR_KEYS, row, strict=True))) for row in found.accepted.rows()]
-    told += [_shown(each.payload) for each in found.rejected]
-    assert Counter(told) == Counter(
+    shown = [_shown(dict(zip(VENDOR_KEYS, row, strict=True))) for row in found.accepted.rows()]
+    shown += [_shown(each.payload) for each in found.rejected]
+    assert Counter(shown) == Counter(
         _shown(dict(zip(VENDOR_KEYS, row, strict=True))) for row in rows
     )
     assert found.accepted["symbol"].is_unique().all()

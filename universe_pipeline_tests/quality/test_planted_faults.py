@@ -222,11 +222,11 @@ def test_of_the_lists_the_planted_case_is_found_and_its_neighbours_are_not(
     assert {"A"} <= unlisted  # it stays, as inactive
     assert "ZVZZT" in {one.symbol for one in bars["traded_symbols_are_listed"].worst}
     assert "AAPL" not in {one.symbol for one in bars["traded_symbols_are_listed"].worst}
-    told = [
+    reported = [
         one.detail.partition(":")[0] for one in lists["universe_resembles_the_one_before"].worst
     ]
-    assert "ETF" in told
-    assert "CS" not in told
+    assert "ETF" in reported
+    assert "CS" not in reported
 
 
 def test_volume_without_fractions_is_found_since_the_tape_has_them(store: Connection) -> None:

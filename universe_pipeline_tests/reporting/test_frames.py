@@ -7,7 +7,7 @@ import polars as pl
 
 from universe_pipeline.domain.sessions import sessions_between
 from universe_pipeline.domain.thresholds import Thresholds
-from universe_pipeline.reporting.frames import Lives, beside_usual, half_years
+from universe_pipeline.reporting.frames import Lives, half_years, with_usual
 
 DAYS = sessions_between(date(2024, 1, 2), date(2024, 3, 28))  # 61 sessions
 EARLY, LATE = DAYS[19], DAYS[-20]
@@ -20,8 +20,8 @@ def loads(*stored: int | None, status: str = "loaded") -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def beside(sessions: pl.DataFrame, session: int) -> dict[str, Any]:
-    return beside_usual(sessions, Thresholds()).row(session, named=True)
+def compared(sessions: pl.DataFrame, session: int) -> dict[str, Any]:
+    return with_usual(sessions, Thresholds()).row(session, named=True)
 
 
 def spans(*given: tuple[date, date, int]) -> pl.DataFrame:
@@ -32,8 +32,8 @@ def spans(*given: tuple[date, date, int]) -> pl.DataFrame:
 def test_usual_is_the_median_of_the_twenty_loaded_sessions_before() -> None:
     sessions = loads(*range(1001, 1021), 5000)
 
-    assert beside(sessions, 20)["usual"] == 1010.5
-    assert beside(sessions, 19)["usual"] is None
+    assert compared(sessions, 20)["usual"] == 1010.5
+    assert compared(sessions, 19)["usual"] is None
 
 
 def test_a_session_that_is_not_loaded_says_nothing_of_what_is_usual() -> None:
@@ -41,10 +41,10 @@ def test_a_session_that_is_not_loaded_says_nothing_of_what_is_usual() -> None:
     quarantined = loads(*[1000] * 20, 1).tail(1).with_columns(status=pl.lit("quarantined"))
     newest = loads(*[1000] * 21, 1200).tail(1)
 
-    after = beside(pl.concat([known, quarantined, newest]), 21)
+    after = compared(pl.concat([known, quarantined, newest]), 21)
 
     assert (after["bars"], after["usual"], after["verdict"]) == (1200, 1000, "implausible")
-    assert beside(pl.concat([known, quarantined, newest]), 20)["bars"] == 1
+    assert compared(pl.concat([known, quarantined, newest]), 20)["bars"] == 1
 
 
 def test_sessions_of_over_sixty_days_ago_say_nothing_of_what_is_usual() -> None:
@@ -53,22 +53,22 @@ def test_sessions_of_over_sixty_days_ago_say_nothing_of_what_is_usual() -> None:
     near = old.vstack(loads(*[1000] * 41).tail(1))  # 2024-02-29, 58 days after 2024-01-02
     far = old.vstack(loads(*[1000] * 43).tail(1))  # 2024-03-04, 62 days
 
-    assert beside(near, 20)["usual"] == 1000
-    assert beside(far, 20)["usual"] is None
+    assert compared(near, 20)["usual"] == 1000
+    assert compared(far, 20)["usual"] is None
 
 
-def test_outliers_are_told_by_how_far_they_are_off() -> None:
+def test_outliers_are_classified_by_how_far_they_are_off() -> None:
     for bars, verdict in ((1030, None), (1031, "unusual"), (900, "unusual"), (899, "implausible")):
-        assert beside(loads(*[1000] * 20, bars), 20)["verdict"] == verdict
+        assert compared(loads(*[1000] * 20, bars), 20)["verdict"] == verdict
 
 
 def test_the_band_is_that_of_the_warning() -> None:
-    session = beside(loads(*[1000] * 21), 20)
+    session = compared(loads(*[1000] * 21), 20)
 
     assert (session["low"], session["high"]) == (970, 1030)
 
 
-def test_symbols_that_have_ended_are_told_from_those_that_trade_to_the_end() -> None:
+def test_symbols_that_have_ended_are_distinguished_from_those_that_trade_to_the_end() -> None:
     lives = Lives(
         spans(
             (DAYS[0], DAYS[-1], 100),

@@ -186,7 +186,7 @@ def test_a_range_without_a_session_is_refused(store: Connection, made: Report) -
         make_report(store, wanted(date(2024, 7, 6), date(2024, 7, 7)))
 
 
-def test_an_empty_database_is_told_what_to_run(store: Connection) -> None:
+def test_an_empty_database_names_what_to_run(store: Connection) -> None:
     empty = make_report(store, wanted())
 
     assert (empty.sessions, empty.conditions, empty.pictures) == (0, {}, {})

@@ -15,7 +15,7 @@ from universe_pipeline.reporting.axes import NARROW, WIDE, Width, ticks
 from universe_pipeline.reporting.calendar import calendar
 from universe_pipeline.reporting.charts import bars
 from universe_pipeline.reporting.colours import PALETTE
-from universe_pipeline.reporting.frames import beside_usual, half_years
+from universe_pipeline.reporting.frames import half_years, with_usual
 from universe_pipeline.reporting.rendering import inline, picture
 
 DAYS = sessions_between(date(2024, 1, 2), date(2024, 3, 28))
@@ -68,7 +68,7 @@ def test_what_is_missing_is_an_empty_square() -> None:
 
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 def test_a_chart_is_as_wide_as_it_has_to_be_and_of_the_pages_colours(width: Width) -> None:
-    drawn = inline(bars(beside_usual(made(), Thresholds()), width), "")
+    drawn = inline(bars(with_usual(made(), Thresholds()), width), "")
 
     assert parsed(drawn).attrib["width"] == str(width.pixels)
     assert set(re.findall(r'(?:fill|stroke)="([^"]+)"', drawn)) <= {

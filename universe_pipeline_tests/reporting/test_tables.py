@@ -24,10 +24,10 @@ def judged(
     rule: str, *examples: tuple[str | None, str | None, str], hour: int = 0,
     occasion: str = "load", severity: str = "WARN", offenders: int | None = None,
 ) -> RecordedResult:  # fmt: skip
-    told = [{"date": day, "symbol": symbol, "detail": detail} for day, symbol, detail in examples]
+    found = [{"date": day, "symbol": symbol, "detail": detail} for day, symbol, detail in examples]
     count = len(examples) if offenders is None else offenders
     at = NOON.replace(hour=hour)
-    return RecordedResult(f"run-{hour}", at, occasion, Result(rule, severity, count, told))
+    return RecordedResult(f"run-{hour}", at, occasion, Result(rule, severity, count, found))
 
 
 def failure(subject: date | str | None, kind: str, hour: int, attempts: int = 6) -> OpenFailure:

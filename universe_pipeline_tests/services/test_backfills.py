@@ -33,7 +33,7 @@ def assert_green(webserver: Webserver, site: Site, sessions: list[str]) -> None:
         assert {day: counted[day] for day in sessions} == dict.fromkeys(sessions, 1)
 
 
-def test_two_months_over_the_holidays_are_one_green_run_with_each_session_told_by_itself(
+def test_two_months_over_the_holidays_are_one_green_run_with_each_session_recorded_by_itself(
     shared_up: Up, healthy: Site
 ) -> None:
     webserver = shared_up.webserver

@@ -291,7 +291,7 @@ def test_the_log_of_its_services_cannot_grow_without_bound(site: Site) -> None:
     assert log.with_name("services.log.1").read_text().startswith("many lines\n")
 
 
-def test_a_port_in_use_is_told_in_one_line(site: Site) -> None:
+def test_a_port_in_use_is_reported_in_one_line(site: Site) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 

@@ -56,8 +56,8 @@ class Tally:
             self.rows_doubled += len(there) - len(expected & set(there))
             self.sessions_lost += missing > 0 or known.get(session) != "loaded"
         self.rows_doubled += _count(connection, "SELECT count(*) FROM bar_revisions")
-        told_by = "run_id, partition" if again else "partition"
-        self.rows_doubled += _count(connection, _MATERIALIZED_TWICE.format(told_by))
+        grouping = "run_id, partition" if again else "partition"
+        self.rows_doubled += _count(connection, _MATERIALIZED_TWICE.format(grouping))
         self.sessions_lost += _count(connection, _NOT_MATERIALIZED)
         self.stuck += _count(connection, _STUCK)
 

@@ -80,7 +80,7 @@ def offenders(findings: Iterable[Finding], rule: Rule) -> list[tuple[int | None,
     )
 
 
-def told(findings: Iterable[Finding], rule: Rule) -> list[str]:
+def details(findings: Iterable[Finding], rule: Rule) -> list[str]:
     """What `rule` says of its offenders, the worst first."""
     (finding,) = [each for each in findings if each.rule is rule]
     return [each.detail for each in finding.worst]

@@ -108,7 +108,7 @@ def ticker_page(reply: Reply, *, active: bool) -> TickerPage:
         },
         SYMBOL_SCHEMA,
     )
-    _tell_unread(frame, {"delisted_date": delisted, "last_updated_utc": updated})
+    _warn_of_unread(frame, {"delisted_date": delisted, "last_updated_utc": updated})
     rejected = (
         *(_undecodable(row, active=active) for row in decoded.undecodable),
         *(RejectedTicker(active, OTHER_LIST, row.ticker, _as_sent(row)) for row in strays),
@@ -154,7 +154,7 @@ def _of_our_time(times: pl.Series) -> pl.Series:
     return pl.select(pl.when(times.dt.year().is_between(2, 9998)).then(times)).to_series()
 
 
-def _tell_unread(frame: pl.DataFrame, sent: dict[str, pl.Series]) -> None:
+def _warn_of_unread(frame: pl.DataFrame, sent: dict[str, pl.Series]) -> None:
     for column, texts in sent.items():
         unread = frame.filter(frame[column].is_null() & texts.is_not_null())
         if unread.height:

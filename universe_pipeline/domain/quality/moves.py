@@ -103,12 +103,12 @@ def judge_moves(lines: pl.DataFrame, splits: pl.DataFrame, thresholds: Threshold
     doubted, explained = large.filter("doubtful"), large.filter(~pl.col("doubtful"))
     is_far = pl.col("size") > FAR_MOVE
     spikes = _spikes(lines, coded)
-    lively = _told_spikes(CLOSES_NEAR, spikes.filter(~pl.col("doubtful")))
+    lively = _spike_finding(CLOSES_NEAR, spikes.filter(~pl.col("doubtful")))
     return Moves(
         [
-            *_told(doubted),
-            _told_spikes(NO_SPIKES, spikes.filter("doubtful")),
-            joined(CLOSES_NEAR, [_told_moves(CLOSES_NEAR, explained.filter(~is_far)), lively]),
+            *_move_findings(doubted),
+            _spike_finding(NO_SPIKES, spikes.filter("doubtful")),
+            joined(CLOSES_NEAR, [_move_finding(CLOSES_NEAR, explained.filter(~is_far)), lively]),
             *_wicks(lines),
         ],
         _unshown(split).select(
@@ -179,7 +179,7 @@ def judge_splits(unshown: pl.DataFrame, unexplained: pl.DataFrame) -> Finding:
         .group_by("symbol", "date")
         .agg(pl.col("date_moved").sort_by(rest, "date_moved").first())
     )
-    told = unshown.join(near, on=["symbol", "date"], how="left")
+    placed = unshown.join(near, on=["symbol", "date"], how="left")
     where = (
         pl.when(pl.col("date_moved").is_null())
         .then(pl.lit("the price did not move"))
@@ -187,16 +187,16 @@ def judge_splits(unshown: pl.DataFrame, unexplained: pl.DataFrame) -> Finding:
     )
     return framed(
         SPLITS_SHOWN,
-        told,
+        placed,
         weight=pl.col("factor").abs(),
-        detail=pl.format("{}: {}", _told_ratio(), where),
+        detail=pl.format("{}: {}", _ratio_text(), where),
     )
 
 
 _OFF = ("off", "off_open")
 
 
-def _told_ratio() -> pl.Expr:
+def _ratio_text() -> pl.Expr:
     """A `factor` as people write it: 10 for 1, 1 for 60, 1.0056 for 1."""
     sides = pl.col("factor").abs().exp().round_sig_figs(6)
     number = (
@@ -252,14 +252,14 @@ def _is_doubtful() -> pl.Expr:
     error. A move that undoes the one before it needs no news of its own.
     """
     is_idle = (pl.col("volume") == 0) | (pl.col("volume_before") == 0)
-    is_told = pl.col("before") * pl.col("volume_before") >= _FEW_DOLLARS
+    is_liquid = pl.col("before") * pl.col("volume_before") >= _FEW_DOLLARS
     is_wide = pl.col("high") / pl.col("low") > _NARROW
     times = _dollars_times()
     shares_rose = pl.col("volume") > pl.col("volume_before") * (-pl.col("factor")).exp()
     is_news = shares_rose & (times > pl.when(is_wide).then(_NEWS).otherwise(_MUCH_NEWS))
     there = pl.col("there").fill_null(0)
     undoes = (there.abs() > LARGE) & ((pl.col("off") + there).abs() < there.abs())
-    return is_idle | pl.col("returned") | (is_told & ~is_news & ~undoes)
+    return is_idle | pl.col("returned") | (is_liquid & ~is_news & ~undoes)
 
 
 def _dollars_times() -> pl.Expr:
@@ -268,15 +268,15 @@ def _dollars_times() -> pl.Expr:
     return pl.col("close") * pl.col("volume") / before
 
 
-def _told(moves: pl.DataFrame) -> list[Finding]:
+def _move_findings(moves: pl.DataFrame) -> list[Finding]:
     """Large moves, each under its rule."""
     return [
-        _told_moves(rule, moves.filter(pl.col("kind") == rule.name))
+        _move_finding(rule, moves.filter(pl.col("kind") == rule.name))
         for rule in (JUMPS_EXPLAINED, SPLITS_KNOWN, SCALE_KEPT, ONE_COMPANY)
     ]
 
 
-def _told_moves(rule: Rule, moves: pl.DataFrame) -> Finding:
+def _move_finding(rule: Rule, moves: pl.DataFrame) -> Finding:
     return framed(rule, moves, pl.col("size"), pl.format("close {} after {}", "close", "before"))
 
 
@@ -285,7 +285,7 @@ def judge_returns(far: Sequence[pl.DataFrame], returns: Sequence[pl.DataFrame]) 
     moves, back = pl.concat(far), pl.concat(returns)
     doubted = moves.join(back, on=["symbol", "at"], how="semi")
     explained = moves.join(back, on=["symbol", "at"], how="anti")
-    return [*_told(doubted), _told_moves(CLOSES_NEAR, explained)]
+    return [*_move_findings(doubted), _move_finding(CLOSES_NEAR, explained)]
 
 
 def _spikes(lines: pl.DataFrame, splits: pl.DataFrame) -> pl.DataFrame:
@@ -308,15 +308,15 @@ def _is_doubtful_spike() -> pl.Expr:
     dollars = pl.col("close_there") * pl.col("volume_there")
     usual = pl.col("close_there") * pl.min_horizontal("volume_there", "volume_lately")
     is_quiet = pl.col("before") * pl.col("volume_before") <= _NEWS * usual
-    is_told = (dollars >= _FEW_DOLLARS) & (pl.col("close_there") >= _A_DOLLAR)
+    is_liquid = (dollars >= _FEW_DOLLARS) & (pl.col("close_there") >= _A_DOLLAR)
     return (
         is_idle
         | (size > FAR_MOVE)
-        | (is_told & is_quiet & (size > _RESTLESS * pl.col("moved_lately")))
+        | (is_liquid & is_quiet & (size > _RESTLESS * pl.col("moved_lately")))
     )
 
 
-def _told_spikes(rule: Rule, spikes: pl.DataFrame) -> Finding:
+def _spike_finding(rule: Rule, spikes: pl.DataFrame) -> Finding:
     return framed(
         rule,
         spikes,

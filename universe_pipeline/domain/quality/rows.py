@@ -187,7 +187,7 @@ class RowTest:
 
 
 _TRADES = pl.col("transactions").fill_null(0)
-_PRICES_TOLD = pl.format("open {}, high {}, low {}, close {}", *PRICES)
+_PRICES_TEXT = pl.format("open {}, high {}, low {}, close {}", *PRICES)
 
 FRACTIONS_SINCE = date(2026, 2, 23)
 """From this session on the consolidated tape reports fractions of a share."""
@@ -198,7 +198,7 @@ _CENT, _MILLION = 0.01, 1e6
 def _stored(rule: Rule) -> RowTest:
     """Whether what is stored keeps a rule that rejects."""
     broken = next(each.broken for each in ROW_RULES if each.name == rule.name)
-    return RowTest(rule, broken, pl.lit(0.0), pl.format("{}, volume {}", _PRICES_TOLD, "volume"))
+    return RowTest(rule, broken, pl.lit(0.0), pl.format("{}, volume {}", _PRICES_TEXT, "volume"))
 
 
 @cache
@@ -224,7 +224,7 @@ def row_tests(thresholds: Thresholds) -> tuple[RowTest, ...]:
             PRICES_USUAL,
             (pl.col("low") < _CENT) | (pl.col("high") > _MILLION),
             pl.max_horizontal(pl.col("high") / _MILLION, _CENT / pl.col("low")),
-            _PRICES_TOLD,
+            _PRICES_TEXT,
         ),
         RowTest(
             EARLY_VOLUME_WHOLE,

@@ -126,10 +126,10 @@ def _volumes(lines: pl.DataFrame) -> Finding:
     off = (pl.col("size") - pl.col("usual_size")) / deviation
     is_far = pl.min_horizontal(off.abs(), (off + pl.col("move") / deviation).abs()) > _DEVIATIONS
     usual = pl.col("usual_size").exp().round()
-    is_told = (pl.col("volume") > 0) | (pl.col("before") * usual >= _TRADED_ALL_DAY)
+    is_traded = (pl.col("volume") > 0) | (pl.col("before") * usual >= _TRADED_ALL_DAY)
     return framed(
         VOLUME_USUAL,
-        lines.filter(is_far & is_told),
+        lines.filter(is_far & is_traded),
         weight=off.abs(),
         detail=pl.format("volume {}, usually about {}", "volume", usual),
     )

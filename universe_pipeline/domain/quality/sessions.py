@@ -173,9 +173,9 @@ def _rejected(case: Judged, _: Thresholds) -> Details:
 
 
 def _moves(case: Judged, _: Thresholds) -> Details:
-    told = list(_unusual_moves(case)) if case.before else []
-    if told and case.figures.returns >= _ENOUGH_RETURNS:
-        yield ", ".join(told), len(told)
+    unusual = list(_unusual_moves(case)) if case.before else []
+    if unusual and case.figures.returns >= _ENOUGH_RETURNS:
+        yield ", ".join(unusual), len(unusual)
 
 
 def _unusual_moves(case: Judged) -> Iterator[str]:

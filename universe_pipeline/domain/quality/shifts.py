@@ -125,8 +125,8 @@ def shift_of(given: Usual, earlier: Mapping[date, Shift]) -> Shift | None:
         earlier: the shifts of sessions before: prices may be back from one.
     """
     session = given.figures.session
-    if told := _placeholders(given):
-        return Shift(session, placeholders=True, details=(told,))
+    if detail := _placeholders(given):
+        return Shift(session, placeholders=True, details=(detail,))
     last = next((earlier[day] for day in sessions_before(session, 1) if day in earlier), None)
     prices, volumes = _prices(given.figures), _volumes(given)
     is_back = last is not None and _is_back(prices, last)

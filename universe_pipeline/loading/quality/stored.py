@@ -234,7 +234,7 @@ def _changed(
     for day, found in hashes.items():
         stored = known[day].content_hash
         if found != stored if is_known(stored) else day in altered:
-            yield Violation(day, None, "other bars than the answer's, and no revision tells of it")
+            yield Violation(day, None, "bars differ from the answer's, without a revision")
 
 
 def _renewed(
@@ -309,10 +309,10 @@ def judge_coverage(connection: Connection, sessions: Sequence[date]) -> Finding:
 def judge_universe(connection: Connection) -> list[Finding]:
     """Judge the reference list, by itself and against the discovery before."""
     newest, *before = context.last_snapshots(connection) or [None]
-    beside = judge_snapshots(newest, next(iter(before), None)) if newest is not None else []
+    compared = judge_snapshots(newest, next(iter(before), None)) if newest is not None else []
     snapshot = newest_snapshot(connection)
     kept = [_judge_kept(snapshot)] if snapshot is not None else []
-    return [*judge_symbols(known_symbols(connection).drop("listed")), *beside, *kept]
+    return [*judge_symbols(known_symbols(connection).drop("listed")), *compared, *kept]
 
 
 def judge_split_list(connection: Connection) -> list[Finding]:

@@ -163,7 +163,7 @@ class SessionLoads:
             for tried, answer in enumerate(fetched, start=1):
                 heartbeat.beat()
                 outcome, stopping = defer_interrupts(partial(store, connection, answer, run_id))
-                self._tell(outcome)
+                self._log(outcome)
                 failed += outcome.error is not None
                 if outcome.is_superseded:
                     superseded.append(outcome.session)
@@ -202,7 +202,7 @@ class SessionLoads:
         selected = self.context.run.asset_selection  # None: all of the job, symbols among them
         return selected is None or symbols.key in selected
 
-    def _tell(self, outcome: Outcome) -> None:
+    def _log(self, outcome: Outcome) -> None:
         if outcome.error is not None:
             self.context.log.error("session %s failed: %s", outcome.session, outcome.error)
         elif outcome.state is SessionStatus.QUARANTINED:

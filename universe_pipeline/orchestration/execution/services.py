@@ -69,10 +69,10 @@ def dagster_services(
 
 
 def _end(guard: subprocess.Popen[bytes]) -> None:
-    told, _ = guard.communicate()  # closes its stdin, and waits
-    if guard.returncode != 0 and told:  # it was killed, and could not do its duty
+    group, _ = guard.communicate()  # closes its stdin, and waits
+    if guard.returncode != 0 and group:  # it was killed, and could not do its duty
         with suppress(ProcessLookupError):
-            os.killpg(int(told), signal.SIGKILL)
+            os.killpg(int(group), signal.SIGKILL)
 
 
 def await_predecessor(home: Path) -> None:

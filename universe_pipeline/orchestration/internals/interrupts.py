@@ -74,7 +74,7 @@ def exit_on_second_signal(on_first_signal: Callable[[], None] = lambda: None) ->
     watch = Thread(target=_end_at_second, args=(arrived, stderr, on_first_signal), daemon=True)
     watch.start()
     try:
-        with _told_again_when_ignored(signals):
+        with _raise_again_when_ignored(signals):
             yield
     finally:
         signal.set_wakeup_fd(before)
@@ -86,7 +86,7 @@ def exit_on_second_signal(on_first_signal: Callable[[], None] = lambda: None) ->
 
 
 @contextmanager
-def _told_again_when_ignored(signals: socket.socket) -> Generator[None]:
+def _raise_again_when_ignored(signals: socket.socket) -> Generator[None]:
     """Raise again, in the main thread, an interrupt in the block that Python has to ignore.
 
     Dagster raises it wherever the main thread is. In a finalizer that only shows a traceback, and

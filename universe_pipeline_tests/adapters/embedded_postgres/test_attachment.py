@@ -45,7 +45,7 @@ def server(home: Path) -> Iterator[EmbeddedServer]:
         yield attached
 
 
-def told(url: str, query: str) -> object:
+def value_of(url: str, query: str) -> object:
     with psycopg.connect(url) as connection:
         row = connection.execute(query.encode()).fetchone()
     assert row is not None
@@ -70,7 +70,7 @@ def told(url: str, query: str) -> object:
 def test_a_new_server_is_durable_and_private(
     server: EmbeddedServer, setting: str, value: str
 ) -> None:
-    assert told(server.url, f"SHOW {setting}") == value
+    assert value_of(server.url, f"SHOW {setting}") == value
 
 
 def test_it_is_postgresql_18_with_the_builtin_locale(server: EmbeddedServer) -> None:
@@ -79,8 +79,8 @@ def test_it_is_postgresql_18_with_the_builtin_locale(server: EmbeddedServer) -> 
         "WHERE datname = current_database()"
     )
 
-    assert told(server.url, query) == "b C.UTF-8"
-    assert str(told(server.url, "SHOW server_version")).startswith("18.")
+    assert value_of(server.url, query) == "b C.UTF-8"
+    assert str(value_of(server.url, "SHOW server_version")).startswith("18.")
 
 
 def test_the_socket_and_the_data_are_closed_to_others(server: EmbeddedServer) -> None:
@@ -95,7 +95,7 @@ def test_the_url_suits_every_driver_even_where_pgport_is_set(
     server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PGPORT", "6000")
-    answers: list[object] = [told(server.url, "SELECT 41 + 1")]
+    answers: list[object] = [value_of(server.url, "SELECT 41 + 1")]
     for dialect in ("postgresql", "postgresql+psycopg"):
         engine = sqlalchemy.create_engine(server.url.replace("postgresql", dialect, 1))
         with engine.connect() as connection:
@@ -110,7 +110,7 @@ def test_the_url_suits_every_driver_even_where_pgport_is_set(
 def test_a_second_attach_joins_the_running_server(home: Path, server: EmbeddedServer) -> None:
     with attach(home) as joined:
         assert joined.url == server.url
-        assert told(joined.url, STARTED_AT) == told(server.url, STARTED_AT)
+        assert value_of(joined.url, STARTED_AT) == value_of(server.url, STARTED_AT)
 
 
 def test_processes_that_attach_at_once_share_one_server() -> None:
@@ -129,7 +129,7 @@ def test_committed_rows_are_there_after_a_stop(home: Path) -> None:
         connection.execute("CREATE TABLE kept AS SELECT 7 AS seven")
     assert stop(home)
     with attach(home) as server:
-        kept = told(server.url, "SELECT seven FROM kept")
+        kept = value_of(server.url, "SELECT seven FROM kept")
 
     assert kept == 7
 
@@ -137,9 +137,9 @@ def test_committed_rows_are_there_after_a_stop(home: Path) -> None:
 def test_stop_leaves_a_server_that_another_process_uses(home: Path) -> None:
     with attached_process(home) as other:
         url = url_of(other)
-        before = told(url, STARTED_AT)
+        before = value_of(url, STARTED_AT)
         stopped = stop(home)
-        after = told(url, STARTED_AT)
+        after = value_of(url, STARTED_AT)
 
     assert not stopped
     assert after == before
@@ -194,7 +194,7 @@ def test_surroundings_that_are_no_obstacle(below: str, setting: str) -> None:
     with fresh_home(ordinary_user()) as outer:
         prefix = (*as_ordinary_user(), "sh", "-c", f'{setting}; exec "$@"', "sh")
         with attached_process(outer / below, *prefix) as process:
-            answer = told(url_of(process), "SELECT 41 + 1")
+            answer = value_of(url_of(process), "SELECT 41 + 1")
         until_ended(outer / below)
 
     assert answer == 42
@@ -216,7 +216,7 @@ def test_an_ordinary_user_can_run_it() -> None:
         url = url_of(process)
         listed = ["ps", "-o", "uid=", "-p", str(postmasters(home)[0])]
         runs_as = int(subprocess.run(listed, capture_output=True, check=True).stdout)
-        answer = told(url, "SELECT 41 + 1")
+        answer = value_of(url, "SELECT 41 + 1")
 
     assert answer == 42
     assert runs_as == ordinary_user()

@@ -109,7 +109,7 @@ def test_a_data_folder_of_something_else_is_not_touched() -> None:
 
 
 @pytest.mark.parametrize("other", ["17", "19"])
-def test_data_of_another_major_version_are_left_alone_and_the_way_on_is_told(
+def test_data_of_another_major_version_are_left_alone_and_the_way_on_is_reported(
     stopped_home: Path, other: str
 ) -> None:
     data = stopped_home / "postgres" / "data"
@@ -125,7 +125,7 @@ def test_data_of_another_major_version_are_left_alone_and_the_way_on_is_told(
     made_by.write_text(ours)
     unharmed = answers(stopped_home)
     data.rename(data.with_name("moved-away"))
-    anew = answers(stopped_home)
+    again = answers(stopped_home)
     shutil.rmtree(data)
     data.with_name("moved-away").rename(data)
 
@@ -138,4 +138,4 @@ def test_data_of_another_major_version_are_left_alone_and_the_way_on_is_told(
     assert started == []
     assert [path for path, _ in set(changed) ^ set(before)] == [made_by, made_by]
     assert unharmed
-    assert anew
+    assert again

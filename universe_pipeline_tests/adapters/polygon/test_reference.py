@@ -85,7 +85,7 @@ def test_a_delisting_is_a_date(sent: str):
     assert page.frame["delisted_date"].to_list() == [date(2019, 11, 8)]
 
 
-def test_a_time_that_is_none_is_null_and_told(caplog: pytest.LogCaptureFixture):
+def test_a_time_that_is_none_is_null_and_logged(caplog: pytest.LogCaptureFixture):
     with caplog.at_level(logging.WARNING):
         page = _page({"ticker": "A", "last_updated_utc": "yesterday"}, {"ticker": "B"})
 

@@ -93,7 +93,7 @@ def test_429s_to_the_end_of_patience_are_a_failure(vendor: ScriptedVendor, pace:
     assert "exceeded the maximum requests" in str(outcome.error)
 
 
-def test_each_retry_is_told_with_its_reason_and_wait(
+def test_each_retry_is_reported_with_its_reason_and_wait(
     vendor: ScriptedVendor, client: PolygonClient, caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level(logging.INFO)

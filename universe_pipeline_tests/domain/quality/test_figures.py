@@ -66,7 +66,7 @@ def test_a_bar_of_two_sessions_before_is_neither_repeated_nor_a_return():
     assert (found[DAYS[2]].repeated, found[DAYS[2]].returns) == (0, 1)
 
 
-def test_volumes_are_measured_beside_their_usual():
+def test_volumes_are_measured_against_their_usual():
     """Twenty bars of 1,000 shares, then 2,000, 500 and 1,000; two a trade, or four in the second.
 
     A logarithm of volume is of one share more: log(2,001 / 1,001) and log(501 / 1,001).

@@ -78,9 +78,9 @@ def without(start: int, end: int) -> list[date]:
     return [*DAYS[:start], *DAYS[end:]]
 
 
-def symbols_of(told: dict[Rule, set[tuple[date | None, str | None, str]]]) -> set[str | None]:
+def symbols_of(reported: dict[Rule, set[tuple[date | None, str | None, str]]]) -> set[str | None]:
     """The symbols that break a rule for series."""
-    return {one[1] for rule in told if rule.level is Level.SERIES for one in told[rule]}
+    return {one[1] for rule in reported if rule.level is Level.SERIES for one in reported[rule]}
 
 
 def test_between_bars_on_two_sides_of_a_hole_nothing_is_compared():
@@ -140,9 +140,9 @@ def test_a_split_is_not_looked_for_on_the_other_side_of_a_long_hole():
     splits = pl.DataFrame([("A", DAYS[30], 1.0, 10.0)], schema=NO_SPLITS.schema, orient="row")
     bars = series("A", [*calm(72), *[1.0, 1.01] * 4])
 
-    (told,) = found(bars, without(32, 71)[:41], splits=splits)[SPLITS_SHOWN]
+    (reported,) = found(bars, without(32, 71)[:41], splits=splits)[SPLITS_SHOWN]
 
-    assert told[2].endswith("the price did not move")
+    assert reported[2].endswith("the price did not move")
 
 
 def test_what_was_asked_of_the_symbol_endpoint_is_not_a_hole_for_that_symbol():
@@ -159,17 +159,17 @@ def test_an_asked_session_without_a_bar_is_a_gap_of_that_symbol_alone():
     holed = calm(30, None, 10.0, 10.1)
     bars = pl.concat([series(name, holed, volume=1e6) for name in ("ASKED", "OTHER")])
 
-    told = found(bars, without(30, 31)[:32], asked=[("ASKED", DAYS[30], DAYS[30])])[NO_GAPS]
+    reported = found(bars, without(30, 31)[:32], asked=[("ASKED", DAYS[30], DAYS[30])])[NO_GAPS]
 
-    assert {(day, symbol) for day, symbol, _ in told} == {(DAYS[30], "ASKED")}
+    assert {(day, symbol) for day, symbol, _ in reported} == {(DAYS[30], "ASKED")}
 
 
 def test_symbols_are_judged_where_no_session_is_loaded():
     bars = pl.concat([series("A", [*calm(30), 17.3, *calm(9)]), series("B", calm(40))])
 
-    told = found(bars, [], asked=[("A", DAYS[0], DAYS[39]), ("B", DAYS[0], DAYS[39])])
+    reported = found(bars, [], asked=[("A", DAYS[0], DAYS[39]), ("B", DAYS[0], DAYS[39])])
 
-    assert told[NO_SPIKES] == {(DAYS[30], "A", "close 17.3 between 10.1 and 10.0")}
+    assert reported[NO_SPIKES] == {(DAYS[30], "A", "close 17.3 between 10.1 and 10.0")}
 
 
 def test_a_quarantined_session_is_compared_with_and_not_across():
@@ -182,19 +182,19 @@ def test_a_quarantined_session_is_compared_with_and_not_across():
         ]
     )
 
-    told = found(bars, [], stored=stored)
+    reported = found(bars, [], stored=stored)
 
-    assert told[JUMPS_EXPLAINED] == {(DAYS[30], "THERE", "close 17.3 after 10.1")}
-    assert NO_GAPS not in told
+    assert reported[JUMPS_EXPLAINED] == {(DAYS[30], "THERE", "close 17.3 after 10.1")}
+    assert NO_GAPS not in reported
 
 
 def test_one_failed_session_leaves_a_symbol_its_usual_volume():
     volume = [*[1000.0] * 30, *[25_000.0] * 2, *[1000.0] * 8]
     bars = series("WILD", calm(40), volume=volume)
 
-    told = found(bars, without(30, 31)[:39])
+    reported = found(bars, without(30, 31)[:39])
 
-    assert told[VOLUME_USUAL] == {(DAYS[31], "WILD", "volume 25000.0, usually about 1001.0")}
+    assert reported[VOLUME_USUAL] == {(DAYS[31], "WILD", "volume 25000.0, usually about 1001.0")}
 
 
 def test_what_lies_sixty_days_back_is_not_usual_any_more():
@@ -231,9 +231,12 @@ def test_a_series_is_unbroken_after_a_long_hole_once_twenty_bars_say_so():
 
     bars = pl.concat([thin, daily, late]).with_columns(volume=pl.lit(1e6))
 
-    told = found(bars, without(20, 80)[:42])[NO_GAPS]
+    reported = found(bars, without(20, 80)[:42])[NO_GAPS]
 
-    assert {(day, symbol) for day, symbol, _ in told} == {(DAYS[1], "THIN"), (DAYS[100], "LATE")}
+    assert {(day, symbol) for day, symbol, _ in reported} == {
+        (DAYS[1], "THIN"),
+        (DAYS[100], "LATE"),
+    }
 
 
 def test_a_session_repeats_none_across_a_hole_and_has_no_returns():
@@ -258,9 +261,9 @@ def test_sessions_are_usual_across_a_hole_while_twenty_lie_within_sixty_days(
     stored = {day: Stored(day, True, 10_000, 0) for day in loaded}
     stored[DAYS[62]] = Stored(DAYS[62], True, 100, 0)
 
-    told = found(series("A", calm(63)), [], stored=stored)
+    reported = found(series("A", calm(63)), [], stored=stored)
 
-    assert (ROW_COUNT_PLAUSIBLE in told) == expected
+    assert (ROW_COUNT_PLAUSIBLE in reported) == expected
 
 
 YEARS = sessions_between(date(2021, 1, 4), date(2024, 6, 28))
@@ -296,8 +299,8 @@ def wandering(random: Random, days: Sequence[date], absent: float = 0.03) -> pl.
     return pl.DataFrame(rows, schema=DATED_BAR_SCHEMA, orient="row").sort("date", "symbol")
 
 
-def of_series(told: dict[Rule, set[Any]], rules: set[Rule]) -> set[tuple[str, Any]]:
-    return {(rule.name, one) for rule in rules & told.keys() for one in told[rule]}
+def of_series(reported: dict[Rule, set[Any]], rules: set[Rule]) -> set[tuple[str, Any]]:
+    return {(rule.name, one) for rule in rules & reported.keys() for one in reported[rule]}
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -26,10 +26,10 @@ from universe_pipeline_tests.support.made_bars import (
     DAYS,
     NO_SPLITS,
     calm,
+    details,
     lined_up,
     offenders,
     series,
-    told,
 )
 
 
@@ -64,7 +64,7 @@ def test_a_close_that_moves_by_more_than_half_is_a_jump():
     )
 
     assert offenders(found, JUMPS_EXPLAINED) == [(20, "DOWN"), (20, "UP")]
-    assert told(found, JUMPS_EXPLAINED) == ["close 6.05 after 10.1", "close 16.7 after 10.1"]
+    assert details(found, JUMPS_EXPLAINED) == ["close 6.05 after 10.1", "close 16.7 after 10.1"]
 
 
 def test_how_far_a_close_may_move_is_a_setting():
@@ -151,10 +151,10 @@ def test_a_move_that_is_back_in_the_next_bar_is_a_spike():
     )
 
     assert offenders(found, NO_SPIKES) == [(20, "SPIKE")]
-    assert told(found, NO_SPIKES) == ["close 13.5 between 10.1 and 10.1"]
+    assert details(found, NO_SPIKES) == ["close 13.5 between 10.1 and 10.1"]
 
 
-def test_a_spike_is_told_with_the_bar_that_shows_it():
+def test_a_spike_is_reported_with_the_bar_that_shows_it():
     spike = series("SPIKE", calm(20, 13.5, 10.1))
 
     assert offenders(judged(lined_up(spike, since=21)), NO_SPIKES) == [(20, "SPIKE")]
@@ -182,22 +182,22 @@ def test_another_price_after_twenty_sessions_without_a_bar_is_another_company():
     assert offenders(found, JUMPS_EXPLAINED) == [(20, "HALT")]
 
 
-def test_a_split_that_the_price_does_not_follow_is_told():
+def test_a_split_that_the_price_does_not_follow_is_reported():
     given = lined_up(series("STILL", calm(25)), series("SMALL", calm(25)))
 
     found = judged(given, splits(("STILL", DAYS[10], 1, 10), ("SMALL", DAYS[10], 1, 1.0056)))
 
     assert offenders(found, SPLITS_SHOWN) == [(10, "STILL")]
-    assert told(found, SPLITS_SHOWN) == ["a split of 10 for 1: the price did not move"]
+    assert details(found, SPLITS_SHOWN) == ["a split of 10 for 1: the price did not move"]
 
 
-def test_a_split_of_another_day_is_told_with_the_day_on_which_the_price_moved():
+def test_a_split_of_another_day_is_reported_with_the_day_on_which_the_price_moved():
     """Like SHOP in 2022, listed a week early."""
     given = lined_up(series("SHOP", [*calm(20), *[1.0, 1.01] * 5]))
 
     found = judged(given, splits(("SHOP", DAYS[15], 1, 10)))
 
-    assert told(found, SPLITS_SHOWN) == [
+    assert details(found, SPLITS_SHOWN) == [
         f"a split of 10 for 1: the price moved on {DAYS[20]} instead"
     ]
     assert offenders(found, SPLITS_SHOWN) == [(15, "SHOP")]
@@ -250,7 +250,7 @@ def test_a_restless_symbol_may_follow_its_split_less_closely():
 
 
 @pytest.mark.parametrize(
-    ("sides", "told_as"),
+    ("sides", "text"),
     [
         ([(1, 10)], "a split of 10 for 1"),
         ([(60, 1)], "a split of 1 for 60"),
@@ -261,13 +261,13 @@ def test_a_restless_symbol_may_follow_its_split_less_closely():
         ([(1, 2), (1, 5)], "2 splits, together 10 for 1"),
     ],
 )
-def test_a_ratio_is_told_with_its_digits(sides: list[tuple[float, float]], told_as: str):
+def test_a_ratio_is_reported_with_its_digits(sides: list[tuple[float, float]], text: str):
     given = lined_up(series("STILL", calm(20, None, 10.0, 10.1)))
     known = [("STILL", DAYS[20 + n], *sides_of) for n, sides_of in enumerate(sides)]
 
     found = judged(given, splits(*known))
 
-    assert told(found, SPLITS_SHOWN) == [f"{told_as}: the price did not move"]
+    assert details(found, SPLITS_SHOWN) == [f"{text}: the price did not move"]
 
 
 def test_a_split_on_the_first_bar_has_no_price_to_follow():
@@ -283,17 +283,17 @@ def test_a_split_of_another_day_is_found_by_its_open_too():
 
     found = judged(given, splits(("LATE", DAYS[25], 1, 10)))
 
-    assert told(found, SPLITS_SHOWN) == [
+    assert details(found, SPLITS_SHOWN) == [
         f"a split of 10 for 1: the price moved on {DAYS[20]} instead"
     ]
 
 
-def test_of_several_days_that_is_told_on_which_the_price_moved_most_like_the_split():
+def test_of_several_days_that_is_reported_on_which_the_price_moved_most_like_the_split():
     given = lined_up(series("TWICE", calm(20, 16.0, 3.3, 3.4, 3.3, 3.4)))
 
     found = judged(given, splits(("TWICE", DAYS[23], 1, 5)))
 
-    assert told(found, SPLITS_SHOWN) == [
+    assert details(found, SPLITS_SHOWN) == [
         f"a split of 5 for 1: the price moved on {DAYS[21]} instead"
     ]
 
@@ -382,8 +382,8 @@ def test_what_moves_over_threefold_and_is_back_in_a_week_was_another_thing(
     given = series("AWAY", calm(20, *away, 10.5), volume=volume)
     found = judged(lined_up(given, splits=NO_SPLITS))
 
-    told_of = (JUMPS_EXPLAINED, SPLITS_KNOWN)
-    doubted = {day for rule in told_of for day, _ in offenders(found, rule)}
+    rules = (JUMPS_EXPLAINED, SPLITS_KNOWN)
+    doubted = {day for rule in rules for day, _ in offenders(found, rule)}
     assert doubted == ({20, 20 + bars} if is_fault else set())
 
 
@@ -413,7 +413,7 @@ def test_a_spike_that_people_traded_on_is_none():
     assert offenders(found, CLOSES_NEAR) == [(20, "RESTLESS"), (20, "TRADED")]
 
 
-def test_a_wick_is_told_from_a_dollar_on_and_unless_people_traded_on_it():
+def test_a_wick_is_reported_from_a_dollar_on_and_unless_people_traded_on_it():
     cents = [each / 20 for each in calm(21) if each]
     found = judged(
         lined_up(

@@ -126,8 +126,8 @@ def test_at_most_one_in_five_reported_findings_is_false_and_no_true_one_is_lost(
         found = reported(year)
         for rule, day, symbol, label, *_ in year.labelled.drop_nulls("label").iter_rows():
             kind = "true" if label.startswith(TRUE) else "false"
-            told = "reported" if (rule, day, symbol) in found else "left out"
-            counts.setdefault(rule, Counter())[f"{kind}, {told}"] += 1
+            verdict = "reported" if (rule, day, symbol) in found else "left out"
+            counts.setdefault(rule, Counter())[f"{kind}, {verdict}"] += 1
 
     with capsys.disabled():
         for rule, count in counts.items():

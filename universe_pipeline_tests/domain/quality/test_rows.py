@@ -148,7 +148,7 @@ def test_of_differing_rows_none_is_kept(change: dict[str, Any]):
     assert [each.rule for each in found.rejected] == ["duplicate"] * 3
 
 
-def test_a_broken_row_is_told_by_its_rule_and_spoils_its_duplicate():
+def test_a_broken_row_is_reported_by_its_rule_and_spoils_its_duplicate():
     found = judged(row("BAUG"), row("BAUG", close=None))
 
     assert found.accepted.is_empty()

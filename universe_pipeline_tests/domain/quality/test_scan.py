@@ -110,7 +110,7 @@ def test_bars_before_the_first_window_are_compared_with_and_not_judged():
     assert counts == {"closes_do_not_stand_still": 1}
 
 
-def test_bars_on_closed_days_are_told_by_day():
+def test_bars_on_closed_days_are_reported_by_day():
     scan = Scan(Reference({}, SYMBOLS, NO_SPLITS, NO_ROWS), Thresholds())
     closed = series("A", [10.0, 10.1]).with_columns(
         date=pl.Series([date(2024, 1, 15), date(2024, 1, 20)])

@@ -20,10 +20,10 @@ from universe_pipeline_tests.support.made_bars import (
     DAYS,
     NO_ROWS,
     calm,
+    details,
     lined_up,
     offenders,
     series,
-    told,
 )
 
 
@@ -38,12 +38,12 @@ def test_a_session_without_a_bar_in_an_unbroken_series_is_a_gap():
     found = judged(lined_up(holed, whole))
 
     assert offenders(found, NO_GAPS) == [(22, "HOLED")]
-    assert told(found, NO_GAPS) == [
+    assert details(found, NO_GAPS) == [
         "no bar until 2024-02-06, 2 missing: no trade, a halt, or a row that was not sent"
     ]
 
 
-def test_a_symbol_that_rarely_trades_is_told_once():
+def test_a_symbol_that_rarely_trades_is_reported_once():
     thin = series("THIN", [10.0, None, 10.1, None, 10.0, None, None, 10.1], volume=1e6)
 
     assert offenders(judged(lined_up(thin)), NO_GAPS) == [(1, "THIN")]
@@ -82,7 +82,7 @@ def test_a_gap_says_what_it_looks_like():
 
     found = judged(lined_up(lost, relisted, halted), rejected)
 
-    assert [text.rpartition(": ")[2] for text in told(found, NO_GAPS)] == [
+    assert [text.rpartition(": ")[2] for text in details(found, NO_GAPS)] == [
         "as between two listings",
         "no trade, a halt, or a row that was not sent",
         "a row was rejected",
@@ -96,10 +96,10 @@ def test_five_equal_closes_in_a_row_are_a_standstill_and_four_are_not():
     found = judged(lined_up(five, four))
 
     assert offenders(found, CLOSES_MOVE) == [(5, "FIVE")]
-    assert told(found, CLOSES_MOVE) == ["close 10.0 for 5 bars, volume 1000.0"]
+    assert details(found, CLOSES_MOVE) == ["close 10.0 for 5 bars, volume 1000.0"]
 
 
-def test_a_standstill_is_told_again_at_twenty_bars_and_then_no_more():
+def test_a_standstill_is_reported_again_at_twenty_bars_and_then_no_more():
     stands = series("STANDS", [10.0] * 40)
 
     assert offenders(judged(lined_up(stands)), CLOSES_MOVE) == [(4, "STANDS"), (19, "STANDS")]
@@ -154,14 +154,14 @@ def test_a_standstill_ends_with_its_symbol():
     assert offenders(judged(lined_up(first), stale=3), CLOSES_MOVE) == [(3, "A")]
 
 
-def test_a_standstill_that_began_before_the_judged_bars_is_told_once():
+def test_a_standstill_that_began_before_the_judged_bars_is_reported_once():
     stands = series("STANDS", [9.0, *[10.0] * 10])
 
     assert offenders(judged(lined_up(stands, since=5)), CLOSES_MOVE) == [(5, "STANDS")]
     assert offenders(judged(lined_up(stands, since=6)), CLOSES_MOVE) == []
 
 
-def test_a_volume_far_from_the_twenty_before_is_told():
+def test_a_volume_far_from_the_twenty_before_is_reported():
     """Six deviations of at least a half each on a log scale: about twenty times."""
     wild = series("WILD", calm(21), volume=[*[1000.0] * 20, 21_000.0])
     busy = series("BUSY", calm(21), volume=[*[1000.0] * 20, 19_000.0])
@@ -171,7 +171,7 @@ def test_a_volume_far_from_the_twenty_before_is_told():
     found = judged(lined_up(wild, busy, dead, young))
 
     assert offenders(found, VOLUME_USUAL) == [(20, "DEAD"), (20, "WILD")]
-    assert told(found, VOLUME_USUAL) == [
+    assert details(found, VOLUME_USUAL) == [
         "volume 40.0, usually about 1001.0",
         "volume 21000.0, usually about 1001.0",
     ]
@@ -192,7 +192,7 @@ def test_that_nothing_trades_is_a_wild_volume_only_where_much_does():
     assert offenders(judged(lined_up(thin, busy)), VOLUME_USUAL) == [(20, "BUSY")]
 
 
-def test_a_volume_that_always_varies_is_not_told():
+def test_a_volume_that_always_varies_is_not_reported():
     restless = series("RESTLESS", calm(21), volume=[*[100.0, 10_000.0] * 10, 100_000.0])
 
     assert offenders(judged(lined_up(restless)), VOLUME_USUAL) == []
@@ -207,4 +207,4 @@ def test_a_bar_without_trades_carries_the_close_before():
     found = judged(lined_up(moved, carried, ranged))
 
     assert offenders(found, PLACEHOLDERS_CARRY) == [(1, "MOVED")]
-    assert told(found, PLACEHOLDERS_CARRY) == ["10.2 without a trade, 10.0 the close before"]
+    assert details(found, PLACEHOLDERS_CARRY) == ["10.2 without a trade, 10.0 the close before"]

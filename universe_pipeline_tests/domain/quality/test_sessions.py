@@ -62,7 +62,7 @@ def broken(findings: list[Finding]) -> set[str]:
     return {each.rule.name for each in findings if each.count}
 
 
-def told(findings: list[Finding], rule: Rule) -> list[str]:
+def details(findings: list[Finding], rule: Rule) -> list[str]:
     return [one.detail for each in findings if each.rule is rule for one in each.worst]
 
 
@@ -86,8 +86,8 @@ def test_rows_are_counted_against_the_median_both_ways(rows: int, expected: set[
     assert broken(judged(rows=rows)) == {rule.name for rule in expected}
 
 
-def test_a_row_count_is_told_beside_the_usual_one():
-    assert told(judged(rows=5_000), ROW_COUNT_PLAUSIBLE) == ["5,000 bars, usually 10,000"]
+def test_a_row_count_is_reported_with_the_usual_one():
+    assert details(judged(rows=5_000), ROW_COUNT_PLAUSIBLE) == ["5,000 bars, usually 10,000"]
 
 
 def test_with_nineteen_sessions_before_nothing_is_usual():
@@ -115,12 +115,12 @@ def test_sessions_of_long_ago_or_in_quarantine_say_nothing_of_the_usual():
     assert verdict(long_ago | {DAYS[20]: known[DAYS[20]]}) == set()
 
 
-def test_a_session_that_repeats_the_one_before_is_told():
+def test_a_session_that_repeats_the_one_before_is_reported():
     """1 % of 9,900 is 99."""
     repeat = judged(repeated=100)
 
     assert broken(repeat) == {NO_REPEAT.name}
-    assert told(repeat, NO_REPEAT) == ["100 of 9,900 bars are those of the session before"]
+    assert details(repeat, NO_REPEAT) == ["100 of 9,900 bars are those of the session before"]
     assert broken(judged(repeated=99)) == set()
 
 
@@ -133,7 +133,7 @@ def test_a_benchmark_symbol_that_was_always_there_must_be_there():
     absent = judged(benchmarks=frozenset({"SPY", "AAPL"}))
 
     assert broken(absent) == {BENCHMARKS_PRESENT.name}
-    assert told(absent, BENCHMARKS_PRESENT) == ["no bar with trades of BRK.A, MSFT"]
+    assert details(absent, BENCHMARKS_PRESENT) == ["no bar with trades of BRK.A, MSFT"]
 
 
 def test_a_benchmark_symbol_that_one_session_before_lacks_is_none():
@@ -161,14 +161,14 @@ def test_which_symbols_are_benchmarks_is_a_setting():
     ],
 )
 def test_no_exchange_may_fall_silent(counts: dict[str, int], expected: list[str]):
-    assert told(judged(by_exchange=counts), EXCHANGES_PRESENT) == expected
+    assert details(judged(by_exchange=counts), EXCHANGES_PRESENT) == expected
 
 
-def test_more_rejected_rows_than_usual_are_told():
+def test_more_rejected_rows_than_usual_are_reported():
     found = judged(rejected=11)
 
     assert broken(found) == {REJECTS_USUAL.name}
-    assert told(found, REJECTS_USUAL) == ["0.11% of the rows rejected, usually 0.00%"]
+    assert details(found, REJECTS_USUAL) == ["0.11% of the rows rejected, usually 0.00%"]
     assert broken(judged(rejected=10)) == set()
 
 
@@ -190,7 +190,7 @@ def test_more_rejected_rows_than_usual_are_told():
 def test_the_market_as_a_whole_moves_as_it_usually_does(
     changes: dict[str, Any], expected: list[str]
 ):
-    assert told(judged(**changes), MOVES_USUAL) == expected
+    assert details(judged(**changes), MOVES_USUAL) == expected
 
 
 @pytest.mark.parametrize(

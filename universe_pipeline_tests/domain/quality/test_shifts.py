@@ -105,7 +105,7 @@ def counts(findings: list[Finding]) -> dict[Rule, int]:
     return {each.rule: each.count for each in findings if each.count and each.rule.level in levels}
 
 
-def told(findings: list[Finding], rule: Rule = SHIFTED) -> list[str]:
+def details(findings: list[Finding], rule: Rule = SHIFTED) -> list[str]:
     return [str(one) for each in findings if each.rule is rule for one in each.worst]
 
 
@@ -127,7 +127,7 @@ def test_a_factor_on_all_volumes_is_one_finding_of_the_session(
     found = judged(bars)
 
     assert counts(found).keys() - {SHIFTED} <= counts(plain).keys() | {EARLY_VOLUME_WHOLE}
-    (one,) = told(found)
+    (one,) = details(found)
     assert one.startswith(f"{DAYS[D]}: volumes are ")
     value = float(one.split("volumes are ")[1].split(" times")[0])
     assert value == pytest.approx(factor, rel=0.12)
@@ -139,7 +139,7 @@ def test_findings_that_follow_from_a_shift_are_counted_in_it():
     bars = on(D, *times(0.5, "volume"))(market())
     odd = bars.filter((pl.col("date") == DAYS[D]) & (pl.col("volume") % 1 != 0)).height
 
-    (one,) = told(judged(bars))
+    (one,) = details(judged(bars))
 
     assert odd > 50
     assert one.endswith(f"; {odd} findings of symbols follow from it")
@@ -152,7 +152,7 @@ def test_all_prices_a_hundredfold_are_one_finding_of_that_session_and_none_of_th
     found = judged(bars)
 
     assert counts(found) == {SHIFTED: 1}
-    (one,) = told(found)
+    (one,) = details(found)
     assert one.startswith(f"{DAYS[D]}: prices are 100 times those of the session before; ")
     follow = int(one.split("; ")[1].split()[0].replace(",", ""))
     assert follow >= 3 * SHARES + SHARES  # and vwap, which was not changed, is far from the range
@@ -167,7 +167,7 @@ def test_prices_that_stay_shifted_are_one_finding_of_the_first_session():
     found = judged(bars)
 
     assert counts(found) == {SHIFTED: 1}
-    assert [one[:10] for one in told(found)] == [str(DAYS[D])]
+    assert [one[:10] for one in details(found)] == [str(DAYS[D])]
 
 
 def test_a_session_after_a_shift_is_judged_as_back_from_it_also_in_a_run_of_its_own():
@@ -176,7 +176,7 @@ def test_a_session_after_a_shift_is_judged_as_back_from_it_also_in_a_run_of_its_
     found = judged(bars, since=D + 1)
 
     assert counts(found) == {SHIFTED: 1}
-    assert [one[:10] for one in told(found)] == [str(DAYS[D])]
+    assert [one[:10] for one in details(found)] == [str(DAYS[D])]
 
 
 def test_half_the_bars_flat_and_tiny_are_one_finding_of_the_session():
@@ -185,7 +185,7 @@ def test_half_the_bars_flat_and_tiny_are_one_finding_of_the_session():
     found = judged(bars)
 
     assert counts(found) == {SHIFTED: 1}
-    (one,) = told(found)
+    (one,) = details(found)
     assert one.startswith(
         f"{DAYS[D]}: 50% of the bars have one price and hardly any volume, usually 0%; "
     )
@@ -270,7 +270,7 @@ HALVED: dict[str, Any] = {"volume_shift": -log(2), "trade_size": 4.6 - log(2)}
         ("the same by volume alone", DOUBLED | {"volume_width": 0.51, "trade_size": None}),
         ("an early close", {"volume_shift": -0.9}),
         ("a crash of 12 %", {"median_return": -0.13, "spread": 0.13, "volume_shift": 0.7}),
-        ("too few to tell", DOUBLED | {"measured": 99}),
+        ("too few", DOUBLED | {"measured": 99}),
         ("a quiet day of thin symbols", {"placeholders": 1_900}),
         ("a few symbols", {"median_return": 0.5, "returns": 99}),
     ],

@@ -11,7 +11,7 @@ from universe_pipeline_tests.support.made_bars import DAYS, series
 TODAY = date(2024, 6, 28)
 
 
-def test_bars_that_differ_or_are_missing_are_told_with_both_values():
+def test_bars_that_differ_or_are_missing_are_reported_with_both_values():
     ours = series("A", [10.0, 11.0, None, 12.0], transactions=[5, 5, 5, None])
     theirs = series("A", [10.0, 11.5, 11.0, None], transactions=5, vwap=10.0)
 

@@ -78,7 +78,7 @@ def test_a_row_breaks_its_rule_and_its_neighbour_breaks_none(
     assert broken(CLEAN, bad)[rule] == 1
 
 
-def test_a_broken_row_is_told_with_its_values():
+def test_a_broken_row_is_reported_with_its_values():
     bars = pl.DataFrame(
         [
             tuple((CLEAN | {"vwap": vwap, "symbol": name}).values())
@@ -105,7 +105,7 @@ def test_how_far_vwap_may_lie_outside_is_a_setting():
     assert sum(each.count for each in judge_rows(bars, Thresholds(vwap=0.04))) == 1
 
 
-def test_of_many_offenders_all_are_counted_and_the_worst_are_told():
+def test_of_many_offenders_all_are_counted_and_the_worst_are_reported():
     rows = [tuple((CLEAN | {"symbol": f"S{n:03}", "vwap": 12.0 + n}).values()) for n in range(120)]
     bars = pl.DataFrame(rows, schema=DATED_BAR_SCHEMA, orient="row")
 

@@ -22,7 +22,7 @@ from universe_pipeline.domain.quality.universe import (
 )
 from universe_pipeline.domain.sessions import sessions_between
 from universe_pipeline.domain.symbols import SYMBOL_SCHEMA
-from universe_pipeline_tests.support.made_bars import offenders, told
+from universe_pipeline_tests.support.made_bars import details, offenders
 
 BEFORE: dict[str, Any] = {
     "symbols": 14_000,
@@ -106,7 +106,7 @@ LISTED = {
 }
 
 
-def test_bars_beside_the_list():
+def test_bars_compared_with_the_list():
     delisted = date(2023, 6, 1)
     spans = pl.DataFrame(
         [
@@ -134,13 +134,13 @@ def test_bars_beside_the_list():
 
     found = judge_spans(spans, symbols, YEAR, newest=True)
 
-    assert told(found, TRADED_LISTED) == ["200 bars since 2023-03-01"]
-    assert told(found, DELISTED_QUIET) == ["delisted on 2023-06-01"]
-    assert told(found, LISTED_TRADED) == [f"no bar since {YEAR[-21]}", "no bar"]
+    assert details(found, TRADED_LISTED) == ["200 bars since 2023-03-01"]
+    assert details(found, DELISTED_QUIET) == ["delisted on 2023-06-01"]
+    assert details(found, LISTED_TRADED) == [f"no bar since {YEAR[-21]}", "no bar"]
     (silent,) = [each for each in found if each.rule is LISTED_TRADED]
     assert [one.symbol for one in silent.worst] == ["SILENT", "NEVER"]
     older = judge_spans(spans, symbols, YEAR, newest=False)
-    assert told(older, LISTED_TRADED) == []
+    assert details(older, LISTED_TRADED) == []
 
 
 @pytest.mark.parametrize(
@@ -153,5 +153,5 @@ def test_over_a_year_some_symbols_end(ended: int, expected: list[str]):
     )
     nothing = pl.DataFrame(schema=LISTED)
 
-    assert told(judge_spans(spans, nothing, YEAR, newest=True), SOME_END) == expected
-    assert told(judge_spans(spans, nothing, YEAR[:251], newest=True), SOME_END) == []
+    assert details(judge_spans(spans, nothing, YEAR, newest=True), SOME_END) == expected
+    assert details(judge_spans(spans, nothing, YEAR[:251], newest=True), SOME_END) == []

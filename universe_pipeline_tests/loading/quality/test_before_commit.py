@@ -50,7 +50,7 @@ def doubted(
     )
 
 
-def told(found: Sequence[QuarantineReason]) -> list[tuple[str, str]]:
+def details(found: Sequence[QuarantineReason]) -> list[tuple[str, str]]:
     return [(doubt.rule.name, doubt.offender.detail) for doubt in found]
 
 
@@ -77,7 +77,7 @@ def test_a_repeat_is_known_by_its_bars_with_trades(
 
     found = doubted(store, look_at(JULY_2, many(changed, **changes)), before)
 
-    assert told(found) == (
+    assert details(found) == (
         [
             (
                 "session_differs_from_the_one_before",
@@ -118,7 +118,7 @@ def test_what_lies_sixty_days_back_says_nothing_of_row_counts_and_benchmarks(
     load(store, earlier, "SPY", *"ABCDEFGHI")
     few = look_at(JULY_2, [bar("A")], ("SPY",))
 
-    found = [rule for rule, _ in told(doubted(store, few))]
+    found = [rule for rule, _ in details(doubted(store, few))]
 
     assert len(found) == 2 * expected
 
@@ -136,7 +136,7 @@ def test_a_benchmark_symbol_that_was_always_there_must_be_there(store: Connectio
 
     found = doubted(store, look_at(JULY_2, rows, ("SPY", "AAPL", "OLD")))
 
-    assert told(found) == [("session_has_the_benchmark_symbols", "no bar with trades of SPY")]
+    assert details(found) == [("session_has_the_benchmark_symbols", "no bar with trades of SPY")]
 
 
 def test_with_nineteen_sessions_before_no_benchmark_must_be_there(store: Connection):
@@ -154,7 +154,7 @@ def test_a_row_count_may_be_far_off_both_ways_and_only_too_few_may_come_again(
     found = doubted(store, look_at(JULY_2, [bar(f"S{n}") for n in range(rows)]))
 
     assert [doubt.collapsed for doubt in found] == ([] if collapsed is None else [collapsed])
-    assert told(found) == (
+    assert details(found) == (
         []
         if collapsed is None
         else [("session_has_a_plausible_row_count", f"{rows} bars, usually 10")]

@@ -47,7 +47,7 @@ def test_both_ways_to_a_bar_say_the_same(client: PolygonClient, store: Connectio
     assert compared(client, store, "AAPL") == ([], [])
 
 
-def test_a_value_that_differs_is_told_with_both(client: PolygonClient, store: Connection):
+def test_a_value_that_differs_is_reported_with_both(client: PolygonClient, store: Connection):
     load(client, store)
     store.execute(
         "UPDATE daily_bars SET volume = 1.5, transactions = NULL"
@@ -62,7 +62,7 @@ def test_a_value_that_differs_is_told_with_both(client: PolygonClient, store: Co
     assert ", transactions None here, " in found.detail
 
 
-def test_a_bar_that_the_vendor_has_not_is_told(
+def test_a_bar_that_the_vendor_has_not_is_reported(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor
 ):
     load(client, store)
@@ -74,7 +74,7 @@ def test_a_bar_that_the_vendor_has_not_is_told(
     assert found == [Violation(day, "AAPL", text) for day in DAYS]
 
 
-def test_a_bar_that_is_not_stored_is_told(client: PolygonClient, store: Connection):
+def test_a_bar_that_is_not_stored_is_reported(client: PolygonClient, store: Connection):
     load(client, store)
     store.execute("DELETE FROM daily_bars WHERE symbol = 'AAPL' AND date = %s", (JULY_2,))
 
@@ -83,7 +83,7 @@ def test_a_bar_that_is_not_stored_is_told(client: PolygonClient, store: Connecti
     assert [(each.symbol, each.day) for each in found] == [("AAPL", JULY_2)]
 
 
-def test_a_symbol_that_cannot_be_compared_is_told_and_the_next_one_is_compared(
+def test_a_symbol_that_cannot_be_compared_is_reported_and_the_next_one_is_compared(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor
 ):
     load(client, store)

@@ -91,7 +91,7 @@ def test_where_nothing_is_asked_nothing_is_judged(store: Connection):
 def test_bars_are_held_against_the_answer_that_they_came_in(store: Connection):
     load(store)
     store.execute("UPDATE daily_bars SET volume = 7 WHERE symbol = 'A' AND date = %s", (JULY_2,))
-    text = "other bars than the answer's, and no revision tells of it"
+    text = "bars differ from the answer's, without a revision"
 
     assert found(store) == {"contents_are_as_they_were_loaded": [f"2024-07-02: {text}"]}
     assert found(store, fingerprints=False) == {}
@@ -127,23 +127,23 @@ def test_a_session_that_is_written_during_a_verification_is_not_held_against_its
 
     monkeypatch.setattr(packed, "receive", meanwhile)
 
-    told = found(store)
+    reported = found(store)
 
-    assert told["sessions_hold_what_they_stored"] == ["2024-07-05: 1 bars, 2 stored"]
-    assert [one[:10] for one in told["contents_are_as_they_were_loaded"]] == ["2024-07-05"]
+    assert reported["sessions_hold_what_they_stored"] == ["2024-07-05: 1 bars, 2 stored"]
+    assert [one[:10] for one in reported["contents_are_as_they_were_loaded"]] == ["2024-07-05"]
 
 
-def test_a_revised_bar_without_a_price_is_told(store: Connection):
+def test_a_revised_bar_without_a_price_is_reported(store: Connection):
     load(store)
     write_session(store, answered(JULY_2, bar("A", close=10.4), bar("B"), at=T2), None)
     store.execute("UPDATE daily_bars SET close = 0 WHERE symbol = 'A' AND date = %s", (JULY_2,))
 
-    told = found(store)
+    reported = found(store)
 
-    assert [one[:12] for one in told["price_positive"]] == ["2024-07-02 A"]
+    assert [one[:12] for one in reported["price_positive"]] == ["2024-07-02 A"]
 
 
-def test_a_small_revision_is_not_told(store: Connection):
+def test_a_small_revision_is_not_reported(store: Connection):
     load(store)
     write_session(
         store, answered(JULY_1, bar("A", close=10.04), bar("B", close=10.06), at=T2), None
@@ -160,9 +160,9 @@ def test_sessions_with_more_or_fewer_bars_than_recorded_are_found(store: Connect
     store.execute("DELETE FROM daily_bars WHERE date = %s", (JULY_2,))
     store.execute("UPDATE session_loads SET stored = 1, received = 1 WHERE date = %s", (JULY_3,))
 
-    told = found(store, fingerprints=False)
+    reported = found(store, fingerprints=False)
 
-    assert told["sessions_hold_what_they_stored"] == [
+    assert reported["sessions_hold_what_they_stored"] == [
         "2024-07-02: 0 bars, 2 stored",
         "2024-07-03: 2 bars, 1 stored",
     ]
@@ -206,8 +206,8 @@ def test_what_lies_before_is_compared_with_and_not_judged(store: Connection):
 
     whole, end, after = (found(store, days) for days in (stands, stands[3:], stands[5:]))
 
-    told = {"closes_do_not_stand_still": ["2024-04-05 A: close 10.5 for 5 bars, volume 1000.0"]}
-    assert (whole, end, after) == (told, told, {})
+    reported = {"closes_do_not_stand_still": ["2024-04-05 A: close 10.5 for 5 bars, volume 1000.0"]}
+    assert (whole, end, after) == (reported, reported, {})
 
 
 def test_between_sessions_that_lie_far_apart_nothing_is_judged(store: Connection):
@@ -215,9 +215,9 @@ def test_between_sessions_that_lie_far_apart_nothing_is_judged(store: Connection
     for day in (april, may, july):
         write_session(store, answered(day, bar("A", volume=0.0)), None)
 
-    told = found(store, [april, july])["transactions_agree_with_volume"]
+    reported = found(store, [april, july])["transactions_agree_with_volume"]
 
-    assert [text[:10] for text in told] == ["2024-04-02", "2024-07-08"]
+    assert [text[:10] for text in reported] == ["2024-04-02", "2024-07-08"]
 
 
 APPROVE = """
@@ -269,12 +269,12 @@ def test_the_universe_is_compared_with_the_discovery_before(store: Connection):
         " ('2024-07-02', 1100, 900, '{\"CS\": 1100}', '{\"XNYS\": 1000}', 'y', NULL, 180, 220)"
     )
 
-    told = {each.rule.name: [str(one) for one in each.worst] for each in judge_universe(store)}
+    reported = {each.rule.name: [str(one) for one in each.worst] for each in judge_universe(store)}
 
-    assert told["universe_resembles_the_one_before"] == [
+    assert reported["universe_resembles_the_one_before"] == [
         "symbols: 1,100 after 1,000",
         "CS: 1,100 after 1,000",
     ]
-    assert told["identifiers_are_as_common_as_before"] == [
+    assert reported["identifiers_are_as_common_as_before"] == [
         "16.4% have no composite FIGI, 10.0% before"
     ]

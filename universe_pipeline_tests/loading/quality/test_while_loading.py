@@ -46,7 +46,7 @@ def judged(client: PolygonClient, connection: Connection, days: Sequence[date] =
     return judge.judged()
 
 
-def told(findings: Sequence[Finding] | None) -> dict[str, tuple[int, list[str]]]:
+def by_rule(findings: Sequence[Finding] | None) -> dict[str, tuple[int, list[str]]]:
     assert findings is not None
     return {
         each.rule.name: (each.count, sorted(str(one) for one in each.worst)) for each in findings
@@ -54,7 +54,7 @@ def told(findings: Sequence[Finding] | None) -> dict[str, tuple[int, list[str]]]
 
 
 def read_back(connection: Connection, days: Sequence[date] = DAYS) -> dict[str, Any]:
-    return told(judge_bars(connection, days, Thresholds(), fingerprints=False))
+    return by_rule(judge_bars(connection, days, Thresholds(), fingerprints=False))
 
 
 def test_the_findings_are_those_of_reading_the_bars_back(
@@ -65,19 +65,19 @@ def test_the_findings_are_those_of_reading_the_bars_back(
     repaired = answered_symbol("ZZZZ", [DAYS[9]], {DAYS[9]: bar("ZZZZ", low=0.001)})
     write_symbol(store, repaired, None)
 
-    found = told(judged(client, store).findings(store, DAYS))
+    found = by_rule(judged(client, store).findings(store, DAYS))
 
     assert found == read_back(store)
     assert any(one.startswith(f"{DAYS[9]} ZZZZ") for one in found["prices_are_of_a_usual_size"][1])
     assert found["symbols_trade_in_every_session"][0] > 0
 
 
-def test_sessions_are_judged_beside_the_ones_that_were_stored_before(
+def test_sessions_are_judged_with_the_ones_that_were_stored_before(
     client: PolygonClient, store: Connection
 ):
     judged(client, store, DAYS[:24])
 
-    later = told(judged(client, store, DAYS[24:]).findings(store, DAYS[24:]))
+    later = by_rule(judged(client, store, DAYS[24:]).findings(store, DAYS[24:]))
 
     assert later == read_back(store, DAYS[24:])
 
@@ -98,7 +98,7 @@ def test_the_findings_are_those_of_reading_back_where_sessions_failed(
     write_symbol(store, answered_symbol("AAPL", sorted(HOLES), ends), None)
     write_symbol(store, answered_symbol("MSFT", [DAYS[8]], {}), None)
 
-    found = told(judged(client, store).findings(store, DAYS))
+    found = by_rule(judged(client, store).findings(store, DAYS))
 
     assert found == read_back(store)
     assert f"{DAYS[8]} AAPL" in " ".join(found["moves_do_not_revert_at_once"][1])
@@ -117,7 +117,7 @@ def test_the_findings_are_those_of_reading_back_after_a_hole(
 ):
     judged(client, store, DAYS[: 24 - hole])
 
-    later = told(judged(client, store, DAYS[24:]).findings(store, DAYS[24:]))
+    later = by_rule(judged(client, store, DAYS[24:]).findings(store, DAYS[24:]))
 
     assert later == read_back(store, DAYS[24:])
 
@@ -128,7 +128,9 @@ def test_two_ranges_two_years_apart_have_the_findings_of_each_alone(
     """With twenty bars before it a bar can be judged, so thirty sessions show what there is."""
     long_ago = sessions_between(date(2022, 5, 2), date(2022, 6, 13))
     make_quarters(store, long_ago)
-    alone = [told(judged(client, store, days).findings(store, days)) for days in (long_ago, DAYS)]
+    alone = [
+        by_rule(judged(client, store, days).findings(store, days)) for days in (long_ago, DAYS)
+    ]
 
     together = read_back(store, [*long_ago, *DAYS])
 
@@ -136,7 +138,7 @@ def test_two_ranges_two_years_apart_have_the_findings_of_each_alone(
     counts = [{name: found[name][0] for name in of_bars} for found in (*alone, together)]
     first, second, both = (sum(each.pop(name, 0) for name in OF_GAPS) for each in counts)
     assert counts[2] == {name: counts[0][name] + counts[1][name] for name in counts[2]}
-    assert first < both <= first + second, "a symbol that rarely trades is not told again"
+    assert first < both <= first + second, "a symbol that rarely trades is not by_rule again"
 
 
 def test_nothing_is_read_back(

@@ -168,8 +168,8 @@ def test_each_check_finds_what_it_looks_for_and_names_it(
         3,
         (
             "- 2024-06-24: 236 bars, 237 stored\n"
-            "- 2024-06-24: other bars than the answer's, and no revision tells of it\n"
-            "- 2024-06-25: other bars than the answer's, and no revision tells of it"
+            "- 2024-06-24: bars differ from the answer's, without a revision\n"
+            "- 2024-06-25: bars differ from the answer's, without a revision"
         ),
     )
     assert contradicts[0] == 1

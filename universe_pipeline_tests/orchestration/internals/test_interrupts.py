@@ -56,15 +56,17 @@ def test_an_interrupt_that_is_ignored_late_is_no_second_one() -> None:
     assert (ended.returncode, ended.stderr) == (0, b"")
 
 
-def test_other_errors_that_are_ignored_are_told_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[type[BaseException]] = []
+def test_other_errors_that_are_ignored_are_reported_as_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown: list[type[BaseException]] = []
 
     def hook(ignored: "sys.UnraisableHookArgs") -> None:
-        told.append(ignored.exc_type)
+        shown.append(ignored.exc_type)
 
     monkeypatch.setattr(sys, "unraisablehook", hook)
 
     with exit_on_second_signal():
         Finalizer(ArithmeticError)
 
-    assert told == [ArithmeticError]
+    assert shown == [ArithmeticError]

@@ -101,16 +101,16 @@ def newest_results(
     """
     rows = connection.execute(
         """
-        WITH told AS (
+        WITH matching AS (
             SELECT *, coalesce(run_id, id::text) AS run FROM rule_results
             WHERE first_date IS NULL OR (first_date <= %(end)s AND last_date >= %(start)s)
         ), newest AS (
-            SELECT run, max(judged_at) AS judged_at FROM told
+            SELECT run, max(judged_at) AS judged_at FROM matching
             GROUP BY run ORDER BY 2 DESC, 1 LIMIT %(runs)s
         )
         SELECT run, newest.judged_at, occasion, rule, severity, offenders,
                jsonb_path_query_array(examples, '$[0 to $last]', %(last)s::jsonb)
-        FROM told JOIN newest USING (run) ORDER BY newest.judged_at, run, id
+        FROM matching JOIN newest USING (run) ORDER BY newest.judged_at, run, id
         """,
         {"start": start, "end": end, "runs": runs, "last": Json({"last": examples - 1})},
     )

@@ -32,7 +32,7 @@ FAILED = """
     """
 
 
-def told(connection: Connection, *days: date, newest: date = JULY_9) -> list[str]:
+def details(connection: Connection, *days: date, newest: date = JULY_9) -> list[str]:
     found = lacking(connection, ever_asked(connection, newest), days, newest, 3)
     return [f"{one.session} {one.symbol or '-'} {one}" for one in found]
 
@@ -51,7 +51,7 @@ def test_ends_count_also_where_they_failed_or_are_not_out(store: Connection, sta
     asked = ever_asked(store, JULY_9)
 
     assert asked.sessions == [JULY_1, JULY_2, JULY_3, JULY_5, JULY_8]
-    assert told(store, *asked.sessions) == [
+    assert details(store, *asked.sessions) == [
         f"2024-07-01 - {status}",
         "2024-07-02 - not asked for",
         "2024-07-05 - not asked for",
@@ -79,16 +79,16 @@ def test_a_symbol_job_asked_for_its_sessions_for_its_symbols_alone(store: Connec
     asked = ever_asked(store, JULY_9)
 
     assert (asked.whole, asked.sessions) == ((JULY_8,), [*days, JULY_8])
-    assert told(store, *asked.sessions) == [
+    assert details(store, *asked.sessions) == [
         "2024-07-01 B 3 sessions failed, not_found",
         "2024-07-01 C 3 sessions not asked for",
     ]
-    assert told(store, JULY_1, JULY_2, JULY_3, JULY_5)[0] == "2024-07-05 - not asked for"
+    assert details(store, JULY_1, JULY_2, JULY_3, JULY_5)[0] == "2024-07-05 - not asked for"
 
 
 def test_the_newest_bar_of_a_symbol_may_not_be_out_yet(store: Connection):
     begin_job(store, "j", "symbols", (JULY_1, JULY_8), ["A"], at=machine())
     write_symbol(store, answered_symbol("A", [JULY_1], {JULY_1: bar("A")}), None)
 
-    assert told(store, JULY_1, JULY_8, newest=JULY_8) == []
-    assert told(store, JULY_1, JULY_8) == ["2024-07-02 A 1 session not asked for"]
+    assert details(store, JULY_1, JULY_8, newest=JULY_8) == []
+    assert details(store, JULY_1, JULY_8) == ["2024-07-02 A 1 session not asked for"]

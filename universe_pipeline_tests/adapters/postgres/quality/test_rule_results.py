@@ -161,10 +161,10 @@ def test_sessions_that_have_not_closed_have_no_condition(store: Connection):
 
 def test_a_session_that_lost_bars_is_written_although_the_answer_is_the_same(loaded: Connection):
     loaded.execute("DELETE FROM daily_bars WHERE date = %s", (JULY_2,))
-    untold = write_session(loaded, answered(JULY_2, bar()), None)
+    before = write_session(loaded, answered(JULY_2, bar()), None)
     rule_results.record_verdicts(loaded, DAYS, [broken(COUNTS_KEPT, JULY_2)], None, T2)
 
-    told = write_session(loaded, answered(JULY_2, bar()), None)
+    after = write_session(loaded, answered(JULY_2, bar()), None)
 
-    assert (untold.added, told.added) == (0, 1)
+    assert (before.added, after.added) == (0, 1)
     assert loaded.execute("SELECT count(*) FROM daily_bars").fetchone() == (3,)

@@ -181,7 +181,7 @@ def test_a_snapshot_counts_by_type_exchange_and_activity(store: Connection):
     assert store.execute("SELECT run_id FROM universe_snapshots").fetchall() == [("run-1",)]
 
 
-def test_the_hash_of_a_snapshot_tells_universes_apart(store: Connection):
+def test_the_hash_of_a_snapshot_distinguishes_universes(store: Connection):
     frames = [
         universe(listing("A"), listing("B")),
         universe(listing("B"), listing("A")),
