@@ -15,7 +15,6 @@ from universe_pipeline.domain.blanks import value
 from universe_pipeline.domain.quality import (
     DUPLICATE,
     ROW_RULES,
-    UNDECODABLE,
     RowRule,
     Validated,
 )
@@ -32,17 +31,6 @@ SPLIT_LIST = ReferenceList(
     key=("symbol", "execution_date"),
     order=("execution_date", "symbol"),
 )
-
-FACTOR_SCHEMA = pl.Schema(
-    {
-        "symbol": pl.String(),
-        "until": pl.Date(),
-        "price_factor": pl.Float64(),
-        "volume_factor": pl.Float64(),
-    }
-)
-"""What bars before the day `until` (and not before the symbol's `until` before it) are multiplied
-by to compare with today's."""
 
 _VENDOR_NAMES = ("ticker", "execution_date", "split_from", "split_to", "adjustment_type")
 
@@ -65,10 +53,10 @@ SPLIT_RULES = (
         pl.max_horizontal(*_SIDES) / pl.min_horizontal(*_SIDES) > _LARGEST_RATIO,
     ),
 )
-"""Tried in this order; a row is rejected under the first one that it breaks."""
+"""Tried in this order; a row is rejected under the first one that it breaks.
 
-SPLIT_RULE_NAMES = (UNDECODABLE, *(rule.name for rule in SPLIT_RULES), DUPLICATE)
-"""The closed list of values of `rejected_splits.rule`."""
+`undecodable` and `duplicate` complete the closed list of values of `rejected_splits.rule`.
+"""
 
 
 def validate(listed: pl.DataFrame) -> Validated:
@@ -105,11 +93,15 @@ def validate(listed: pl.DataFrame) -> Validated:
 
 
 def factors(splits: pl.DataFrame, today: date) -> pl.DataFrame:
-    """What the splits executed up to `today` do to the bars before them (`FACTOR_SCHEMA`).
+    """By what the bars before the splits executed up to `today` are multiplied.
 
     Args:
         splits: `SPLIT_SCHEMA`, one a symbol and date; announced ones are not applied.
         today: the day in New York.
+
+    Returns:
+        `symbol`, `until` (Date), `price_factor`, `volume_factor` (Float64): the factors of the
+        symbol's bars before the day `until`, from the day of its split before that on.
     """
     executed = splits.filter(pl.col("execution_date") <= today).sort(_ONE)
     price = pl.col("split_from") / pl.col("split_to")

@@ -7,9 +7,10 @@ import polars as pl
 import pytest
 
 from universe_pipeline.domain.bars import DATED_BAR_SCHEMA
+from universe_pipeline.domain.quality import DUPLICATE, UNDECODABLE
 from universe_pipeline.domain.splits import (
     SPLIT_LIST,
-    SPLIT_RULE_NAMES,
+    SPLIT_RULES,
     SPLIT_SCHEMA,
     adjust,
     factors,
@@ -48,10 +49,10 @@ def seen(rejected: tuple[Any, ...]) -> list[tuple[str, str | None, date | None]]
 
 
 def test_the_rules_are_the_documented_ones():
-    assert (
+    assert (UNDECODABLE, *(rule.name for rule in SPLIT_RULES), DUPLICATE) == (
         *("undecodable", "symbol_form", "sides_positive", "ratio_possible"),
         "duplicate",
-    ) == SPLIT_RULE_NAMES
+    )
 
 
 def test_usable_splits_are_kept_by_symbol_and_date_whatever_they_are():

@@ -87,10 +87,11 @@ ROW_RULES = (
         ~pl.col("volume").is_finite().fill_null(value=False),
     ),
 )
-"""Tried in this order; a row is rejected under the first one that it breaks."""
+"""Tried in this order; a row is rejected under the first one that it breaks.
 
-ROW_RULE_NAMES = (UNDECODABLE, DUPLICATE, OFF_SESSION, *(rule.name for rule in ROW_RULES))
-"""The closed list of values of `rejected_bars.rule`."""
+`undecodable`, `duplicate` and `off_session` complete the closed list of values of
+`rejected_bars.rule`.
+"""
 
 
 @dataclass(frozen=True, slots=True)

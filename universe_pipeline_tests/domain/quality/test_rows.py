@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from universe_pipeline.domain.bars import BAR_SCHEMA, DATED_BAR_SCHEMA, RejectedRow
-from universe_pipeline.domain.quality import ROW_RULE_NAMES, Validated, validate
+from universe_pipeline.domain.quality import (
+    DUPLICATE,
+    OFF_SESSION,
+    ROW_RULES,
+    UNDECODABLE,
+    Validated,
+    validate,
+)
 
 Row = tuple[Any, ...]
 
@@ -28,7 +35,7 @@ def judged(*rows: Row) -> Validated:
 
 
 def test_the_list_of_rules_is_closed():
-    assert ROW_RULE_NAMES == (
+    assert (UNDECODABLE, DUPLICATE, OFF_SESSION, *(rule.name for rule in ROW_RULES)) == (
         "undecodable",
         "duplicate",
         "off_session",
