@@ -4,7 +4,7 @@ One policy for every answer that replaces stored rows: the reference lists, the 
 bars, a symbol's bars. Absence proves nothing by itself, because vendors lose pages, rows and whole
 markets for hours or days.
 
-- An answer is *short* when it holds less than `LEAST_SHARE` of the stored rows that it would
+- An answer is *short* when it holds less than `LEAST_FRACTION` of the stored rows that it would
   replace. A short answer replaces nothing; it is recorded as refused, and as a failure.
 - A short answer is believed when the same one arrives on `CONFIRMATIONS` different days, or when a
   person approves it. A whole answer in between starts the count again.
@@ -24,7 +24,7 @@ from zoneinfo import ZoneInfo
 
 from universe_pipeline.domain.sessions import NEW_YORK
 
-LEAST_SHARE = 0.9
+LEAST_FRACTION = 0.9
 """An answer with less than this share of the stored rows is short."""
 
 CONFIRMATIONS = 3
@@ -38,7 +38,7 @@ _STRAYS_IN, _UNTRADED_IN = 100, 10
 LOST_PAGE = 100
 """So many neighbours in a list's order do not vanish in one day: a page was lost."""
 
-_SAME_SHARE = 0.9
+_SAME_FRACTION = 0.9
 """Of the rows that one short answer lacks, the share that the same answer lacks again."""
 
 _FEW = 3
@@ -81,9 +81,9 @@ def day_of(requested_at: datetime) -> date:
     return requested_at.astimezone(ZoneInfo(NEW_YORK)).date()
 
 
-def is_short(rows: int, expected: int, least_share: float = LEAST_SHARE) -> bool:
+def is_short(rows: int, expected: int, least_fraction: float = LEAST_FRACTION) -> bool:
     """Whether an answer with `rows` usable rows is too small to replace `expected` ones."""
-    return rows < least_share * expected
+    return rows < least_fraction * expected
 
 
 def are_few_strays(rows: int, traded: int, untraded: int) -> bool:
@@ -128,5 +128,5 @@ def days_alike(answer: ShortAnswer, earlier: Iterable[Refused]) -> int:
 def _is_same(earlier: ShortAnswer, later: ShortAnswer) -> bool:
     """Whether `later` lacks what `earlier` lacked, and hardly anything else."""
     still, newly = earlier.missing & later.missing, later.missing - earlier.missing
-    is_still_missing = len(still) >= _SAME_SHARE * len(earlier.missing)
-    return is_still_missing and len(newly) <= max(_FEW, (1 - _SAME_SHARE) * len(earlier.missing))
+    is_still_missing = len(still) >= _SAME_FRACTION * len(earlier.missing)
+    return is_still_missing and len(newly) <= max(_FEW, (1 - _SAME_FRACTION) * len(earlier.missing))

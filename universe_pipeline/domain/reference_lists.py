@@ -13,7 +13,7 @@ import polars as pl
 
 from universe_pipeline.domain.bars import RejectedRow
 from universe_pipeline.domain.completeness import (
-    LEAST_SHARE,
+    LEAST_FRACTION,
     Shortage,
     ShortAnswer,
     day_of,
@@ -35,7 +35,7 @@ class ReferenceList:
     """Columns of which no two rows have the same values."""
     order: tuple[str, ...]
     """Columns by which the vendor sorts the list: a gap in this order is a lost page."""
-    least_fraction: float = LEAST_SHARE
+    least_fraction: float = LEAST_FRACTION
     """An answer with less than this fraction of the rows of the one before is short."""
 
     def keys(self, rows: pl.DataFrame) -> pl.Series:

@@ -35,9 +35,9 @@ _ENDING = 0.235
 _SHORTEST_LIFE = 60
 """Days from the first to the earliest end."""
 
-_Shares = Sequence[tuple[str | None, float]]
+_Fractions = Sequence[tuple[str | None, float]]
 
-_TYPES: _Shares = (
+_TYPES: _Fractions = (
     ("CS", 0.455),
     ("ETF", 0.300),
     ("PFD", 0.045),
@@ -56,8 +56,8 @@ _TYPES: _Shares = (
     ("BOND", 0.001),
     (None, 0.012),
 )
-_STOCK_EXCHANGES: _Shares = (("XNAS", 0.54), ("XNYS", 0.417), ("XASE", 0.04), (None, 0.003))
-_FUND_EXCHANGES: _Shares = (("ARCX", 0.6), ("BATS", 0.2), ("XNAS", 0.2))
+_STOCK_EXCHANGES: _Fractions = (("XNAS", 0.54), ("XNYS", 0.417), ("XASE", 0.04), (None, 0.003))
+_FUND_EXCHANGES: _Fractions = (("ARCX", 0.6), ("BATS", 0.2), ("XNAS", 0.2))
 _FUNDS = ("ETF", "ETV", "ETN", "ETS")
 
 _HEADS = ("Alder", "Birch", "Cobalt", "Delta", "Ember", "Falcon", "Granite", "Harbor", "Indigo")
@@ -144,9 +144,9 @@ def _listing(
     )
 
 
-def _chosen(table: _Shares, draws: Floats) -> list[str | None]:
-    """The values of `table` in its shares, the last one taking what rounding leaves."""
-    bounds = np.cumsum([share for _, share in table])[:-1]
+def _chosen(table: _Fractions, draws: Floats) -> list[str | None]:
+    """The values of `table` in its fractions, the last one taking what rounding leaves."""
+    bounds = np.cumsum([fraction for _, fraction in table])[:-1]
     return [table[place][0] for place in np.searchsorted(bounds, draws, side="right").tolist()]
 
 

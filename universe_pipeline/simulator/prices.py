@@ -31,16 +31,16 @@ _SHARE_PARTS = 1e6
 
 _THIN_TYPES = frozenset({"PFD", "WARRANT", "UNIT", "RIGHT", "SP", "ADRP"})
 
-_Spread: TypeAlias = tuple[Sequence[float], Sequence[float]]
-"""Shares of the cases, and the values up to which they reach; straight lines between."""
+_Distribution: TypeAlias = tuple[Sequence[float], Sequence[float]]
+"""Cumulated fractions of the cases, and their values there; straight lines between."""
 
-_PRICE_SPREAD: _Spread = (
+_PRICES: _Distribution = (
     (0, 0.08, 0.3, 0.5, 0.7, 0.9, 0.99, 1),
     (0.4, 3, 10, 20, 35, 100, 400, 2_000),
 )
-_SHARES_SPREAD: _Spread = ((0, 0.2, 0.5, 0.75, 0.95, 1), (800, 20e3, 150e3, 700e3, 5e6, 4e7))
-_RESTLESSNESS: _Spread = ((0, 0.5, 0.9, 1), (0.004, 0.02, 0.05, 0.12))
-_BUSY_DAYS: _Spread = ((0, 0.1, 0.5, 0.9, 0.99, 1), (0.35, 0.6, 1, 1.7, 3.5, 8))
+_VOLUMES: _Distribution = ((0, 0.2, 0.5, 0.75, 0.95, 1), (800, 20e3, 150e3, 700e3, 5e6, 4e7))
+_RESTLESSNESS: _Distribution = ((0, 0.5, 0.9, 1), (0.004, 0.02, 0.05, 0.12))
+_BUSY_DAYS: _Distribution = ((0, 0.1, 0.5, 0.9, 0.99, 1), (0.35, 0.6, 1, 1.7, 3.5, 8))
 _SWINGS = ((0.40, 4001.0), (0.18, 857.0), (0.07, 163.0))
 """Amplitude (as a rate of growth) and period in days of the slow swings of a price."""
 
@@ -79,8 +79,8 @@ class Traits:
         liquid = np.array([each.price is not None for each in listings])
         thin_type = np.array([each.type in _THIN_TYPES for each in listings])
         thin = ~liquid & (uniform(seed, 4) < np.where(thin_type, 0.35, 0.06))
-        price = _given_or([each.price for each in listings], seed, 1, _PRICE_SPREAD)
-        shares = _given_or([each.shares for each in listings], seed, 2, _SHARES_SPREAD)
+        price = _given_or([each.price for each in listings], seed, 1, _PRICES)
+        shares = _given_or([each.shares for each in listings], seed, 2, _VOLUMES)
         shares = np.where(thin, np.minimum(0.02 * shares, _TRADES_DAILY / 2 / price), shares)
         is_daily = liquid | (price * shares >= _TRADES_DAILY)
         return cls(
@@ -183,10 +183,10 @@ def _is_idle(traits: Traits, day: Days, before: Days) -> npt.NDArray[np.bool_]:
     return drawn & ((traits.swing == 0) | (has_bar(traits, before) & ~drawn_before))
 
 
-def _given_or(given: list[float | None], seed: Seeds, salt: int, spread: _Spread) -> Floats:
-    """The given values, and where there is none, one drawn from `spread` (shares, values)."""
+def _given_or(given: list[float | None], seed: Seeds, salt: int, drawn: _Distribution) -> Floats:
+    """The given values, and where there is none, one drawn from that distribution."""
     known = np.array([np.nan if value is None else value for value in given])
-    return np.where(np.isnan(known), np.interp(uniform(seed, salt), *spread), known)
+    return np.where(np.isnan(known), np.interp(uniform(seed, salt), *drawn), known)
 
 
 def _daily(traits: Traits, day: Days) -> Seeds:

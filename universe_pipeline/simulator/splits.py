@@ -92,7 +92,7 @@ def drawn_splits(
         if whether >= _SPLITTING or type_ in _NEVER_SPLIT or high <= low:
             found.append(())
             continue
-        sides = next(sides for share, sides in _KINDS if kind < share)
+        sides = next(sides for until, sides in _KINDS if kind < until)
         found.append((Split(sessions[low + int(when * (high - low))], *sides),))
     return found
 

@@ -12,8 +12,8 @@ FEWEST_SYMBOLS = 50
 MOST_SYMBOLS = 30_000
 """Codes of three letters run out beyond that."""
 
-_UNREFERENCED_SHARE = 0.017
-_OTC_SHARE = 0.02
+_UNREFERENCED_FRACTION = 0.017
+_OTC_FRACTION = 0.02
 
 
 class World:
@@ -36,8 +36,8 @@ class World:
         everything = (
             *WELL_KNOWN,
             *population(symbols - referenced, known),
-            *unreferenced(round(symbols * _UNREFERENCED_SHARE), known, Fate.UNREFERENCED),
-            *unreferenced(round(symbols * _OTC_SHARE), known, Fate.OTC),
+            *unreferenced(round(symbols * _UNREFERENCED_FRACTION), known, Fate.UNREFERENCED),
+            *unreferenced(round(symbols * _OTC_FRACTION), known, Fate.OTC),
         )
         self.listings: tuple[Listing, ...] = tuple(
             sorted(everything, key=lambda listing: (listing.ticker, listing.first))

@@ -57,16 +57,16 @@ def lined_up(
 ) -> Lagged:
     """The bars of `frames` from session `since` on; what came before them is remembered.
 
-    All of them are striking, unless `splits` are given.
+    All of them are candidates, unless `splits` are given.
     """
     bars = pl.concat(frames).sort("date", "symbol")
     lines = RollingState(split_daily(bars) if splits is None else splits).line_up(bars, loaded)
     is_judged = pl.col("date") >= DAYS[since]
-    return Lagged(lines.bars.filter(is_judged), lines.striking.filter(is_judged))
+    return Lagged(lines.bars.filter(is_judged), lines.candidates.filter(is_judged))
 
 
 def split_daily(bars: pl.DataFrame) -> pl.DataFrame:
-    """Splits that make every bar striking that is not its symbol's first."""
+    """Splits that make every bar a candidate that is not its symbol's first."""
     return bars.select("symbol", execution_date="date")
 
 

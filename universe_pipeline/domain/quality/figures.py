@@ -29,11 +29,11 @@ class Figures:
     """Symbols that also have a bar in the session before."""
     median_return: float | None = None
     """Of these; a logarithm."""
-    spread: float | None = None
-    """Their mean absolute return."""
+    mean_abs_return: float | None = None
+    """The mean size of these."""
     unchanged: int = 0
     """Those whose close is that of the session before."""
-    turnover: float = 0.0
+    dollar_volume: float = 0.0
     """USD."""
     benchmarks: frozenset[str] = frozenset()
     """Benchmark symbols with trades."""
@@ -119,9 +119,9 @@ def _numbers(
             "fractional": np.count_nonzero(volume - np.floor(volume)),
             "returns": len(returned),
             "median_return": returned.median(),
-            "spread": returned.abs().mean(),
+            "mean_abs_return": returned.abs().mean(),
             "unchanged": (returned == 0).sum(),
-            "turnover": float((close * volume).sum()),
+            "dollar_volume": float((close * volume).sum()),
             "measured": np.count_nonzero(is_measured),
             "placeholders": np.count_nonzero(is_tiny),
             "volume_shift": shift,

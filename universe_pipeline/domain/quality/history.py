@@ -68,11 +68,11 @@ _RECORD = np.dtype(
         ("move", "f8"),  # from there
         ("date", "i4"),
         ("date_before", "i4"),  # that close's, or none
-        ("at", "i4"),  # sessions up to it
+        ("session_index", "i4"),  # sessions up to it
         ("place", "i4"),  # where among the last twenty the next bar is kept
         ("bars", "i4"),  # so many are remembered
         ("run", "i4"),  # bars in a row with this close
-        ("whole", "i4"),  # bars since the last one that follows on a gap
+        ("bars_since_gap", "i4"),  # bars since the last one that follows on a gap
         ("gap", "i4"),  # date of the bar before that gap
     ]
 )
@@ -80,27 +80,27 @@ _BYTES = f"V{_RECORD.itemsize}"  # records are written at once as bytes, else va
 _NEVER = 2**30
 _NONE = 0  # no date: none is so early
 _UNKNOWN = np.zeros((), _RECORD)
-_UNKNOWN["whole"] = _NEVER
+_UNKNOWN["bars_since_gap"] = _NEVER
 _ROOM = 1_000
 
-_LEFT = {"close": np.float64, "far": np.float64, "at": np.int32}
-"""The close before a symbol's last far move that no split explains, that move, and its `at`."""
+_LEFT = {"close": np.float64, "far": np.float64, "session_index": np.int32}
+"""The close before a symbol's last far move that no split explains, that move, and its session."""
 
 NOT_ASKED = pl.DataFrame(schema={"symbol": pl.String, "first": pl.Date, "last": pl.Date})
 """That the per-symbol endpoint was asked for nothing."""
 
-_STRIKING = np.dtype(
+_CANDIDATE = np.dtype(
     [
-        *((name, "f8") for name in ("before", "there", "close_there")),
-        *((name, "f8") for name in ("size", "usual_size", "spread", "usual_move")),
-        *((name, "f8") for name in ("volume_before", "volume_there")),
+        *((name, "f8") for name in ("before", "move_before", "close_two_before")),
+        *((name, "f8") for name in ("size", "usual_size", "size_deviation", "usual_move")),
+        *((name, "f8") for name in ("volume_before", "volume_two_before")),
         *((name, "f8") for name in ("volume_lately", "moved_lately")),
-        *((name, "i4") for name in ("date_before", "date_there", "at", "missing")),
-        *((name, "i4") for name in ("row", "bars", "run", "traded_run", "left_at")),
+        *((name, "i4") for name in ("date_before", "date_two_before", "session_index", "missing")),
+        *((name, "i4") for name in ("row", "bars", "run", "traded_run", "left_index")),
         *((name, "?") for name in ("unbroken", "returned", "follows")),
     ]
 )
-_NOTHING_STRIKING = np.zeros(0, _STRIKING)
+_NO_CANDIDATES = np.zeros(0, _CANDIDATE)
 _MOVES = {"move": np.float64, "adjoins": np.bool_, "repeated": np.bool_, "excess": np.float64}
 
 
@@ -115,21 +115,29 @@ class Lagged:
 
     bars: pl.DataFrame
     """All, with these four columns."""
-    striking: pl.DataFrame
+    candidates: pl.DataFrame
     """Those that a rule may be about, with all columns.
 
-    `row` is the place among all bars, `at` the number of NYSE sessions up to the date, `bars`
-    how many of the symbol are remembered. Of the last of those are `before` (its close),
-    `volume_before` and `date_before`; `missing` are the sessions in between. All that is null or
-    zero where the bar does not follow (`follows`) on one, but on a hole.
-    `there`, `close_there`, `volume_there` and `date_there` are of that bar what `move`, `before`,
-    `volume_before` and `date_before` are of this one. `run` bars in a row have this close, and
-    `traded_run` have it and trades. `unbroken` says that of the twenty before none follows on a
-    gap, `returned` that the close is back from a move over threefold, of which `left_at` is the
-    `at`. `volume_lately` is the median volume of the five before, `moved_lately` the mean of how
-    far those that are remembered moved, without the farthest. `size` is the logarithm of the
-    volume, `usual_size` its mean over the twenty before, `spread` its deviation, and `usual_move`
-    the mean of how far they moved. What needs more bars than are remembered is null.
+    | column | of what |
+    | --- | --- |
+    | `row` | the place among all bars |
+    | `session_index` | the number of NYSE sessions up to the date |
+    | `bars` | how many bars of the symbol are remembered |
+    | `follows` | whether the bar follows on one, and not on a hole |
+    | `before`, `volume_before`, `date_before`, `move_before` | the bar before: close, volume … |
+    | `close_two_before`, `volume_two_before`, `date_two_before` | the bar before that one |
+    | `missing` | the sessions between the bar and the one before |
+    | `run`, `traded_run` | bars in a row with this close, and with it and trades |
+    | `unbroken` | none of the twenty bars before follows on a gap |
+    | `returned`, `left_index` | the close is back from a move over threefold, of that session |
+    | `volume_lately` | the median volume of the five bars before |
+    | `moved_lately` | the mean move of the remembered bars, without the farthest |
+    | `size` | the logarithm of the volume |
+    | `usual_size`, `size_deviation` | its mean and its standard deviation over the twenty before |
+    | `usual_move` | the mean size of their moves |
+
+    Columns of the bar before are null or zero after a hole, and columns that need more bars than
+    are remembered are null.
     """
 
 
@@ -179,17 +187,17 @@ class RollingState:
         self._make_room(int(coded.max(initial=0)) + 1)
         values = {name: bars[name].to_numpy() for name in _VALUES}
         moves = {name: np.zeros(bars.height, kind) for name, kind in _MOVES.items()}
-        found = [_NOTHING_STRIKING]
+        found = [_NO_CANDIDATES]
         for day, rows in days_of(bars):
             of_day = {name: column[rows] for name, column in values.items()}
             to_fill = {name: column[rows] for name, column in moves.items()}
             self._pass(day, loaded)
-            striking = self._line_up(day, coded[rows], of_day, to_fill)
-            striking["row"] += rows.start
-            found.append(striking)
+            candidates = self._line_up(day, coded[rows], of_day, to_fill)
+            candidates["row"] += rows.start
+            found.append(candidates)
         lined = bars.hstack([pl.Series(*column) for column in moves.items()])
         lined.replace_column(lined.get_column_index("symbol"), symbols)
-        return Lagged(lined, _beside(lined, np.concatenate(found)))
+        return Lagged(lined, _joined(lined, np.concatenate(found)))
 
     def _make_room(self, symbols: int) -> None:
         if symbols > len(self._records):
@@ -213,9 +221,9 @@ class RollingState:
 
     def _note_hole(self, session: int) -> None:
         asked = self._asked[(self._asked_from <= session) & (session <= self._asked_to)]
-        before, left = self._holes[asked], self._left["at"][asked]
-        self._holes[:], self._left["at"][:] = session, -_NEVER
-        self._holes[asked], self._left["at"][asked] = before, left
+        before, left = self._holes[asked], self._left["session_index"][asked]
+        self._holes[:], self._left["session_index"][:] = session, -_NEVER
+        self._holes[asked], self._left["session_index"][asked] = before, left
 
     def _line_up(
         self,
@@ -224,9 +232,9 @@ class RollingState:
         values: dict[str, Numbers],
         moves: dict[str, Any],
     ) -> _Records:
-        """Fill in the `moves` of a day's bars, and remember these; what is striking of them."""
+        """Fill in the `moves` of a day's bars, remember them, and return the candidates."""
         then = self._records.take(codes)
-        day, at = _number(session), bisect_right(all_sessions(), session)
+        day, index = _number(session), bisect_right(all_sessions(), session)
         close, volume, is_known = values["close"], values["volume"], then["bars"] > 0
         follows = is_known & (then["date"] >= self._holes[codes])
         with np.errstate(all="ignore"):  # stored values may be anything
@@ -237,7 +245,7 @@ class RollingState:
             is_near = ~(np.abs(excess) > FAR)  # also where nothing is usual
         still = follows & _equal(close, then["close"])
         run = np.where(still, then["run"] + 1, 1)
-        missing = np.where(follows, at - is_session(session) - then["at"], 0)
+        missing = np.where(follows, index - is_session(session) - then["session_index"], 0)
         adjoins = follows & (missing == 0)
         moves["move"][:], moves["adjoins"][:], moves["excess"][:] = move, adjoins, excess
         alike = np.flatnonzero(adjoins & still & (volume > 0))
@@ -247,46 +255,52 @@ class RollingState:
         moved = np.abs(move)
         is_calm = (moved <= LARGE) & (np.abs(then["move"]) <= LARGE) & (volume != 0)
         is_split = self._last_splits(day)[codes] > then["date"]
-        returned, is_wide = self._returned(codes, close, at), values["high"] > WICK * values["low"]
+        returned, is_wide = (
+            self._returned(codes, close, index),
+            values["high"] > WICK * values["low"],
+        )
         is_usual = is_calm & is_near & ~is_split & ~still & (missing <= 0) & ~returned & ~is_wide
         rows = np.flatnonzero(is_known & ~is_usual)
-        striking = self._striking(rows, codes[rows], then.take(rows))
-        striking["follows"] = follows[rows]
-        striking["at"], striking["missing"] = at, missing[rows]
-        striking["size"], striking["usual_size"] = size[rows], usual_size[rows]
-        striking["run"] = run[rows]
-        striking["traded_run"] *= volume[rows] > 0
-        np.minimum(striking["traded_run"], run[rows], out=striking["traded_run"])
-        striking["returned"], striking["left_at"] = returned[rows], self._left["at"][codes[rows]]
+        candidates = self._candidates(rows, codes[rows], then.take(rows))
+        candidates["follows"] = follows[rows]
+        candidates["session_index"], candidates["missing"] = index, missing[rows]
+        candidates["size"], candidates["usual_size"] = size[rows], usual_size[rows]
+        candidates["run"] = run[rows]
+        candidates["traded_run"] *= volume[rows] > 0
+        np.minimum(candidates["traded_run"], run[rows], out=candidates["traded_run"])
+        candidates["returned"], candidates["left_index"] = (
+            returned[rows],
+            self._left["session_index"][codes[rows]],
+        )
         far = np.flatnonzero((moved > FAR_MOVE) & ~is_split)
-        self._leave(codes[far], then["close"][far], moved[far], at)
+        self._leave(codes[far], then["close"][far], moved[far], index)
         self._moves[then["place"], codes] = np.where(follows, moved, np.nan)
         self._sizes[then["place"], codes] = size
         self._begin_again(then, np.flatnonzero(is_known & ~follows), day)
         is_gap = missing > 0
         then["gap"][is_gap] = then["date"][is_gap]
-        then["whole"] += 1
-        then["whole"][is_gap] = 0
+        then["bars_since_gap"] += 1
+        then["bars_since_gap"][is_gap] = 0
         then["before"], then["move"] = then["close"], move
         then["date_before"] = np.where(follows, then["date"], _NONE)
-        then["date"], then["at"], then["run"] = day, at, run
+        then["date"], then["session_index"], then["run"] = day, index, run
         then["bars"] += 1
         then["place"] = (then["place"] + 1) % USUAL
         for name in _VALUES:
             then[name] = values[name]
         self._records.view(_BYTES)[codes] = then.view(_BYTES)
         self._days.append((day, codes))
-        return striking
+        return candidates
 
-    def _leave(self, codes: Codes, before: Numbers, moved: Numbers, at: int) -> None:
+    def _leave(self, codes: Codes, before: Numbers, moved: Numbers, index: int) -> None:
         """Keep where prices were before far moves."""
         self._left["close"][codes], self._left["far"][codes] = before, moved
-        self._left["at"][codes] = at
+        self._left["session_index"][codes] = index
 
-    def _returned(self, codes: Codes, close: Numbers, at: int) -> Flags:
+    def _returned(self, codes: Codes, close: Numbers, index: int) -> Flags:
         """Whether closes are back where they were before a far move not long ago."""
         found = np.zeros(len(close), np.bool_)
-        rows = np.flatnonzero(at - self._left["at"][codes] <= RETURN)  # mostly none
+        rows = np.flatnonzero(index - self._left["session_index"][codes] <= RETURN)  # mostly none
         left, far = self._left["close"][codes[rows]], self._left["far"][codes[rows]]
         with np.errstate(all="ignore"):  # stored values may be anything
             found[rows] = np.abs(np.log(close[rows] / left)) < _REST * far
@@ -295,7 +309,7 @@ class RollingState:
     @staticmethod
     def _begin_again(then: _Records, rows: Codes, day: int) -> None:
         """After a hole a series is unbroken only if the bars say so that are still remembered."""
-        then["whole"][rows] = np.minimum(then["whole"][rows], then["bars"][rows])
+        then["bars_since_gap"][rows] = np.minimum(then["bars_since_gap"][rows], then["bars"][rows])
         then["gap"][rows] = day
 
     def _last_splits(self, day: int) -> npt.NDArray[np.int32]:
@@ -305,14 +319,14 @@ class RollingState:
         found[self._split_codes[:until]] = self._split_dates[:until]  # in order: the last one stays
         return found
 
-    def _striking(self, rows: Codes, codes: Codes, then: _Records) -> _Records:
+    def _candidates(self, rows: Codes, codes: Codes, then: _Records) -> _Records:
         """What is remembered for some bars."""
-        found = np.zeros(len(rows), _STRIKING)
+        found = np.zeros(len(rows), _CANDIDATE)
         found["row"], found["bars"] = rows, then["bars"]
         found["before"], found["date_before"] = then["close"], then["date"]
-        found["unbroken"] = then["whole"] >= USUAL
-        found["there"], found["close_there"] = then["move"], then["before"]
-        found["date_there"], found["volume_before"] = then["date_before"], then["volume"]
+        found["unbroken"] = then["bars_since_gap"] >= USUAL
+        found["move_before"], found["close_two_before"] = then["move"], then["before"]
+        found["date_two_before"], found["volume_before"] = then["date_before"], then["volume"]
         ago = (then["place"] - 1 - np.arange(USUAL)[:, np.newaxis]) % USUAL  # the last bar first
         moves, sizes = self._moves[ago, codes], self._sizes[ago, codes]
         is_known = np.arange(USUAL)[:, np.newaxis] < then["bars"]
@@ -322,8 +336,8 @@ class RollingState:
             known = np.where(is_known & has_moved, moves, 0.0)
             others = (is_known & has_moved).sum(axis=0) - 1
             found["moved_lately"] = (known.sum(axis=0) - known.max(axis=0)) / others.clip(1)
-            found["spread"] = sizes.std(axis=0, ddof=1)
-            found["volume_there"] = np.expm1(sizes[1]).round(_DIGITS)
+            found["size_deviation"] = sizes.std(axis=0, ddof=1)
+            found["volume_two_before"] = np.expm1(sizes[1]).round(_DIGITS)
             lately = _medians(sizes[:_WEEK], then["bars"].clip(1, _WEEK))
             found["volume_lately"] = np.expm1(lately).round(_DIGITS)
         found["traded_run"] = 1 + np.logical_and.accumulate(is_known & (sizes > 0)).sum(axis=0)
@@ -342,7 +356,7 @@ class RollingState:
         fewer = np.flatnonzero((held < bars) & (held <= USUAL))
         self._moves[(places[fewer] - held[fewer]) % USUAL, fewer] = np.nan
         self._records["bars"] = np.minimum(bars, held)
-        self._records["whole"][self._records["gap"] < first] = _NEVER
+        self._records["bars_since_gap"][self._records["gap"] < first] = _NEVER
 
 
 def _medians(values: Numbers, counts: Codes) -> Numbers:
@@ -353,22 +367,24 @@ def _medians(values: Numbers, counts: Codes) -> Numbers:
     return np.take_along_axis(ordered, middle, axis=0).mean(axis=0)
 
 
-def _beside(bars: pl.DataFrame, striking: _Records) -> pl.DataFrame:
-    """The bars that are striking, with what is."""
-    columns = {name: np.ascontiguousarray(striking[name]) for name in _STRIKING.names or ()}
+def _joined(bars: pl.DataFrame, candidates: _Records) -> pl.DataFrame:
+    """The candidates, as bars with all columns."""
+    columns = {name: np.ascontiguousarray(candidates[name]) for name in _CANDIDATE.names or ()}
     return (
         bars[columns["row"]]
         .with_columns(**{name: pl.Series(column) for name, column in columns.items()})
         .with_columns(
-            pl.col("date_before", "date_there").cast(pl.Date),
-            pl.when("follows").then(pl.col("before", "volume_before", "there")),
-            pl.when(pl.col("bars") >= USUAL).then(pl.col("usual_size", "usual_move", "spread")),
+            pl.col("date_before", "date_two_before").cast(pl.Date),
+            pl.when("follows").then(pl.col("before", "volume_before", "move_before")),
+            pl.when(pl.col("bars") >= USUAL).then(
+                pl.col("usual_size", "usual_move", "size_deviation")
+            ),
         )
         .with_columns(
             pl.when("follows").then("date_before").alias("date_before"),
-            pl.when((pl.col("bars") > 1) & (pl.col("date_there") > _EPOCH))
-            .then("there")
-            .alias("there"),
+            pl.when((pl.col("bars") > 1) & (pl.col("date_two_before") > _EPOCH))
+            .then("move_before")
+            .alias("move_before"),
         )
     )
 

@@ -58,7 +58,7 @@ their dollars say nothing."""
 _A_DOLLAR = 1.0
 """Under it prices lie a hundredth of a cent apart (SEC rule 612), and a few cents are a wick."""
 
-_CANDIDATE = ("symbol", "date", "at", "kind", "size", "close", "before")
+_CANDIDATE = ("symbol", "date", "session_index", "kind", "size", "close", "before")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +67,22 @@ class Moves:
 
     findings: list[Finding]
     unshown: pl.DataFrame
-    """Splits that the prices did not follow: `symbol`, `date`, `at`, `factor` (of all `splits` of
-    that gap together, a logarithm), `usual` (how far the symbol moves)."""
+    """Splits that the prices did not follow: `symbol`, `date`, `session_index`, `factor` (of all
+    `splits` of that gap together, a logarithm), `usual` (how far the symbol moves)."""
     unexplained: pl.DataFrame
-    """Large moves of symbols with splits that none explains: `symbol`, `date`, `at`, `off`,
-    `off_open`."""
+    """Large moves of symbols with splits that none explains: `symbol`, `date`, `session_index`,
+    `off`, `off_open`."""
     far: pl.DataFrame
     """Moves over threefold that news may explain, unless they come back: `_CANDIDATE`."""
     returns: pl.DataFrame
-    """Where moves over threefold came back: `symbol`, and `at` of the move."""
+    """Where moves over threefold came back: `symbol`, and `session_index` of the move."""
 
 
 def judge_moves(lines: pl.DataFrame, splits: pl.DataFrame, thresholds: Thresholds) -> Moves:
     """Judge the moves to bars.
 
     Args:
-        lines: the striking ones, lined up.
+        lines: the candidates, lined up.
         splits: `symbol`, `execution_date`, `split_from`, `split_to`.
         thresholds: what counts as a jump.
     """
@@ -112,13 +112,18 @@ def judge_moves(lines: pl.DataFrame, splits: pl.DataFrame, thresholds: Threshold
             *_wicks(lines),
         ],
         _unshown(split).select(
-            "symbol", "date", "at", "factor", "splits", usual=pl.col("usual_move").fill_null(0)
+            "symbol",
+            "date",
+            "session_index",
+            "factor",
+            "splits",
+            usual=pl.col("usual_move").fill_null(0),
         ),
         moved.join(coded, on="symbol", how="semi").select(
-            "symbol", "date", "at", "off", "off_open"
+            "symbol", "date", "session_index", "off", "off_open"
         ),
         explained.filter(is_far).select(_CANDIDATE),
-        lines.filter("returned").select("symbol", at="left_at"),
+        lines.filter("returned").select("symbol", session_index="left_index"),
     )
 
 
@@ -173,7 +178,7 @@ def judge_splits(unshown: pl.DataFrame, unexplained: pl.DataFrame) -> Finding:
     near = (
         unshown.join(unexplained, on="symbol", suffix="_moved")
         .filter(
-            ((pl.col("at") - pl.col("at_moved")).abs() <= SEARCHED)
+            ((pl.col("session_index") - pl.col("session_index_moved")).abs() <= SEARCHED)
             & (rest < tolerance + pl.col("usual"))
         )
         .group_by("symbol", "date")
@@ -257,8 +262,8 @@ def _is_doubtful() -> pl.Expr:
     times = _dollars_times()
     shares_rose = pl.col("volume") > pl.col("volume_before") * (-pl.col("factor")).exp()
     is_news = shares_rose & (times > pl.when(is_wide).then(_NEWS).otherwise(_MUCH_NEWS))
-    there = pl.col("there").fill_null(0)
-    undoes = (there.abs() > LARGE) & ((pl.col("off") + there).abs() < there.abs())
+    before = pl.col("move_before").fill_null(0)
+    undoes = (before.abs() > LARGE) & ((pl.col("off") + before).abs() < before.abs())
     return is_idle | pl.col("returned") | (is_liquid & ~is_news & ~undoes)
 
 
@@ -283,16 +288,16 @@ def _move_finding(rule: Rule, moves: pl.DataFrame) -> Finding:
 def judge_returns(far: Sequence[pl.DataFrame], returns: Sequence[pl.DataFrame]) -> list[Finding]:
     """Judge the moves over threefold by whether they came back: then no news explains them."""
     moves, back = pl.concat(far), pl.concat(returns)
-    doubted = moves.join(back, on=["symbol", "at"], how="semi")
-    explained = moves.join(back, on=["symbol", "at"], how="anti")
+    doubted = moves.join(back, on=["symbol", "session_index"], how="semi")
+    explained = moves.join(back, on=["symbol", "session_index"], how="anti")
     return [*_move_findings(doubted), _move_finding(CLOSES_NEAR, explained)]
 
 
 def _spikes(lines: pl.DataFrame, splits: pl.DataFrame) -> pl.DataFrame:
     """Bars after spikes, dated by the spike, with whether the spike is an error of the data."""
-    back = pl.col("there") + pl.col("move")
-    spikes = lines.filter((pl.col("there").abs() > _SPIKE) & (back.abs() < _BACK))
-    split = spikes.join(splits, on="symbol").filter(_is_in_force("date_there"))
+    back = pl.col("move_before") + pl.col("move")
+    spikes = lines.filter((pl.col("move_before").abs() > _SPIKE) & (back.abs() < _BACK))
+    split = spikes.join(splits, on="symbol").filter(_is_in_force("date_two_before"))
     return spikes.join(split, on="row", how="anti").with_columns(
         date="date_before", doubtful=_is_doubtful_spike()
     )
@@ -303,12 +308,12 @@ def _is_doubtful_spike() -> pl.Expr:
 
     It was far away or without a trade, or its symbol is calm, and no more of it was traded.
     """
-    size = pl.col("there").abs()
-    is_idle = (pl.col("volume_before") == 0) | (pl.col("volume_there") == 0)
-    dollars = pl.col("close_there") * pl.col("volume_there")
-    usual = pl.col("close_there") * pl.min_horizontal("volume_there", "volume_lately")
+    size = pl.col("move_before").abs()
+    is_idle = (pl.col("volume_before") == 0) | (pl.col("volume_two_before") == 0)
+    dollars = pl.col("close_two_before") * pl.col("volume_two_before")
+    usual = pl.col("close_two_before") * pl.min_horizontal("volume_two_before", "volume_lately")
     is_quiet = pl.col("before") * pl.col("volume_before") <= _NEWS * usual
-    is_liquid = (dollars >= _FEW_DOLLARS) & (pl.col("close_there") >= _A_DOLLAR)
+    is_liquid = (dollars >= _FEW_DOLLARS) & (pl.col("close_two_before") >= _A_DOLLAR)
     return (
         is_idle
         | (size > FAR_MOVE)
@@ -320,8 +325,8 @@ def _spike_finding(rule: Rule, spikes: pl.DataFrame) -> Finding:
     return framed(
         rule,
         spikes,
-        weight=pl.col("there").abs(),
-        detail=pl.format("close {} between {} and {}", "before", "close_there", "close"),
+        weight=pl.col("move_before").abs(),
+        detail=pl.format("close {} between {} and {}", "before", "close_two_before", "close"),
     )
 
 

@@ -28,7 +28,7 @@ from universe_pipeline.domain.sessions import all_sessions, is_session
 from universe_pipeline.domain.thresholds import TRAILING, Thresholds
 
 _MANY = 20_000
-"""So many striking bars are judged at once."""
+"""How many candidates are judged at once."""
 
 _FORGET_EVERY = 12
 """Sessions after which the bars are forgotten that no longer say what is usual."""
@@ -68,7 +68,7 @@ class Scan:
         self._findings: dict[Rule, Finding] = {}
         self._histories = RollingState(reference.splits, reference.asked)
         self._figures: dict[date, Figures] = {}
-        self._striking: list[pl.DataFrame] = []
+        self._candidates: list[pl.DataFrame] = []
         self._rows = 0
         self._unshown: list[pl.DataFrame] = []
         self._unexplained: list[pl.DataFrame] = []
@@ -115,10 +115,10 @@ class Scan:
         self._note_shifts(Usual(case.figures, case.before) for case in cases)
         self._add(*judge_sessions(cases, thresholds, self._shifts))
         self._judge_rows(lines.bars)
-        self._striking.append(lines.striking.with_columns(pl.col("row") + self._rows))
+        self._candidates.append(lines.candidates.with_columns(pl.col("row") + self._rows))
         self._rows += bars.height
-        if sum(each.height for each in self._striking) >= _MANY:
-            self._judge_striking()
+        if sum(each.height for each in self._candidates) >= _MANY:
+            self._judge_candidates()
         self._judged += sessions
         self.presence.add(lines.bars)
         self._since_forgotten += len(sessions)
@@ -131,10 +131,10 @@ class Scan:
             if shift := shift_of(given, self._shifts):
                 self._shifts.setdefault(shift.session, shift)
 
-    def _judge_striking(self) -> None:
+    def _judge_candidates(self) -> None:
         """Judge what has come together: to judge few rows takes nearly as long."""
-        lines = pl.concat(self._striking)
-        self._striking.clear()
+        lines = pl.concat(self._candidates)
+        self._candidates.clear()
         for shift in self._shifts.values():
             explained = lines.filter(shift.explains)
             if explained.height:
@@ -210,8 +210,8 @@ class Scan:
 
     def findings(self) -> list[Finding]:
         """What every rule found."""
-        if self._striking:
-            self._judge_striking()
+        if self._candidates:
+            self._judge_candidates()
         if self._far:
             self._add(*judge_returns(self._far, self._returns))
             self._far.clear()

@@ -47,7 +47,7 @@ def judge_series(
     """Judge bars by the bars before them.
 
     Args:
-        lines: the striking ones, lined up.
+        lines: the candidates, lined up.
         sessions: NYSE sessions, in order.
         rejected: `date` and `symbol` of rows that were not stored.
         thresholds: how many equal closes are reported.
@@ -122,7 +122,7 @@ def _standstills(lines: pl.DataFrame, stale: int) -> tuple[Finding, Finding]:
 
 def _volumes(lines: pl.DataFrame) -> Finding:
     """In shares and in dollars: a split changes the one, and a crash the other."""
-    deviation = pl.col("spread").clip(_LEAST_DEVIATION)
+    deviation = pl.col("size_deviation").clip(_LEAST_DEVIATION)
     off = (pl.col("size") - pl.col("usual_size")) / deviation
     is_far = pl.min_horizontal(off.abs(), (off + pl.col("move") / deviation).abs()) > _DEVIATIONS
     usual = pl.col("usual_size").exp().round()

@@ -52,8 +52,8 @@ class Stored:
         return self.received - self.rejected
 
     @property
-    def rejected_share(self) -> float:
-        """The share of the answer that was not stored."""
+    def rejected_fraction(self) -> float:
+        """The fraction of the answer that was not stored."""
         return self.rejected / max(1, self.received)
 
 
@@ -72,9 +72,9 @@ class Judged:
         return median(map(figure, self.before))
 
 
-def is_off(rows: int, usual: float, share: float) -> bool:
-    """Whether a session has fewer or more rows than usual, by more than `share`."""
-    return abs(rows - usual) > share * usual
+def is_off(rows: int, usual: float, fraction: float) -> bool:
+    """Whether a session has fewer or more rows than usual, by more than `fraction`."""
+    return abs(rows - usual) > fraction * usual
 
 
 def is_repeat(repeated: int, traded: int, thresholds: Thresholds) -> bool:
@@ -124,11 +124,11 @@ Details = Iterator[tuple[str, float]]
 """What is wrong, in words, and how much."""
 
 
-def _row_count(case: Judged, share: float) -> Details:
+def _row_count(case: Judged, fraction: float) -> Details:
     rows = case.stored.rows
     if case.loads:
         usual = median(each.rows for each in case.loads)
-        if is_off(rows, usual, share):
+        if is_off(rows, usual, fraction):
             yield f"{rows:,} bars, usually {usual:,.0f}", abs(rows - usual) / max(1, usual)
 
 
@@ -165,11 +165,11 @@ def _exchanges(case: Judged, thresholds: Thresholds) -> Details:
 
 def _rejected(case: Judged, _: Thresholds) -> Details:
     if case.loads:
-        usual = median(each.rejected_share for each in case.loads)
-        more = case.stored.rejected_share - usual
+        usual = median(each.rejected_fraction for each in case.loads)
+        more = case.stored.rejected_fraction - usual
         if more > _REJECTED_MORE:
-            share = case.stored.rejected_share
-            yield f"{share:.2%} of the rows rejected, usually {usual:.2%}", more
+            fraction = case.stored.rejected_fraction
+            yield f"{fraction:.2%} of the rows rejected, usually {usual:.2%}", more
 
 
 def _moves(case: Judged, _: Thresholds) -> Details:
@@ -185,22 +185,22 @@ def _unusual_moves(case: Judged) -> Iterator[str]:
     deviation = max(median(abs(each - middle) for each in returns), _LEAST_DEVIATION)
     if abs(mine - middle) > _DEVIATIONS * deviation:
         yield f"median return {mine:.1%}"
-    usual = case.usual(lambda each: each.spread or 0.0)
-    if _is_other(figures.spread or 0.0, usual):
-        yield f"mean move {figures.spread or 0.0:.1%}, usually {usual:.1%}"
-    usual = case.usual(lambda each: each.turnover)
-    if _is_other(figures.turnover, usual):
-        yield f"turnover {figures.turnover:,.0f} USD, usually {usual:,.0f}"
-    usual = case.usual(_unchanged_share)
-    if _unchanged_share(figures) - usual > _UNCHANGED_MORE:
-        yield f"{_unchanged_share(figures):.0%} of the closes unchanged, usually {usual:.0%}"
+    usual = case.usual(lambda each: each.mean_abs_return or 0.0)
+    if _is_other(figures.mean_abs_return or 0.0, usual):
+        yield f"mean move {figures.mean_abs_return or 0.0:.1%}, usually {usual:.1%}"
+    usual = case.usual(lambda each: each.dollar_volume)
+    if _is_other(figures.dollar_volume, usual):
+        yield f"turnover {figures.dollar_volume:,.0f} USD, usually {usual:,.0f}"
+    usual = case.usual(_unchanged_fraction)
+    if _unchanged_fraction(figures) - usual > _UNCHANGED_MORE:
+        yield f"{_unchanged_fraction(figures):.0%} of the closes unchanged, usually {usual:.0%}"
 
 
 def _is_other(value: float, usual: float) -> bool:
     return value * _TIMES < usual or value > usual * _TIMES
 
 
-def _unchanged_share(figures: Figures) -> float:
+def _unchanged_fraction(figures: Figures) -> float:
     return figures.unchanged / max(1, figures.returns)
 
 

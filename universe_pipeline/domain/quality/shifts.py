@@ -89,7 +89,7 @@ class Shift:
 
     @property
     def explains(self) -> pl.Expr:
-        """Which striking lines differ no more than the session does, also those back from it."""
+        """Which candidates differ no more than the session does, also those back from it."""
         is_of_it, is_after = pl.col("date") == self.session, pl.col("date_before") == self.session
         move, excess = pl.col("move"), pl.col("size") - pl.col("usual_size")
         causes = [pl.lit(value=False)]
@@ -101,7 +101,7 @@ class Shift:
         if self.placeholders:
             is_hardly_any = (pl.col("volume") == 0) | (excess < -TINY)
             causes += [is_of_it & (pl.col("high") == pl.col("low")) & is_hardly_any]
-            causes += [is_after & ((pl.col("there") + move).abs() <= LARGE)]
+            causes += [is_after & ((pl.col("move_before") + move).abs() <= LARGE)]
         return pl.any_horizontal(causes).fill_null(value=False)
 
 
@@ -163,8 +163,8 @@ def _volumes(given: Usual) -> float:
 def _signs(given: Usual, shift: float) -> Iterator[bool]:
     """What holds where a factor lies on the volumes, and not where a market is busy or quiet."""
     figures = given.figures
-    spread, width, trade = (given.median(name) for name in ("spread", "volume_width", "trade_size"))
-    yield spread is not None and (figures.spread or 0.0) <= _MORE_RESTLESS * spread
+    usual, width, trade = map(given.median, ("mean_abs_return", "volume_width", "trade_size"))
+    yield usual is not None and (figures.mean_abs_return or 0.0) <= _MORE_RESTLESS * usual
     yield width is not None and (figures.volume_width or 0.0) <= _WIDER * width
     if trade is not None and figures.trade_size is not None:
         yield (figures.trade_size - trade) / shift >= _ALONG
@@ -181,11 +181,11 @@ def _placeholders(given: Usual) -> str:
     figures = given.figures
     if figures.measured < _ENOUGH or not given.before:
         return ""
-    share, usual = _share(figures), median(map(_share, given.before))
-    if share - usual <= _PLACEHOLDERS_MORE:
+    fraction, usual = _fraction(figures), median(map(_fraction, given.before))
+    if fraction - usual <= _PLACEHOLDERS_MORE:
         return ""
-    return f"{share:.0%} of the bars have one price and hardly any volume, usually {usual:.0%}"
+    return f"{fraction:.0%} of the bars have one price and hardly any volume, usually {usual:.0%}"
 
 
-def _share(figures: Figures) -> float:
+def _fraction(figures: Figures) -> float:
     return figures.placeholders / max(1, figures.measured)

@@ -30,9 +30,9 @@ def test_a_session_in_figures():
 
     assert (found.rows, found.traded, found.fractional, found.returns) == (4, 3, 1, 3)
     assert found.unchanged == 1
-    assert found.turnover == 11.0 * 100 + 20.0 * 10.5 + 30.0
+    assert found.dollar_volume == 11.0 * 100 + 20.0 * 10.5 + 30.0
     assert found.median_return == 0.0
-    assert found.spread == pytest.approx((0.0953102 + 0.0 + 0.1053605) / 3)
+    assert found.mean_abs_return == pytest.approx((0.0953102 + 0.0 + 0.1053605) / 3)
     assert found.benchmarks == {"A"}
     assert found.by_exchange == {"XNYS": 2, "XNAS": 1}
 

@@ -1,4 +1,4 @@
-"""What is remembered of the bars before one, and for how long; which bars are striking."""
+"""What is remembered of the bars before one, and for how long; which are candidates of rules."""
 
 import polars as pl
 
@@ -22,7 +22,9 @@ def remembered(since: int) -> pl.DataFrame:
 
     histories.forget(DAYS[since])
 
-    return histories.line_up(bars.filter(pl.col("date") == DAYS[30]), DAYS).striking.sort("symbol")
+    return histories.line_up(bars.filter(pl.col("date") == DAYS[30]), DAYS).candidates.sort(
+        "symbol"
+    )
 
 
 def test_of_every_symbol_the_last_bar_is_remembered_and_others_while_they_are_young():
@@ -33,7 +35,7 @@ def test_of_every_symbol_the_last_bar_is_remembered_and_others_while_they_are_yo
     assert found["before"].to_list() == [10.1, 9.1]
     assert found["date_before"].to_list() == [DAYS[29], DAYS[1]]
     assert found["missing"].to_list() == [0, 28]
-    assert [value is None for value in found["there"]] == [False, True]
+    assert [value is None for value in found["move_before"]] == [False, True]
 
 
 def test_what_is_usual_needs_twenty_bars_that_are_remembered():
@@ -42,7 +44,7 @@ def test_what_is_usual_needs_twenty_bars_that_are_remembered():
     assert [value is None for value in usual] == [False, True]
 
 
-def test_only_bars_that_a_rule_may_be_about_are_striking():
+def test_only_bars_that_a_rule_may_be_about_are_candidates():
     volume = [*[1000.0] * 24, 1e6]
     bars = pl.concat(
         [
@@ -57,7 +59,7 @@ def test_only_bars_that_a_rule_may_be_about_are_striking():
     ).sort("date")
     splits = pl.DataFrame([("SPLIT", DAYS[24], 1.0, 2.0)], schema=NO_SPLITS.schema, orient="row")
 
-    found = RollingState(splits).line_up(bars, DAYS).striking
+    found = RollingState(splits).line_up(bars, DAYS).candidates
 
     assert found["date"].unique().to_list() == [DAYS[24]]
     assert found["symbol"].sort().to_list() == ["IDLE", "LATE", "MOVED", "SPLIT", "STANDS", "WILD"]
@@ -68,7 +70,7 @@ def test_any_number_of_symbols_is_remembered():
     histories = RollingState(split_daily(many))
 
     found = [
-        histories.line_up(many[start : start + 1_250], DAYS).striking
+        histories.line_up(many[start : start + 1_250], DAYS).candidates
         for start in range(0, 5_000, 1_250)
     ]
 

@@ -215,7 +215,7 @@ def test_the_usual_move_is_of_the_moves_that_are_known():
     histories = RollingState(split_daily(bars := series("A", closes)))
     loaded = without(12, 13)
 
-    lines = histories.line_up(bars.filter(pl.col("date") != DAYS[12]), loaded).striking
+    lines = histories.line_up(bars.filter(pl.col("date") != DAYS[12]), loaded).candidates
 
     last = lines.filter(pl.col("date") == DAYS[23])
     assert last["bars"].item() == 22

@@ -45,7 +45,7 @@ def merged(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def judged(given: Lagged, known: pl.DataFrame = NO_SPLITS, jump: float = 0.5) -> list[Finding]:
-    found = judge_moves(given.striking, known, Thresholds(jump=jump))
+    found = judge_moves(given.candidates, known, Thresholds(jump=jump))
     ends = judge_returns([found.far], [found.returns])
     return merged([*found.findings, *ends, judge_splits(found.unshown, found.unexplained)])
 

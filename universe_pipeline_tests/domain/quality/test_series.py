@@ -28,7 +28,7 @@ from universe_pipeline_tests.support.made_bars import (
 
 
 def judged(given: Lagged, rejected: pl.DataFrame = NO_ROWS, stale: int = 5) -> list[Finding]:
-    return judge_series(given.striking, DAYS, rejected, Thresholds(stale=stale))
+    return judge_series(given.candidates, DAYS, rejected, Thresholds(stale=stale))
 
 
 def test_a_session_without_a_bar_in_an_unbroken_series_is_a_gap():

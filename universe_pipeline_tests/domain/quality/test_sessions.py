@@ -31,9 +31,9 @@ USUAL: dict[str, Any] = {
     "fractional": 0,
     "returns": 9_800,
     "median_return": 0.001,
-    "spread": 0.02,
+    "mean_abs_return": 0.02,
     "unchanged": 100,
-    "turnover": 5e11,
+    "dollar_volume": 5e11,
     "benchmarks": frozenset({"SPY", "AAPL", "MSFT", "BRK.A"}),
     "by_exchange": {"XNYS": 2_000, "XNAS": 3_000, "XASE": 150},
 }
@@ -94,7 +94,7 @@ def test_with_nineteen_sessions_before_nothing_is_usual():
     wild: dict[str, Any] = {
         "benchmarks": frozenset[str](),
         "by_exchange": {},
-        "spread": 9.0,
+        "mean_abs_return": 9.0,
     }
 
     assert broken(judged(sessions=19, rows=10, rejected=5_000, **wild)) == set()
@@ -177,14 +177,14 @@ def test_more_rejected_rows_than_usual_are_reported():
     [
         ({"median_return": -0.042}, ["median return -4.2%"]),
         ({"median_return": -0.038}, []),
-        ({"spread": 0.081}, ["mean move 8.1%, usually 2.0%"]),
-        ({"spread": 0.079}, []),
-        ({"spread": 0.0049}, ["mean move 0.5%, usually 2.0%"]),
-        ({"turnover": 1.2e11}, ["turnover 120,000,000,000 USD, usually 500,000,000,000"]),
-        ({"turnover": 1.3e11}, []),
+        ({"mean_abs_return": 0.081}, ["mean move 8.1%, usually 2.0%"]),
+        ({"mean_abs_return": 0.079}, []),
+        ({"mean_abs_return": 0.0049}, ["mean move 0.5%, usually 2.0%"]),
+        ({"dollar_volume": 1.2e11}, ["turnover 120,000,000,000 USD, usually 500,000,000,000"]),
+        ({"dollar_volume": 1.3e11}, []),
         ({"unchanged": 2_100}, ["21% of the closes unchanged, usually 1%"]),
         ({"unchanged": 2_000}, []),
-        ({"returns": 99, "spread": 0.5, "unchanged": 0}, []),
+        ({"returns": 99, "mean_abs_return": 0.5, "unchanged": 0}, []),
     ],
 )
 def test_the_market_as_a_whole_moves_as_it_usually_does(

@@ -109,9 +109,9 @@ def last_snapshots(connection: psycopg.Connection) -> list[Counts]:
 
 
 def large_revisions(
-    connection: psycopg.Connection, start: date, end: date, share: float
+    connection: psycopg.Connection, start: date, end: date, fraction: float
 ) -> pl.DataFrame:
-    """Bars whose close was another by more than `share`: `date`, `symbol`, `old`, `new`."""
+    """Bars whose close was another by more than `fraction`: `date`, `symbol`, `old`, `new`."""
     with connection.transaction():
         connection.execute("SET LOCAL jit = off")  # it compiles for longer than this runs
         rows = connection.execute(
@@ -123,7 +123,7 @@ def large_revisions(
             ) b  -- with LIMIT, so that it is looked up and not joined by reading all bars
             WHERE r.date BETWEEN %s AND %s AND abs(r.close / nullif(b.close, 0) - 1) > %s
             """,
-            (start, end, share),
+            (start, end, fraction),
         ).fetchall()
     schema = {"date": pl.Date, "symbol": pl.String, "old": pl.Float64, "new": pl.Float64}
     return pl.DataFrame(rows, schema=schema, orient="row")
