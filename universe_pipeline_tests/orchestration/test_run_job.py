@@ -201,6 +201,20 @@ def test_a_run_that_fails_is_a_failed_job_with_which_resume_goes_on(
     assert again.run_id not in (None, run.run_id)
 
 
+def test_a_reload_of_which_a_request_fails_is_green_and_its_job_failed(
+    instance: dg.DagsterInstance, connection: Connection, vendor: SimulatedVendor
+) -> None:
+    launched(instance, "historical_load", *WEEK)
+    vendor.faults.add("400", endpoint="grouped", session=date(2024, 6, 26))
+
+    ended = launched(
+        instance, "historical_load", *WEEK, config={"daily_bars": {"config": {"reload": True}}}
+    )
+
+    assert ended.success
+    assert (the_job(connection).status, the_job(connection).run_id) == ("failed", ended.run_id)
+
+
 def test_a_retry_that_heals_an_update_completes_it(
     instance: dg.DagsterInstance, connection: Connection, vendor: SimulatedVendor
 ) -> None:
