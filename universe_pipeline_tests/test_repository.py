@@ -116,6 +116,16 @@ def test_each_make_target_of_the_documents_exists() -> None:
     assert said <= targets
 
 
+def test_each_module_of_the_documents_exists() -> None:
+    modules = {str(path) for path in repository_files() if path.suffix == ".py"}
+    said = set(re.findall(r"`([\w./]+\.py)`", TEXT))
+    examples = {name for name in said if name.endswith("/things.py")}  # of contributing.md
+
+    assert "loading/sessions.py" in said
+    missing = [name for name in said if not any(each.endswith(f"/{name}") for each in modules)]
+    assert set(missing) == examples
+
+
 def test_the_documents_name_the_commands_of_the_command_line_and_no_others() -> None:
     said = {words[0] for words in commands_of_documents("universe") if words}
     options = {word for word in said if word.startswith("-")}
