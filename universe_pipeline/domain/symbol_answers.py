@@ -154,6 +154,6 @@ def _describe(answer: SymbolAnswer, missing: Collection[date]) -> str:
 
 def longest_gap(bars: Iterable[date], sessions: Sequence[date]) -> int:
     """The most of `sessions` in a row without one of `bars`, between two that have one."""
-    there = set(bars)
-    places = [place for place, day in enumerate(sessions) if day in there]
+    with_bar = set(bars)
+    places = [place for place, day in enumerate(sessions) if day in with_bar]
     return max((later - place - 1 for place, later in pairwise(places)), default=0)

@@ -75,12 +75,12 @@ def of_range(
         start: no session before this one is asked for (UNIVERSE_START_DATE).
         doubtful: fetch the quarantined ones again.
     """
-    there = known.committed - known.quarantined if doubtful else known.committed
-    missing = [day for day in sessions if day not in there]
+    present = known.committed - known.quarantined if doubtful else known.committed
+    missing = [day for day in sessions if day not in present]
     lacking = [day for day in missing if day not in known.given_up]
     return SessionPlan(
         wanted=[day for day in lacking if day >= start],
-        skipped=[day for day in sessions if day in there],
+        skipped=[day for day in sessions if day in present],
         given_up=[day for day in missing if day in known.given_up],
         out_of_reach=[day for day in lacking if day < start],
     )

@@ -74,7 +74,7 @@ def whole(stored: Stored, wanted: Wanted) -> tuple[str, dict[str, str]]:
 def _about(wanted: Wanted) -> dict[str, Any]:
     return {
         "now": wanted.now.astimezone(UTC),
-        "there": wanted.now.astimezone(ZoneInfo(NEW_YORK)),
+        "in_new_york": wanted.now.astimezone(ZoneInfo(NEW_YORK)),
         "version": version("universe-pipeline"),
         "palette": PALETTE,
     }

@@ -3,14 +3,16 @@
     rules       the closed list
     findings    the result of judging: a count and the worst offenders for each rule
     rows        one row: what is rejected before it is stored, what is only reported
-    lines       bars, each joined with what is remembered of the bars before it
+    history     bars, each joined with what is remembered of the bars before it
     series      one symbol's bars: gaps, standstills, volumes, placeholders
     moves       one symbol's prices: jumps, splits, errors of scale, spikes
     sessions    one session compared with the twenty before it
     shifts      sessions that differ as a whole, and what follows from that for their symbols
     universe    the reference lists, and bars compared with them
     sources     the same bars from another endpoint
-    scan        all of them over windows of bars, in date order
+    figures     what is measured of one session
+    presence    which symbols had a bar, by session
+    scan        all rules over windows of bars, in date order
 
 Pure: frames in, findings out. The figures that decide are in domain/thresholds.py.
 """

@@ -23,8 +23,8 @@ class Presence:
 
     def __init__(self) -> None:
         self._days: dict[date, int] = {}
-        """Where in `_there` each is."""
-        self._there = np.zeros((0, 0), np.uint8)
+        """Where in `_bits` each is."""
+        self._bits = np.zeros((0, 0), np.uint8)
         self._categories = pl.Series(dtype=pl.Categorical())
         """Empty; while it lives, so do the codes of the symbols."""
 
@@ -33,36 +33,36 @@ class Presence:
         self._categories = lines["symbol"].clear()
         coded = lines["symbol"].to_physical().to_numpy()
         for day, rows in days_of(lines):
-            there = np.zeros(int(coded.max()) + 1, np.bool_)
-            there[coded[rows]] = True
-            packed = np.packbits(there)
+            has_bar = np.zeros(int(coded.max()) + 1, np.bool_)
+            has_bar[coded[rows]] = True
+            packed = np.packbits(has_bar)
             self._make_room(len(packed))
-            self._there[len(self._days), : len(packed)] = packed
+            self._bits[len(self._days), : len(packed)] = packed
             self._days[day] = len(self._days)
 
     def _make_room(self, symbols: int) -> None:
         """For one more day, and for so many bytes of symbols."""
-        days, room = self._there.shape
+        days, room = self._bits.shape
         more_days = _ROOM if days == len(self._days) else 0
         more_symbols = max(0, symbols - room)
         if more_days or more_symbols:
-            self._there = np.pad(self._there, ((0, more_days), (0, more_symbols)))
+            self._bits = np.pad(self._bits, ((0, more_days), (0, more_symbols)))
 
     def of(self, days: Sequence[date]) -> tuple[pl.Series, Flags]:
         """The symbols with a bar on one of these days, and for each on which of them it has one."""
-        there = np.unpackbits(self._there[[self._days[day] for day in days]], axis=1)
-        coded = np.flatnonzero(there.any(axis=0))
-        return self._names(coded), there[:, coded].T.astype(np.bool_)
+        has_bar = np.unpackbits(self._bits[[self._days[day] for day in days]], axis=1)
+        coded = np.flatnonzero(has_bar.any(axis=0))
+        return self._names(coded), has_bar[:, coded].T.astype(np.bool_)
 
     def spans(self) -> pl.DataFrame:
         """Of every symbol (`symbol`) its `first` and `last` day and its number of `bars`."""
-        spans = np.zeros(8 * self._there.shape[1], _SPAN)
+        spans = np.zeros(8 * self._bits.shape[1], _SPAN)
         for day, place in self._days.items():
-            there = np.unpackbits(self._there[place]).astype(np.bool_)
+            has_bar = np.unpackbits(self._bits[place]).astype(np.bool_)
             number = np.datetime64(day, "D").astype("i4")
-            spans["first"][there & (spans["bars"] == 0)] = number
-            spans["last"][there] = number
-            spans["bars"] += there
+            spans["first"][has_bar & (spans["bars"] == 0)] = number
+            spans["last"][has_bar] = number
+            spans["bars"] += has_bar
         coded = np.flatnonzero(spans["bars"])
         found = {name: np.ascontiguousarray(spans[name][coded]) for name in _SPAN.names or ()}
         frame = pl.DataFrame({"symbol": self._names(coded), **found})

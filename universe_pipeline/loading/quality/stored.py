@@ -126,9 +126,9 @@ def judge_bars(
             if part.stretch not in stretches:
                 scan.remember(part.packed.bars)
                 continue
-            there = [day for day in known if part.stretch.start <= day <= part.stretch.end]
-            scan.judge(part.packed.bars, there)
-            miscounted += _miscounted(known, there, part.packed.counts)
+            of_part = [day for day in known if part.stretch.start <= day <= part.stretch.end]
+            scan.judge(part.packed.bars, of_part)
+            miscounted += _miscounted(known, of_part, part.packed.counts)
             changed += _changed(known, part.hashes, altered)
             renewed |= _renewed(known, part.hashes, altered)
             done += _length(part.stretch)
