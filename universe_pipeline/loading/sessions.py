@@ -61,7 +61,7 @@ class Fetched:
     """The same by the monotonic clock, in seconds."""
     answer: "EncodedSession | Nothing | NotYetPublished | Failed"
     sample: pl.DataFrame | None = None
-    """The bars with the largest turnover, for people."""
+    """The bars with the largest dollar volume, for people."""
     features: AnswerFeatures | None = None
     """By which the bars are judged before they are stored."""
     before: AnswerFeatures | None = None
@@ -241,11 +241,11 @@ def _read(received: _Received, encoding: Encoding, worker: DecodingWorker) -> Fe
 
 def _largest(bars: pl.DataFrame) -> pl.DataFrame:
     with np.errstate(over="ignore"):  # of absurd numbers, which are stored all the same
-        turnover = bars["close"].to_numpy() * bars["volume"].to_numpy()
+        dollar_volume = bars["close"].to_numpy() * bars["volume"].to_numpy()
     places = np.arange(bars.height)
     if bars.height > SAMPLE_ROWS:
-        places = np.argpartition(turnover, -SAMPLE_ROWS)[-SAMPLE_ROWS:]
-    places = places[np.argsort(-turnover[places])]
+        places = np.argpartition(dollar_volume, -SAMPLE_ROWS)[-SAMPLE_ROWS:]
+    places = places[np.argsort(-dollar_volume[places])]
     return pl.DataFrame([bars.row(place) for place in places], bars.schema, orient="row")
 
 
