@@ -493,18 +493,20 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = program.main(list(arguments), prog_name="universe", standalone_mode=False)
     except (typer.TyperException, UsageError) as wrong:
-        return _tell(wrong, WRONG_USAGE)
+        return _print_error(wrong, WRONG_USAGE)
     except UniverseError as error:
-        return _tell(error, INTERRUPTED if _is_after_interrupt(error) else FAILED)
+        return _print_error(error, INTERRUPTED if _is_after_interrupt(error) else FAILED)
     except OSError as error:  # a folder that cannot be written, a full disk
         if error.filename is not None:
-            return _tell(UniverseError(f"{error.filename}: {error.strerror}"), FAILED)
+            return _print_error(UniverseError(f"{error.filename}: {error.strerror}"), FAILED)
         if error.errno != ENOSPC:
             raise
         from universe_pipeline.cli.terminal import give_up
 
         give_up(sys.stdout)
-        return _tell(UniverseError(f"the result cannot be written: {error.strerror}"), FAILED)
+        return _print_error(
+            UniverseError(f"the result cannot be written: {error.strerror}"), FAILED
+        )
     except KeyboardInterrupt:
         code = INTERRUPTED
     if code == INTERRUPTED:
@@ -533,7 +535,7 @@ def _is_after_interrupt(error: BaseException | None) -> bool:
     return error is not None
 
 
-def _tell(error: Exception, code: int) -> int:
+def _print_error(error: Exception, code: int) -> int:
     is_about_arguments = isinstance(error, typer.TyperException)
     text = visible(error.format_message()) if is_about_arguments else visible_lines(str(error))
     for line in text.split("\n"):

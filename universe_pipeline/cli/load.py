@@ -69,11 +69,11 @@ def discover_universe(*, force: Collection[str] = ()) -> int:
     ended = _discover(database, force)
     with database.connect() as connection:
         found, found_splits = newest_snapshot(connection), newest_splits(connection)
-    told = [f"discovered {_describe(found)}"] if found is not None and found != known else []
+    parts = [f"discovered {_describe(found)}"] if found is not None and found != known else []
     if ended.success and found_splits is not None and found_splits != splits:
-        told.append(f"{found_splits.rows:,} splits")
-    if told:
-        result("; ".join(told))
+        parts.append(f"{found_splits.rows:,} splits")
+    if parts:
+        result("; ".join(parts))
     if found is not None and found != known:
         for line in about_symbols(found):
             result(line)
@@ -305,7 +305,7 @@ def _carry_out(
         with open_runs(settings(), database):
             pass  # no run, but a killed one may have left Dagster behind the database
         result(_nothing_to_fetch(connection, job))
-        _tell_unusual(connection, job.sessions)
+        _report_unusual(connection, job.sessions)
         return discover_if_stale(database)
     _announce(wanted)
     if not _has_fresh_lists(connection):
@@ -322,7 +322,7 @@ def _carry_out(
         result(done.line(wanted))
     else:
         _summarise(connection, job, wanted, ended)
-    _tell_unusual(connection, {*job.sessions, *wanted})
+    _report_unusual(connection, {*job.sessions, *wanted})
     if ended.check_results:
         result(f"checks: {_checked(ended)}")
     return report_failures(database, ended, job)
@@ -378,7 +378,7 @@ def _summarise(connection: Connection, job: LoadJob, wanted: Sequence[date], end
     )
 
 
-def _tell_unusual(connection: Connection, sessions: Collection[date]) -> None:
+def _report_unusual(connection: Connection, sessions: Collection[date]) -> None:
     """Name the sessions that are not out yet, or kept from readers."""
     broken = broken_by(connection, list(sessions))
     for session, state in sorted(session_loads.states(connection, list(sessions)).items()):

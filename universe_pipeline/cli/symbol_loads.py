@@ -46,7 +46,7 @@ def load_range(symbols: Sequence[str], start: date, end: date | None, *, again: 
     database, discovered = _open_discovered()
     code = _load_all(database, job) if again else resume_job(database, job)
     with database.connect() as connection:
-        bars_code = _tell_bars(connection, job, code)
+        bars_code = _print_bars(connection, job, code)
     return max(code, discovered, bars_code)
 
 
@@ -59,7 +59,7 @@ def repair(symbols: Sequence[str], start: date, end: date) -> int:
     note(f"{len(symbols)} symbols to fetch, {at_pace(len(symbols))}")
     code = run_symbols(database, job, _everything(job), again=True, afresh=True)
     with database.connect() as connection:
-        bars_code = _tell_bars(connection, job, code)
+        bars_code = _print_bars(connection, job, code)
     return max(code, discovered, bars_code)
 
 
@@ -210,7 +210,7 @@ def _rejected(by_rule: Mapping[str, int]) -> str:
     return f", {sum(by_rule.values()):,} rows rejected ({rules})"
 
 
-def _tell_bars(connection: Connection, job: LoadJob, code: int) -> int:
+def _print_bars(connection: Connection, job: LoadJob, code: int) -> int:
     """Print how many bars each symbol has, and name those that do not exist; the exit code.
 
     Args:

@@ -79,10 +79,10 @@ def _serve(port: int, started: float) -> None:
     home = prepare_home(settings())
     log = home / "services.log"
     environment = {**os.environ, **environment_of(settings())}
-    told: set[int] = set()
-    _listen(lambda number, _: told.add(number))  # from now on nothing is left half done
+    signals: set[int] = set()
+    _listen(lambda number, _: signals.add(number))  # from now on nothing is left half done
     with dagster_services(home, port, environment, log) as guard:
-        if not _await(port, guard, log, told):
+        if not _await(port, guard, log, signals):
             return
         seconds = time.monotonic() - started
         result(
@@ -91,7 +91,7 @@ def _serve(port: int, started: float) -> None:
         )
         sys.stdout.flush()  # a reader may be waiting for it at the end of a pipe
         _note_what_keeps_the_vendor_away()
-        while not told:
+        while not signals:
             if guard.poll() is not None:
                 raise ServicesError(f"Dagster's services ended by themselves: see {log}")
             appended_log.bound(log)
@@ -134,14 +134,14 @@ def _require_free(port: int) -> None:
             ) from None
 
 
-def _await(port: int, guard: Popen[bytes], log: Path, told: AbstractSet[int]) -> bool:
+def _await(port: int, guard: Popen[bytes], log: Path, signals: AbstractSet[int]) -> bool:
     """Wait until the webserver answers; false if a signal stops the wait."""
     deadline = time.monotonic() + READY_SECONDS
     while guard.poll() is None and time.monotonic() < deadline:
         with suppress(OSError, HTTPException):
             if _answers(port):
                 return True
-        if told:
+        if signals:
             return False
         time.sleep(LOOK_SECONDS)
     raise ServicesError(f"Dagster's services did not come up: see {log}")
