@@ -20,13 +20,13 @@ from universe_pipeline.cli.load import (
     load_again,
     resume_job,
 )
-from universe_pipeline.cli.symbol_loads import go_on_repairing, repair
+from universe_pipeline.cli.symbol_loads import repair
 from universe_pipeline.cli.terminal import note, result
 from universe_pipeline.domain.errors import UsageError
 from universe_pipeline.domain.foreign_text import visible
 from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline.domain.sessions import closed_range, newest_closed
-from universe_pipeline.loading.load_job import LoadJob, is_repair, retry_name
+from universe_pipeline.loading.load_job import LoadJob, retry_name
 from universe_pipeline.settings import settings
 
 UNFINISHED = ("failed", "interrupted", "stuck")
@@ -65,8 +65,7 @@ def _go_on(database: Database, job: Job) -> int:
     sessions = job.sessions or closed_range(job.start, job.end, wiring.now(settings()))
     if job.symbols is not None:
         chosen = LoadJob("symbols", job.name, sessions, job.symbols)
-        resume_symbols = go_on_repairing if is_repair(job.name) else symbol_loads.resume_job
-        return resume_symbols(database, chosen)
+        return symbol_loads.resume_job(database, chosen)
     return resume_job(database, LoadJob(job.kind, job.name, sessions), doubtful=True)
 
 

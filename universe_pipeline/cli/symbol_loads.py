@@ -85,7 +85,8 @@ def _load_all(database: Database, job: LoadJob) -> int:
 
 
 def resume_job(database: Database, job: LoadJob) -> int:
-    """Load what neither endpoint was asked for yet, the cheaper way."""
+    """Load what neither endpoint was asked for yet, the cheaper way; a repair always by symbol."""
+    is_repair = load_job.is_repair(job.name)
     with database.connect() as connection:
         since = load_jobs.fresh_since(connection, job.name)
         missing = plan_symbols(connection, job.symbols, job.sessions, since)
@@ -94,23 +95,10 @@ def resume_job(database: Database, job: LoadJob) -> int:
     lacking = len(grouped.wanted) + len(grouped.out_of_reach)
     if not missing.wanted:
         code = _end_without_run(database, job, missing)
-    elif _grouped_is_cheaper(lacking, len(missing.wanted)):
+    elif not is_repair and _grouped_is_cheaper(lacking, len(missing.wanted)):
         code = run_job(database, _of_sessions(job), grouped)
     else:
-        code = run_symbols(database, job, missing.wanted, again=since is not None)
-    return max(code, _report_given_up(job, missing))
-
-
-def go_on_repairing(database: Database, job: LoadJob) -> int:
-    """Fetch what the repair has not fetched yet, by the per-symbol endpoint."""
-    with database.connect() as connection:
-        since = load_jobs.fresh_since(connection, job.name)
-        missing = plan_symbols(connection, job.symbols, job.sessions, since)
-    code = (
-        run_symbols(database, job, missing.wanted, again=True)
-        if missing.wanted
-        else _end_without_run(database, job, missing)
-    )
+        code = run_symbols(database, job, missing.wanted, again=is_repair or since is not None)
     return max(code, _report_given_up(job, missing))
 
 
