@@ -1,6 +1,6 @@
 """Where Dagster starts: the Definitions that workspace.yaml names."""
 
 from universe_pipeline.orchestration.build import build_defs
-from universe_pipeline.settings import settings
+from universe_pipeline.settings import process_settings
 
-defs = build_defs(settings())
+defs = build_defs(process_settings())

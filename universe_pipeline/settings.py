@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, cast
 from urllib.parse import SplitResult, urlsplit
@@ -386,18 +387,14 @@ def _given_values() -> dict[str, tuple[str, str]]:
     return in_file | {name.upper(): (value, "the environment") for name, value in outside if value}
 
 
-_in_use: list[Settings] = []
-
-
-def settings() -> Settings:
-    """The settings of this process: read once, unless `use_settings` has set others.
+@cache
+def process_settings() -> Settings:
+    """The settings, read once: for what Dagster makes itself, without arguments.
 
     Raises:
-        SettingsError: some are wrong.
+        SettingsError: as `load_settings`.
     """
-    if not _in_use:
-        _in_use.append(load_settings())
-    return _in_use[0]
+    return load_settings()
 
 
 def environment_of(chosen: Settings) -> dict[str, str]:
@@ -414,8 +411,3 @@ def environment_of(chosen: Settings) -> dict[str, str]:
         else:
             given[variable] = "" if value is None else str(value)
     return given
-
-
-def use_settings(chosen: Settings) -> None:
-    """Let `chosen` be the settings of this process: options of a command, the demo's own."""
-    _in_use[:] = [chosen]

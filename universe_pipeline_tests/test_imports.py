@@ -82,8 +82,8 @@ with contextlib.suppress(SystemExit):
 RUN = f"""
 import os, dagster
 from universe_pipeline.orchestration.execution.instance import prepare_home
-from universe_pipeline.settings import settings
-prepare_home(settings())
+from universe_pipeline.settings import load_settings
+prepare_home(load_settings())
 # As in a process that Dagster starts for a run: the instance first, then the code location.
 with dagster.DagsterInstance.get():
     import universe_pipeline.definitions

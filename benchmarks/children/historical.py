@@ -8,7 +8,7 @@ import dagster as dg
 from benchmarks.children.output import peak_mb, print_figures
 from universe_pipeline import cli
 from universe_pipeline.orchestration.execution.instance import open_instance
-from universe_pipeline.settings import settings
+from universe_pipeline.settings import load_settings
 
 
 def main(first: str, last: str) -> None:
@@ -17,7 +17,7 @@ def main(first: str, last: str) -> None:
     code = _ended("historical", "--start", first, "--end", last)
     wall, peak = time.perf_counter() - started, peak_mb()
     assert code == 0, code
-    with open_instance(settings()) as instance:
+    with open_instance(load_settings()) as instance:
         print_figures(wall=wall, peak_mb=peak, steps=_steps(instance))
 
 

@@ -3,15 +3,16 @@
 from universe_pipeline import wiring
 from universe_pipeline.loading.universe import discover
 from universe_pipeline.orchestration.execution.instance import open_instance
-from universe_pipeline.settings import settings
+from universe_pipeline.settings import load_settings
 
 
 def main() -> None:
     """Make the settings' database what a user has after `universe discover`."""
-    database = wiring.open_for_loading(settings())
-    with wiring.open_client(settings(), database) as client, database.connect() as connection:
-        discover(client, connection, wiring.clock(settings()))
-    with open_instance(settings()):
+    settings = load_settings()
+    database = wiring.open_for_loading(settings)
+    with wiring.open_client(settings, database) as client, database.connect() as connection:
+        discover(client, connection, wiring.clock(settings))
+    with open_instance(settings):
         print("{}")
 
 

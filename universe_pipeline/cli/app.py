@@ -1,6 +1,7 @@
 """The commands of `universe` and their options; each one's work is imported when it is called."""
 
 import gc
+import logging
 import os
 import signal
 import sys
@@ -9,7 +10,7 @@ from contextlib import AbstractContextManager, suppress
 from datetime import date
 from errno import ENOSPC
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, ParamSpec, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, ParamSpec, Protocol, TypeAlias, TypeVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -18,6 +19,9 @@ from universe_pipeline.adapters import machine
 from universe_pipeline.cli.exits import DONE, FAILED, INTERRUPTED, WRONG_USAGE
 from universe_pipeline.domain.errors import UniverseError, UsageError
 from universe_pipeline.domain.foreign_text import read_symbol, visible, visible_lines
+
+if TYPE_CHECKING:
+    from universe_pipeline.settings import Settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -130,18 +134,28 @@ class _Logged(TyperCommand):
 
     def invoke(self, ctx: _Context) -> object:
         from universe_pipeline.cli.terminal import set_up_logging
+        from universe_pipeline.settings import load_settings
 
-        set_up_logging()
+        set_up_logging()  # first: odd names of settings are logged
+        ctx.obj = load_settings()
+        logging.getLogger("universe_pipeline").setLevel(ctx.obj.log_level)
         return super().invoke(ctx)
 
 
-def command(example: str, **settings: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
+class Call(typer.Context):
+    """The context that typer gives to a command, with what `_Logged` puts into it."""
+
+    obj: "Settings"
+
+
+def command(example: str, **options: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Make a function a command; its help ends with the example."""
-    return app.command(cls=_Logged, epilog=f"Example: universe {example}", **settings)
+    return app.command(cls=_Logged, epilog=f"Example: universe {example}", **options)
 
 
 @command("discover --force-refresh")
 def discover(
+    context: Call,
     *,
     force_refresh: Annotated[
         bool, typer.Option(help="Ask also for what is younger than 24 hours.")
@@ -154,11 +168,12 @@ def discover(
     from universe_pipeline.cli.load import discover_universe
     from universe_pipeline.domain.datasets import WHOLE_LISTS
 
-    return discover_universe(force=WHOLE_LISTS if force_refresh else ())
+    return discover_universe(context.obj, force=WHOLE_LISTS if force_refresh else ())
 
 
 @command("historical --start 2024-01-02 --end 2024-12-31")
 def historical(
+    context: Call,
     *,
     start: Annotated[date, typer.Option(parser=_day, metavar="YYYY-MM-DD", help="First day.")],
     end: Annotated[
@@ -185,14 +200,15 @@ def historical(
     """
     from universe_pipeline.cli import load, symbol_loads
 
-    load.tune(batch_size=batch_size, concurrency=concurrency)
+    settings = load.tuned(context.obj, batch_size=batch_size, concurrency=concurrency)
     if symbols is not None:
-        return symbol_loads.load_range(_symbol_list(symbols), start, end, again=reload)
-    return load.historical_range(start, end, reload=reload)
+        return symbol_loads.load_range(settings, _symbol_list(symbols), start, end, again=reload)
+    return load.historical_range(settings, start, end, reload=reload)
 
 
 @command("daily")
 def daily(
+    context: Call,
     *,
     date: Annotated[
         date | None,
@@ -207,30 +223,33 @@ def daily(
     """
     from universe_pipeline.cli.load import daily_update
 
-    return daily_update(date)
+    return daily_update(context.obj, date)
 
 
 @command("status --json")
-def status(*, json: Json = False) -> int:
+def status(context: Call, *, json: Json = False) -> int:
     """Show what is loaded, and what is open.
 
     Jobs, sessions, coverage, open errors and the pace.
     """
     from universe_pipeline.cli.status import show
 
-    return show(as_json=json)
+    return show(context.obj, as_json=json)
 
 
 @command("resume")
-def resume(job: Annotated[str | None, typer.Argument(help="Only this job.")] = None) -> int:
+def resume(
+    context: Call, job: Annotated[str | None, typer.Argument(help="Only this job.")] = None
+) -> int:
     """Go on with failed and interrupted jobs."""
     from universe_pipeline.cli.recovery import resume
 
-    return resume(job)
+    return resume(context.obj, job)
 
 
 @command("clear-checkpoint historical_load_2024-01-02_2024-12-31")
 def clear_checkpoint(
+    context: Call,
     job: Annotated[str, typer.Argument(help="As `universe status` names it.")],
 ) -> int:
     """Let a job fetch its whole range again.
@@ -239,30 +258,31 @@ def clear_checkpoint(
     """
     from universe_pipeline.cli.recovery import clear_checkpoint
 
-    return clear_checkpoint(job)
+    return clear_checkpoint(context.obj, job)
 
 
 @command("errors")
-def errors(*, json: Json = False) -> int:
+def errors(context: Call, *, json: Json = False) -> int:
     """Show the requests that failed and are open.
 
     They are the open rows of data_fetch_errors; `universe retry` asks again.
     """
     from universe_pipeline.cli.status import show_errors
 
-    return show_errors(as_json=json)
+    return show_errors(context.obj, as_json=json)
 
 
 @command("retry")
-def retry() -> int:
+def retry(context: Call) -> int:
     """Fetch again what has an open error."""
     from universe_pipeline.cli.recovery import retry
 
-    return retry()
+    return retry(context.obj)
 
 
 @command("repair --symbols AAPL --start 2024-01-02 --end 2024-01-31")
 def repair(
+    context: Call,
     *,
     symbols: Annotated[str, typer.Option(metavar="A,B", help="Symbols (case-sensitive).")],
     start: Annotated[date, typer.Option(parser=_day, metavar="YYYY-MM-DD", help="First day.")],
@@ -274,11 +294,12 @@ def repair(
     """
     from universe_pipeline.cli.symbol_loads import repair
 
-    return repair(_symbol_list(symbols), start, end)
+    return repair(context.obj, _symbol_list(symbols), start, end)
 
 
 @command("verify --sample-size 5")
 def verify(
+    context: Call,
     *,
     sample_size: Annotated[
         int, typer.Option(min=0, help="Symbols to compare with the vendor's bars.")
@@ -300,11 +321,12 @@ def verify(
     """
     from universe_pipeline.cli.verify import verify
 
-    return verify(start, end, sample_size, as_json=json, every_rule=all)
+    return verify(context.obj, (start, end), sample_size, as_json=json, every_rule=all)
 
 
 @command("report --output report.html")
 def report(
+    context: Call,
     *,
     output: Annotated[
         Path, typer.Option(metavar="PATH", help="The file to write, or to replace.")
@@ -324,11 +346,12 @@ def report(
     """
     from universe_pipeline.cli.report import report
 
-    return report(output, start, end)
+    return report(context.obj, output, start, end)
 
 
 @command('approve 2024-07-01 --reason "checked by hand"')
 def approve(
+    context: Call,
     what: Annotated[
         str | None,
         typer.Argument(metavar="WHAT", help="DATE of a session, symbols, splits, or a SYMBOL."),
@@ -344,14 +367,15 @@ def approve(
 
     if what is not None and symbol is None:
         # No ticker of a US stock begins with a digit.
-        return approve(_day(what) if what[:1].isdigit() else what, reason)
+        return approve(context.obj, _day(what) if what[:1].isdigit() else what, reason)
     if symbol is not None and what is None:
-        return approve_one_symbol(_symbol(symbol), reason)
+        return approve_one_symbol(context.obj, _symbol(symbol), reason)
     raise typer.BadParameter("give either WHAT (a DATE, symbols, splits, or a SYMBOL) or --symbol")
 
 
 @command("up --port 3001")
 def up(
+    context: Call,
     *,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the Dagster UI.")] = 3000,
 ) -> int:
@@ -361,11 +385,12 @@ def up(
     """
     from universe_pipeline.cli.up import serve
 
-    return serve(port)
+    return serve(context.obj, port)
 
 
 @command("demo --sessions 60 --serve")
 def demo(
+    context: Call,
     *,
     sessions: Annotated[int, typer.Option(min=1, max=2000, help="Newest sessions to load.")] = 25,
     serve: Annotated[bool, typer.Option(help="Leave the Dagster UI up with the data.")] = False,
@@ -377,47 +402,48 @@ def demo(
     """
     from universe_pipeline.cli.demo import run
 
-    return run(sessions, port=port, serve=serve)
+    return run(context.obj, sessions, port=port, serve=serve)
 
 
 @command("doctor")
-def doctor() -> int:
+def doctor(context: Call) -> int:
     """Check key, plan, pace, database and disk.
 
     And say how long a full load takes, and how much room.
     """
     from universe_pipeline.cli.doctor import examine
 
-    return examine()
+    return examine(context.obj)
 
 
 @command("url")
-def url() -> int:
+def url(context: Call) -> int:
     """Print the database's address.
 
     For any program of this machine that speaks PostgreSQL.
     """
     from universe_pipeline.cli.database import print_url
 
-    return print_url()
+    return print_url(context.obj)
 
 
 @command(
     'psql -c "SELECT count(*) FROM universe_bars"',
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )
-def psql(context: typer.Context) -> int:
+def psql(context: Call) -> int:
     """Open psql on the database.
 
     Further arguments go to psql.
     """
     from universe_pipeline.cli.database import open_psql
 
-    return open_psql(context.args)
+    return open_psql(context.obj, context.args)
 
 
 @command("backup universe.dump")
 def backup(
+    context: Call,
     file: Annotated[Path, typer.Argument(help="A new file, or one to replace.")],
 ) -> int:
     """Write the whole database into a file.
@@ -426,21 +452,23 @@ def backup(
     """
     from universe_pipeline.cli.backup import back_up
 
-    return back_up(file)
+    return back_up(context.obj, file)
 
 
 @command("restore universe.dump")
 def restore(
+    context: Call,
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Made by `backup`.")],
 ) -> int:
     """Fill a database without tables from a backup."""
     from universe_pipeline.cli.backup import restore
 
-    return restore(file)
+    return restore(context.obj, file)
 
 
 @command("prune --dry-run")
 def prune(
+    context: Call,
     *,
     older_than: Annotated[
         int, typer.Option(min=1, max=36_500, metavar="DAYS", help="Keep what is younger.")
@@ -455,7 +483,7 @@ def prune(
     """
     from universe_pipeline.cli.prune import prune
 
-    return prune(older_than, dry_run=dry_run)
+    return prune(context.obj, older_than, dry_run=dry_run)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -493,18 +521,20 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = program.main(list(arguments), prog_name="universe", standalone_mode=False)
     except (typer.TyperException, UsageError) as wrong:
-        return _tell(wrong, WRONG_USAGE)
+        return _print_error(wrong, WRONG_USAGE)
     except UniverseError as error:
-        return _tell(error, INTERRUPTED if _is_after_interrupt(error) else FAILED)
+        return _print_error(error, INTERRUPTED if _is_after_interrupt(error) else FAILED)
     except OSError as error:  # a folder that cannot be written, a full disk
         if error.filename is not None:
-            return _tell(UniverseError(f"{error.filename}: {error.strerror}"), FAILED)
+            return _print_error(UniverseError(f"{error.filename}: {error.strerror}"), FAILED)
         if error.errno != ENOSPC:
             raise
         from universe_pipeline.cli.terminal import give_up
 
         give_up(sys.stdout)
-        return _tell(UniverseError(f"the result cannot be written: {error.strerror}"), FAILED)
+        return _print_error(
+            UniverseError(f"the result cannot be written: {error.strerror}"), FAILED
+        )
     except KeyboardInterrupt:
         code = INTERRUPTED
     if code == INTERRUPTED:
@@ -533,7 +563,7 @@ def _is_after_interrupt(error: BaseException | None) -> bool:
     return error is not None
 
 
-def _tell(error: Exception, code: int) -> int:
+def _print_error(error: Exception, code: int) -> int:
     is_about_arguments = isinstance(error, typer.TyperException)
     text = visible(error.format_message()) if is_about_arguments else visible_lines(str(error))
     for line in text.split("\n"):

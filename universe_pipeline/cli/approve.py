@@ -3,20 +3,20 @@
 import getpass
 from datetime import date
 
-from universe_pipeline import wiring
 from universe_pipeline.cli.approved_answers import approve_session, approve_symbol
 from universe_pipeline.cli.approved_lists import LISTS, approve_list
 from universe_pipeline.domain.errors import UsageError
 from universe_pipeline.domain.foreign_text import visible
-from universe_pipeline.settings import settings
+from universe_pipeline.settings import Settings
 
 _RESERVED = "dividends"
 
 
-def approve(what: date | str, reason: str) -> int:
+def approve(settings: Settings, what: date | str, reason: str) -> int:
     """Approve what was kept from readers or refused, and keep why.
 
     Args:
+        settings: of the command.
         what: a session; one of `LISTS`; or a symbol.
         reason: why it is right.
 
@@ -25,18 +25,18 @@ def approve(what: date | str, reason: str) -> int:
     """
     why = _readable(reason)
     if isinstance(what, date):
-        return approve_session(wiring.open_database(settings()), what, why, _user())
+        return approve_session(settings, what, why, _user())
     if what in LISTS:
-        return approve_list(wiring.open_database(settings()), LISTS[what], why, _user())
+        return approve_list(settings, LISTS[what], why, _user())
     if what == _RESERVED:
         raise UsageError(f"there is no list of {what} to approve; the lists: {', '.join(LISTS)}")
-    return approve_one_symbol(what, reason)
+    return approve_one_symbol(settings, what, reason)
 
 
-def approve_one_symbol(symbol: str, reason: str) -> int:
+def approve_one_symbol(settings: Settings, symbol: str, reason: str) -> int:
     """Approve what was refused of a symbol, though it may be named like a list; as `approve`."""
     why = _readable(reason)
-    return approve_symbol(wiring.open_database(settings()), symbol, why, _user())
+    return approve_symbol(settings, symbol, why, _user())
 
 
 def _readable(reason: str) -> str:

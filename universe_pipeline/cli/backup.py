@@ -11,22 +11,22 @@ from universe_pipeline.cli.terminal import progress_bars, result
 from universe_pipeline.domain.foreign_text import visible
 from universe_pipeline.domain.session_state import COMMITTED
 from universe_pipeline.loading.progress import Step, report
-from universe_pipeline.settings import settings
+from universe_pipeline.settings import Settings
 
 
-def back_up(file: Path) -> int:
+def back_up(settings: Settings, file: Path) -> int:
     """Write the database as it is, at any schema, into `file`."""
     require_ordinary(file)
-    database = wiring.database_as_it_is(settings())
+    database = wiring.database_as_it_is(settings)
     with progress_bars():
         backup_file.back_up(database, file, _show)
     result(f"{visible(file)}: {file.stat().st_size / 1e6:,.0f} MB")
     return DONE
 
 
-def restore(file: Path) -> int:
+def restore(settings: Settings, file: Path) -> int:
     """Fill a database without tables from `file`, and say what is in it."""
-    database = wiring.database_as_it_is(settings())
+    database = wiring.database_as_it_is(settings)
     with progress_bars():
         backup_file.restore(database, file, _show)
     with database.connect() as connection:

@@ -10,23 +10,23 @@ from universe_pipeline.adapters.embedded_postgres.attachment import psql_binary
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.cli.exits import DONE
 from universe_pipeline.cli.terminal import result
-from universe_pipeline.settings import settings
+from universe_pipeline.settings import Settings
 
 
-def _database() -> Database:
+def _database(settings: Settings) -> Database:
     """The database, which this release can read; people may write what they like."""
-    wiring.open_for_reading(settings())
-    return wiring.database_as_it_is(settings())
+    wiring.open_for_reading(settings)
+    return wiring.database_as_it_is(settings)
 
 
-def print_url() -> int:
+def print_url(settings: Settings) -> int:
     """Print the URL; the embedded server runs on for a while, so that it can be used."""
-    result(_database().parsed.url)
+    result(_database(settings).parsed.url)
     return DONE
 
 
-def open_psql(arguments: Sequence[str]) -> NoReturn:
+def open_psql(settings: Settings, arguments: Sequence[str]) -> NoReturn:
     """Become psql: the machine's own where there is one, otherwise the embedded server's."""
-    address, environment = _database().for_program()
+    address, environment = _database(settings).for_program()
     program = shutil.which("psql") or str(psql_binary())
     os.execve(program, [b"psql", address, *map(os.fsencode, arguments)], environment)  # noqa: S606  # no shell between

@@ -23,51 +23,52 @@ from universe_pipeline.domain.errors import DatabaseError
 from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline.domain.sessions import all_sessions, newest_closed
 from universe_pipeline.orchestration.execution.services import HOST
-from universe_pipeline.settings import Settings, settings, use_settings
+from universe_pipeline.settings import Settings
 from universe_pipeline.simulator.aggregates import PUBLISHED_AFTER
 from universe_pipeline.simulator.server import SimulatedVendor
 
 REPORT = "report.html"
 
 
-def run(sessions: int, *, port: int, serve: bool) -> int:
+def run(settings: Settings, sessions: int, *, port: int, serve: bool) -> int:
     """Discover, load the newest `sessions`, check, and say what came of it and where to look.
 
     Args:
+        settings: the user's, of which the demo takes little: see `demo_settings`.
         sessions: how many.
         port: of the Dagster UI.
         serve: whether that is left up until ctrl-C.
     """
-    home, psql = settings().universe_home / "demo", psql_on_demo(settings())
+    home, psql = settings.universe_home / "demo", psql_on_demo(settings)
     _start_afresh(home)
     with SimulatedVendor() as vendor:
         note(f"simulated vendor at {vendor.base_url}, database under {home}")
-        use_settings(demo_settings(home, vendor.base_url))
-        newest = newest_closed(wiring.now(settings()) - PUBLISHED_AFTER)
+        own = demo_settings(settings, home, vendor.base_url)
+        newest = newest_closed(wiring.now(own) - PUBLISHED_AFTER)
         days = [day for day in all_sessions() if day <= newest][-sessions:]
         started = time.monotonic()
-        code = historical_range(days[0], days[-1], reload=False)
-        _summarise(time.monotonic() - started, home)
-        write_report(home / REPORT)
+        code = historical_range(own, days[0], days[-1], reload=False)
+        _summarise(own, time.monotonic() - started)
+        write_report(own, home / REPORT)
         for line in (*pages(home, port, served=serve), *questions(psql, days[-1])):
             result(line)
         if serve:
             from universe_pipeline.cli import up
 
-            return up.serve(port) or code
+            return up.serve(own, port) or code
     return code
 
 
-def _summarise(seconds: float, home: Path) -> None:
-    with wiring.reading(settings()) as connection:
+def _summarise(settings: Settings, seconds: float) -> None:
+    with wiring.reading(settings) as connection:
         numbers, pace = figures(connection), seconds_a_session(connection)
-    for line in _summary(numbers, seconds, pace, home):
+    for line in _summary(numbers, seconds, pace, settings.universe_home):
         result(line)
 
 
-def demo_settings(home: Path, base_url: str) -> Settings:
-    """Settings that owe nothing to the user's database, key, vendor and pace."""
-    return settings().model_copy(
+def demo_settings(settings: Settings, home: Path, base_url: str) -> Settings:
+    """The user's `settings`, but for their database, key, vendor and pace."""
+    return settings.model_copy(
         update={
             "universe_home": home,
             "universe_database_url": None,

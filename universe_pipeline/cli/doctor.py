@@ -27,7 +27,7 @@ from universe_pipeline.domain.errors import (
 )
 from universe_pipeline.domain.foreign_text import visible
 from universe_pipeline.domain.sessions import FIRST_SESSION, newest_closed, sessions_between
-from universe_pipeline.settings import no_key, settings
+from universe_pipeline.settings import Settings, no_key
 
 BYTES_A_SESSION = 2.0e6
 """Measured: 20 years of bars with their indexes take about 11 GB."""
@@ -48,50 +48,50 @@ class Finding:
     text: str
 
 
-def examine() -> int:
+def examine(settings: Settings) -> int:
     """Print one line for everything that was looked at; 1 if anything fails."""
     findings: list[Finding] = []
-    for finding in _examination():
+    for finding in _examination(settings):
         findings.append(finding)
         pad = " " * (5 - len(finding.verdict))
         result(verdict(finding.verdict).append(f"{pad}{finding.what:10}{visible(finding.text)}"))
     return FAILED if any(finding.verdict == "fail" for finding in findings) else DONE
 
 
-def _examination() -> Iterator[Finding]:
-    database = yield from _database()
+def _examination(settings: Settings) -> Iterator[Finding]:
+    database = yield from _database(settings)
     # Without the database's time, this machine's will do for an estimate.
-    now = datetime.now(UTC) if database is None else wiring.now(settings())
-    sessions = len(sessions_between(settings().universe_start_date, newest_closed(now)))
-    yield _disk(sessions)
-    yield _pace()
+    now = datetime.now(UTC) if database is None else wiring.now(settings)
+    sessions = len(sessions_between(settings.universe_start_date, newest_closed(now)))
+    yield _disk(settings, sessions)
+    yield _pace(settings)
     if database is not None:
-        yield from _other_limits(database)
-    yield _full_load(sessions)
-    if settings().polygon_api_key is None:
+        yield from _other_limits(settings, database)
+    yield _full_load(settings, sessions)
+    if settings.polygon_api_key is None:
         yield Finding("fail", "key", no_key())
     elif database is not None:
-        yield from _vendor(database, newest_closed(now))
+        yield from _vendor(settings, database, newest_closed(now))
 
 
-def _database() -> Generator[Finding, None, Database | None]:
+def _database(settings: Settings) -> Generator[Finding, None, Database | None]:
     try:
-        database = wiring.open_database(settings())
+        database = wiring.open_database(settings)
     except UniverseError as error:
         yield Finding("fail", "database", str(error))
         return None
     with database.connect() as connection:
-        kind = "own server" if settings().database_url else "embedded"
+        kind = "own server" if settings.database_url else "embedded"
         version = server_version(connection)
         yield Finding("ok", "database", f"PostgreSQL {version}, {kind}, {database.address}")
         yield Finding("ok", "schema", f"up to date at {schema.current_version(connection)}")
-        yield from _stored_types(stored_types(connection))
+        yield from _stored_types(settings, stored_types(connection))
         yield _clock(datetime.now(UTC) - database_time(connection))
     return database
 
 
-def _stored_types(stored: Sequence[str]) -> Iterator[Finding]:
-    chosen = settings().universe_types
+def _stored_types(settings: Settings, stored: Sequence[str]) -> Iterator[Finding]:
+    chosen = settings.universe_types
     if stored and set(stored) != set(chosen):
         yield Finding(
             "warn",
@@ -107,8 +107,8 @@ def _clock(ahead: timedelta) -> Finding:
     return Finding("warn", "clock", f"this machine's is {off(ahead)} the database's: set it by NTP")
 
 
-def _disk(sessions: int) -> Finding:
-    folder: Path = settings().universe_home
+def _disk(settings: Settings, sessions: int) -> Finding:
+    folder: Path = settings.universe_home
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
@@ -117,38 +117,38 @@ def _disk(sessions: int) -> Finding:
     return Finding(verdict, "disk", f"{free / 1e9:,.0f} GB free at {folder}")
 
 
-def _pace() -> Finding:
-    limit = settings().polygon_rate_limit
+def _pace(settings: Settings) -> Finding:
+    limit = settings.polygon_rate_limit
     text = f"{limit} requests a minute, all processes together" if limit else "unpaced"
     return Finding("ok", "pace", text)
 
 
-def _other_limits(database: Database) -> Iterator[Finding]:
+def _other_limits(settings: Settings, database: Database) -> Iterator[Finding]:
     with database.connect() as connection:
-        for line in different_limits(settings().polygon_rate_limit, paces(connection)):
+        for line in different_limits(settings.polygon_rate_limit, paces(connection)):
             yield Finding("warn", "limits", line)
 
 
-def _full_load(sessions: int) -> Finding:
-    takes = wiring.Expected(sessions, settings().polygon_rate_limit)
+def _full_load(settings: Settings, sessions: int) -> Finding:
+    takes = wiring.Expected(sessions, settings.polygon_rate_limit)
     hours = (
         f"about {takes.minutes / 60:,.1f} hours" if takes.per_minute else "as fast as it answers"
     )
     size = sessions * BYTES_A_SESSION / 1e9
-    start = settings().universe_start_date
+    start = settings.universe_start_date
     return Finding(
         "ok", "full load", f"{sessions:,} sessions since {start}: {hours}, {size:,.0f} GB"
     )
 
 
-def _vendor(database: Database, newest: date) -> Iterator[Finding]:
-    limit = settings().polygon_rate_limit
+def _vendor(settings: Settings, database: Database, newest: date) -> Iterator[Finding]:
+    limit = settings.polygon_rate_limit
     if limit and limit < len(PLAN_YEARS) + 2:
         note("asking the vendor, which may take a minute at this pace …")
-    address = settings().polygon_base_url
-    wiring.require_vendor(settings())
+    address = settings.polygon_base_url
+    wiring.require_vendor(settings)
     # The pace has a connection of its own, which does not explain what the database refuses.
-    with database.connect(), wiring.open_client(settings(), database, patience=HASTY) as client:
+    with database.connect(), wiring.open_client(settings, database, patience=HASTY) as client:
         try:
             types = client.ticker_types()
         except AccessError as refused:
@@ -156,11 +156,11 @@ def _vendor(database: Database, newest: date) -> Iterator[Finding]:
             yield Finding("fail", "key", refused.message)
             return
         except VendorError as error:
-            yield Finding("fail", "vendor", _no_answer(error))
+            yield Finding("fail", "vendor", _no_answer(settings, error))
             return
         yield Finding("ok", "vendor", f"{address} answers")
         yield Finding("ok", "key", f"accepted by {address}")
-        unknown = [code for code in settings().universe_types if code not in types]
+        unknown = [code for code in settings.universe_types if code not in types]
         if unknown:
             yield Finding(
                 "warn", "types", f"UNIVERSE_TYPES has unknown codes: {', '.join(unknown)}"
@@ -168,11 +168,11 @@ def _vendor(database: Database, newest: date) -> Iterator[Finding]:
         try:
             yield _reach(newest, lambda day: _reaches(client.grouped_daily(day)))
         except VendorError as error:
-            yield Finding("fail", "vendor", _no_answer(error))
+            yield Finding("fail", "vendor", _no_answer(settings, error))
 
 
-def _no_answer(error: VendorError) -> str:
-    address = settings().polygon_base_url
+def _no_answer(settings: Settings, error: VendorError) -> str:
+    address = settings.polygon_base_url
     said = error.message if address in error.message else f"{address}: {error.message}"
     return f"{said}; check POLYGON_BASE_URL, the network and HTTPS_PROXY (the key was not judged)"
 

@@ -16,7 +16,7 @@ from universe_pipeline.domain.foreign_text import visible
 from universe_pipeline.domain.quality.rules import RULES, Rule, Severity
 from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline.domain.sessions import newest_closed, sessions_after
-from universe_pipeline.settings import settings
+from universe_pipeline.settings import Settings
 
 PRINTED = 3
 """Offenders of a rule that are printed; the others are in the JSON document."""
@@ -87,18 +87,23 @@ def broken(results: Iterable[Result]) -> Counter[str]:
 
 
 def sentence(
-    connection: Connection, asked: Asked, sessions: Sequence[date], severities: Mapping[str, int]
+    settings: Settings,
+    connection: Connection,
+    asked: Asked,
+    sessions: Sequence[date],
+    severities: Mapping[str, int],
 ) -> str:
     """How things stand, like "Complete from … to …; 0 errors, 6 warnings; next session …".
 
     Args:
+        settings: of the command.
         connection: to read what is there.
         asked: what was ever asked for.
         sessions: those that are meant, in order; not none.
         severities: how many rules are broken, by severity.
     """
-    newest = newest_closed(wiring.now(settings()))
-    lacks = lacking(connection, asked, sessions, newest, settings().universe_revisit_sessions)
+    newest = newest_closed(wiring.now(settings))
+    lacks = lacking(connection, asked, sessions, newest, settings.universe_revisit_sessions)
     following = sessions_after(newest, 1)[0]
     counted = ", ".join(
         _count(severities.get(severity, 0), what)

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from functools import partial
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres.connection import Connection, Database
@@ -37,7 +38,7 @@ from universe_pipeline.loading.load_job import LoadJob
 from universe_pipeline.loading.plan import SessionPlan
 from universe_pipeline.orchestration.execution.in_process import Ended, open_runs
 from universe_pipeline.orchestration.jobs.sealing import due_quarters
-from universe_pipeline.settings import settings, use_settings
+from universe_pipeline.settings import Settings
 
 END_OF_CALENDAR = close_of(last_known_session())
 
@@ -45,35 +46,38 @@ LIST_REQUESTS = 50
 """About what universe and splits take together: lists of a thousand rows a page."""
 
 
-def tune(*, batch_size: int | None, concurrency: int | None) -> None:
-    """Let the options of one command stand in for the settings of the same meaning."""
+def tuned(settings: Settings, *, batch_size: int | None, concurrency: int | None) -> Settings:
+    """The settings, with the options that are given in place of those of the same meaning."""
     given = {"universe_batch_size": batch_size, "universe_concurrency": concurrency}
     changed = {name: value for name, value in given.items() if value is not None}
-    use_settings(settings().model_copy(update=changed))
+    return settings.model_copy(update=changed)
 
 
-def discover_universe(*, force: Collection[str] = ()) -> int:
+def discover_universe(settings: Settings, *, force: Collection[str] = ()) -> int:
     """Ask for the universe and the splits unless both are fresh.
 
     Args:
+        settings: of the command.
         force: of `WHOLE_LISTS`, those to ask for also when they are fresh.
     """
-    wiring.require_vendor(settings())
-    database = wiring.open_for_loading(settings())
+    wiring.require_vendor(settings)
+    database = wiring.open_for_loading(settings)
     with database.connect() as connection:
         known, splits = newest_snapshot(connection), newest_splits(connection)
-        fresh = _has_fresh_lists(connection)
+        fresh = _has_fresh_lists(settings, connection)
     if known is not None and fresh and not force:
-        result(f"the universe is fresh: {_describe(known)}; --force-refresh asks again")
+        result(f"the universe is fresh: {_describe(settings, known)}; --force-refresh asks again")
         return DONE
-    ended = _discover(database, force)
+    ended = _discover(settings, database, force)
     with database.connect() as connection:
         found, found_splits = newest_snapshot(connection), newest_splits(connection)
-    told = [f"discovered {_describe(found)}"] if found is not None and found != known else []
+    parts = (
+        [f"discovered {_describe(settings, found)}"] if found is not None and found != known else []
+    )
     if ended.success and found_splits is not None and found_splits != splits:
-        told.append(f"{found_splits.rows:,} splits")
-    if told:
-        result("; ".join(told))
+        parts.append(f"{found_splits.rows:,} splits")
+    if parts:
+        result("; ".join(parts))
     if found is not None and found != known:
         for line in about_symbols(found):
             result(line)
@@ -83,10 +87,10 @@ def discover_universe(*, force: Collection[str] = ()) -> int:
     return report_failures(database, ended)
 
 
-def _discover(database: Database, force: Collection[str] = ()) -> Ended:
-    newest = newest_closed(wiring.now(settings()))
-    _announce_lists()
-    with open_runs(settings(), database) as runs, progress_bars():
+def _discover(settings: Settings, database: Database, force: Collection[str] = ()) -> Ended:
+    newest = newest_closed(wiring.now(settings))
+    _announce_lists(settings)
+    with open_runs(settings, database) as runs, progress_bars():
         return runs.run(
             "universe_discovery",
             [newest],
@@ -95,43 +99,44 @@ def _discover(database: Database, force: Collection[str] = ()) -> Ended:
         )
 
 
-def discover_if_stale(database: Database) -> int:
+def discover_if_stale(settings: Settings, database: Database) -> int:
     """Discover unless universe and splits are fresh, for commands whose own run does not."""
     with database.connect() as connection:
-        fresh = _has_fresh_lists(connection)
-    return DONE if fresh else report_failures(database, _discover(database))
+        fresh = _has_fresh_lists(settings, connection)
+    return DONE if fresh else report_failures(database, _discover(settings, database))
 
 
-def _has_fresh_lists(connection: Connection) -> bool:
-    now, lists = wiring.now(settings()), (newest_snapshot, newest_splits)
+def _has_fresh_lists(settings: Settings, connection: Connection) -> bool:
+    now, lists = wiring.now(settings), (newest_snapshot, newest_splits)
     newest = [newest_of(connection) for newest_of in lists]
     return all(list_ is not None and is_fresh(list_.taken_at, now) for list_ in newest)
 
 
-def _announce_lists() -> None:
-    if settings().polygon_rate_limit:
-        note(f"universe and splits are asked for, too, {at_pace(LIST_REQUESTS)}")
+def _announce_lists(settings: Settings) -> None:
+    if settings.polygon_rate_limit:
+        note(f"universe and splits are asked for, too, {at_pace(settings, LIST_REQUESTS)}")
 
 
-def _describe(snapshot: Snapshot) -> str:
-    counted = sum(snapshot.by_type.get(code, 0) for code in settings().universe_types)
-    types = ",".join(settings().universe_types)
+def _describe(settings: Settings, snapshot: Snapshot) -> str:
+    counted = sum(snapshot.by_type.get(code, 0) for code in settings.universe_types)
+    types = ",".join(settings.universe_types)
     return (
         f"{snapshot.symbols:,} symbols, {snapshot.active:,} active, {counted:,} of type {types}, "
         f"as of {snapshot.taken_at:%Y-%m-%d %H:%M} UTC"
     )
 
 
-def historical_range(start: date, end: date | None, *, reload: bool) -> int:
+def historical_range(settings: Settings, start: date, end: date | None, *, reload: bool) -> int:
     """Load the sessions of a range that are not loaded yet, or all of them again."""
-    now = time_for(start, end)
-    sessions = sessions_asked(start, end, now)
-    database = wiring.open_for_loading(settings())
+    now = time_for(settings, start, end)
+    sessions = sessions_asked(settings, start, end, now)
+    database = wiring.open_for_loading(settings)
     name = load_job.range_name(start, last_day(end, now))
-    return resume_job(database, LoadJob("historical", name, sessions), reload=reload)
+    job = LoadJob("historical", name, sessions)
+    return (load_again if reload else resume_job)(settings, database, job)
 
 
-def time_for(start: date, end: date | None) -> datetime:
+def time_for(settings: Settings, start: date, end: date | None) -> datetime:
     """The database's time, once there is a key and the range may hold a session at some time.
 
     Raises:
@@ -139,31 +144,33 @@ def time_for(start: date, end: date | None) -> datetime:
     """
     if start <= END_OF_CALENDAR.date():
         closed_range(start, end, END_OF_CALENDAR)
-    wiring.require_vendor(settings())
-    return wiring.now(settings())
+    wiring.require_vendor(settings)
+    return wiring.now(settings)
 
 
-def sessions_asked(start: date, end: date | None, now: datetime) -> list[date]:
+def sessions_asked(settings: Settings, start: date, end: date | None, now: datetime) -> list[date]:
     """The closed sessions of a range that are partitions; a note says where that cuts the range.
 
     Raises:
         RangeError: there is none.
     """
     closed = closed_range(start, end, now)
-    found = _partitions(closed)
+    found = _partitions(settings, closed)
     if not found:
-        raise _before_start(closed[0], closed[-1])
-    _note_cut(start, end, closed, newest_closed(now))
+        raise _before_start(settings, closed[0], closed[-1])
+    _note_cut(settings, start, end, closed, newest_closed(now))
     return found
 
 
-def _before_start(first: date, last: date) -> RangeError:
-    start = settings().universe_start_date
+def _before_start(settings: Settings, first: date, last: date) -> RangeError:
+    start = settings.universe_start_date
     return RangeError(f"{span(first, last)}: before UNIVERSE_START_DATE, {start}: set that earlier")
 
 
-def _note_cut(start: date, end: date | None, closed: Sequence[date], newest: date) -> None:
-    first = settings().universe_start_date
+def _note_cut(
+    settings: Settings, start: date, end: date | None, closed: Sequence[date], newest: date
+) -> None:
+    first = settings.universe_start_date
     if closed[0] < first:
         note(
             f"{start} is before UNIVERSE_START_DATE: loading from {first} on; "
@@ -175,9 +182,9 @@ def _note_cut(start: date, end: date | None, closed: Sequence[date], newest: dat
         note(f"{end} is after the newest closed session: loading up to {newest}")
 
 
-def _partitions(sessions: Sequence[date]) -> list[date]:
+def _partitions(settings: Settings, sessions: Sequence[date]) -> list[date]:
     """Those that are partitions: from UNIVERSE_START_DATE on."""
-    first = settings().universe_start_date
+    first = settings.universe_start_date
     return [day for day in sessions if day >= first]
 
 
@@ -188,30 +195,28 @@ def last_day(end: date | None, now: datetime) -> date:
 
 
 def resume_job(
-    database: Database, job: LoadJob, *, reload: bool = False, doubtful: bool = False
+    settings: Settings, database: Database, job: LoadJob, *, doubtful: bool = False
 ) -> int:
     """Load the sessions of a job that it has not loaded yet.
 
     Args:
+        settings: of the command.
         database: the database.
         job: the job.
-        reload: fetch all of them again.
         doubtful: fetch the quarantined ones again.
     """
-    if reload:
-        return load_again(database, job)
     with database.connect() as connection:
         since = load_jobs.fresh_since(connection, job.name)
         known = load_states.of_sessions(connection, job.sessions, since)
-    start = settings().universe_start_date
+    start = settings.universe_start_date
     planned = plans.of_range(job.sessions, known, start=start, doubtful=doubtful)
-    return run_job(database, job, planned)
+    return run_job(settings, database, job, planned)
 
 
-def load_again(database: Database, job: LoadJob) -> int:
+def load_again(settings: Settings, database: Database, job: LoadJob) -> int:
     """Fetch all sessions of a job, loaded or not."""
-    planned = plans.of_range(job.sessions, start=settings().universe_start_date)
-    return run_job(database, job, planned)
+    planned = plans.of_range(job.sessions, start=settings.universe_start_date)
+    return run_job(settings, database, job, planned)
 
 
 def report_given_up(given_up: Collection[date], sessions: Sequence[date]) -> int:
@@ -222,30 +227,31 @@ def report_given_up(given_up: Collection[date], sessions: Sequence[date]) -> int
     return FAILED
 
 
-def _report_before_start_date(early: Sequence[date]) -> int:
+def _report_before_start_date(settings: Settings, early: Sequence[date]) -> int:
     """Name the sessions that are not partitions, as after the setting was changed."""
     if not early:
         return DONE
-    first = settings().universe_start_date
+    first = settings.universe_start_date
     note(f"{span(early[0], early[-1])}: before UNIVERSE_START_DATE, {first}: set that earlier")
     return FAILED
 
 
-def daily_update(day: date | None) -> int:
+def daily_update(settings: Settings, day: date | None) -> int:
     """Load a session, and fetch the trailing ones again.
 
     Args:
+        settings: of the command.
         day: the session; None: the newest closed one, and what is missing of the last ten.
     """
-    session = _session(day)
-    database = wiring.open_for_loading(settings())
+    session = _session(settings, day)
+    database = wiring.open_for_loading(settings)
     name = load_job.update_name(session)
     with database.connect() as connection:
         planned = load_states.plan_update(
             connection,
             session,
-            start=settings().universe_start_date,
-            revisit=settings().universe_revisit_sessions,
+            start=settings.universe_start_date,
+            revisit=settings.universe_revisit_sessions,
             look_back=plans.LOOK_BACK if day is None else 1,
             since=load_jobs.fresh_since(connection, name),
         )
@@ -253,37 +259,37 @@ def daily_update(day: date | None) -> int:
     # The update that gave up the earlier ones has failed; this one has not.
     earlier = [day for day in planned.given_up if day != session]
     own = replace(planned, given_up=[day for day in planned.given_up if day == session])
-    code = run_job(database, LoadJob("daily", name, sessions), own)
+    code = run_job(settings, database, LoadJob("daily", name, sessions), own)
     report_given_up(earlier, sessions_between(min(earlier, default=session), session))
     return code
 
 
-def _session(day: date | None) -> date:
+def _session(settings: Settings, day: date | None) -> date:
     """The session that an update is about, which has closed and is a partition."""
     if day is not None:
-        _require_partition(require_closed_session(day, END_OF_CALENDAR))
-    wiring.require_vendor(settings())
-    now = wiring.now(settings())
+        _require_partition(settings, require_closed_session(day, END_OF_CALENDAR))
+    wiring.require_vendor(settings)
+    now = wiring.now(settings)
     return _require_partition(
-        newest_closed(now) if day is None else require_closed_session(day, now)
+        settings, newest_closed(now) if day is None else require_closed_session(day, now)
     )
 
 
-def _require_partition(session: date) -> date:
-    if not _partitions([session]):
-        raise _before_start(session, session)
+def _require_partition(settings: Settings, session: date) -> date:
+    if not _partitions(settings, [session]):
+        raise _before_start(settings, session, session)
     return session
 
 
-def run_job(database: Database, job: LoadJob, planned: SessionPlan) -> int:
+def run_job(settings: Settings, database: Database, job: LoadJob, planned: SessionPlan) -> int:
     """Fetch what is `planned` for a job in one run, and name what is not asked for."""
-    now = wiring.clock(settings())
-    with load_job.working(database, job, now, at_end=write_checkpoint) as work:
+    now = wiring.clock(settings)
+    with load_job.working(database, job, now, at_end=partial(write_checkpoint, settings)) as work:
         if not work.hold:
             note(running_elsewhere(job.name, work.hold))
             return FAILED
-        code = _carry_out(database, work.connection, job, planned.fetch)
-        code = max(code, _report_before_start_date(planned.out_of_reach))
+        code = _carry_out(settings, database, work.connection, job, planned.fetch)
+        code = max(code, _report_before_start_date(settings, planned.out_of_reach))
         code = max(code, report_given_up(planned.given_up, job.sessions))
         work.status = load_job.status(work.connection, job, failed=code != DONE)
         return FAILED if work.status == "failed" else code
@@ -296,25 +302,26 @@ def running_elsewhere(name: str, hold: Hold) -> str:
 
 
 def _carry_out(
+    settings: Settings,
     database: Database,
     connection: Connection,
     job: LoadJob,
     wanted: Sequence[date],
 ) -> int:
     if not wanted:
-        with open_runs(settings(), database):
+        with open_runs(settings, database):
             pass  # no run, but a killed one may have left Dagster behind the database
         result(_nothing_to_fetch(connection, job))
-        _tell_unusual(connection, job.sessions)
-        return discover_if_stale(database)
-    _announce(wanted)
-    if not _has_fresh_lists(connection):
-        _announce_lists()
+        _report_unusual(connection, job.sessions)
+        return discover_if_stale(settings, database)
+    _announce(settings, wanted)
+    if not _has_fresh_lists(settings, connection):
+        _announce_lists(settings)
     before = changes.before(connection, wanted)
     config = {"daily_bars": {"fetch": [day.isoformat() for day in wanted]}}
-    with open_runs(settings(), database) as runs, progress_bars():
+    with open_runs(settings, database) as runs, progress_bars():
         ended = runs.run(_dagster_job(job), wanted, name=job.name, config=config)
-        if not ended.interrupted and due_quarters(connection, settings(), wiring.now(settings())):
+        if not ended.interrupted and due_quarters(connection, settings, wiring.now(settings)):
             note("sealing quarters that are over, so that they are read quickly by symbol")
             runs.run("sealing", [], name="sealing")
     if job.kind == "daily":
@@ -322,7 +329,7 @@ def _carry_out(
         result(done.line(wanted))
     else:
         _summarise(connection, job, wanted, ended)
-    _tell_unusual(connection, {*job.sessions, *wanted})
+    _report_unusual(connection, {*job.sessions, *wanted})
     if ended.check_results:
         result(f"checks: {_checked(ended)}")
     return report_failures(database, ended, job)
@@ -351,15 +358,15 @@ def _checked(ended: Ended) -> str:
     return f"{passed} of {len(ended.check_results)} passed{failures}{warnings}{where}"
 
 
-def _announce(wanted: Sequence[date]) -> None:
+def _announce(settings: Settings, wanted: Sequence[date]) -> None:
     days = span(wanted[0], wanted[-1])
     sessions = "1 session" if len(wanted) == 1 else f"{len(wanted):,} sessions"
-    note(f"{sessions} to fetch ({days}), {at_pace(len(wanted))}")
+    note(f"{sessions} to fetch ({days}), {at_pace(settings, len(wanted))}")
 
 
-def at_pace(requests: int) -> str:
+def at_pace(settings: Settings, requests: int) -> str:
     """The pace that is set, and how long `requests` take at it."""
-    pace = wiring.Expected(requests, settings().polygon_rate_limit)
+    pace = wiring.Expected(requests, settings.polygon_rate_limit)
     takes = f", about {pace.minutes:,.0f} min" if pace.minutes >= 1 else ""
     return f"{pace.per_minute} requests a minute{takes}" if pace.per_minute else "unpaced"
 
@@ -378,7 +385,7 @@ def _summarise(connection: Connection, job: LoadJob, wanted: Sequence[date], end
     )
 
 
-def _tell_unusual(connection: Connection, sessions: Collection[date]) -> None:
+def _report_unusual(connection: Connection, sessions: Collection[date]) -> None:
     """Name the sessions that are not out yet, or kept from readers."""
     broken = broken_by(connection, list(sessions))
     for session, state in sorted(session_states.states(connection, list(sessions)).items()):

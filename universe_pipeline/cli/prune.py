@@ -8,13 +8,13 @@ from universe_pipeline.cli.exits import DONE
 from universe_pipeline.cli.terminal import result
 from universe_pipeline.orchestration.internals import old_events
 from universe_pipeline.orchestration.internals.old_events import Events
-from universe_pipeline.settings import settings
+from universe_pipeline.settings import Settings
 
 
-def prune(older_than: int, *, dry_run: bool) -> int:
+def prune(settings: Settings, older_than: int, *, dry_run: bool) -> int:
     """Delete the events that are older than so many days; `dry_run`: only count them."""
-    with wiring.connected(settings()) as connection:
-        before = wiring.now(settings()) - timedelta(days=older_than)
+    with wiring.connected(settings) as connection:
+        before = wiring.now(settings) - timedelta(days=older_than)
         events = old_events.measure(connection, before) if dry_run else _deleted(connection, before)
     described = _described(events, older_than)
     if dry_run:

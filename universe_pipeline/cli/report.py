@@ -10,20 +10,22 @@ from universe_pipeline.cli.terminal import progress_bars, result
 from universe_pipeline.domain.foreign_text import visible
 from universe_pipeline.loading.progress import Step
 from universe_pipeline.loading.progress import report as report_step
-from universe_pipeline.settings import settings
+from universe_pipeline.settings import Settings
 
 
-def report(output: Path, start: date | None, end: date | None) -> int:
+def report(settings: Settings, output: Path, start: date | None, end: date | None) -> int:
     """Make the report of a range (default: all that is stored), and write it to a file.
 
     Raises:
         UsageError: it cannot be written there, or the range holds no closed session.
     """
-    result(write_report(output, start, end))
+    result(write_report(settings, output, start, end))
     return DONE
 
 
-def write_report(output: Path, start: date | None = None, end: date | None = None) -> str:
+def write_report(
+    settings: Settings, output: Path, start: date | None = None, end: date | None = None
+) -> str:
     """Make the report of a range, and say in a line what came of it; raises as `report`."""
     with progress_bars():
         report_step(Step("report", 0, None))
@@ -31,8 +33,8 @@ def write_report(output: Path, start: date | None = None, end: date | None = Non
         from universe_pipeline.reporting.report import make_report, write
 
         require_ordinary(output)
-        wanted = wiring.wanted_report(settings(), start, end)
-        with wiring.reading(settings()) as connection:
+        wanted = wiring.wanted_report(settings, start, end)
+        with wiring.reading(settings) as connection:
             made = make_report(connection, wanted)
         size = write(output, made.html)
     return f"{visible(output)}  {size / 1e6:,.2f} MB, {made.sessions:,} sessions"

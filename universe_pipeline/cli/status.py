@@ -33,7 +33,7 @@ from universe_pipeline.cli.terminal import result, table
 from universe_pipeline.domain.foreign_text import visible
 from universe_pipeline.domain.quality.rules import Severity
 from universe_pipeline.domain.sessions import newest_closed
-from universe_pipeline.settings import settings
+from universe_pipeline.settings import Settings
 
 logger = logging.getLogger("universe_pipeline.status")
 
@@ -42,46 +42,51 @@ CHECKPOINT = "universe_loader_checkpoint.json"
 NOTHING = "Nothing is loaded yet: `universe historical --start YYYY-MM-DD` loads a range"
 
 
-def show(*, as_json: bool) -> int:
+def show(settings: Settings, *, as_json: bool) -> int:
     """Print the state of everything."""
-    limit = settings().polygon_rate_limit
-    with wiring.reading(settings()) as connection:
-        now = wiring.now(settings())
+    limit = settings.polygon_rate_limit
+    with wiring.reading(settings) as connection:
+        now = wiring.now(settings)
         known, numbers = load_jobs.jobs(connection, now), figures(connection)
         refused = list(open_refusals(connection).values())
         held, asking = all_holders(connection), paces(connection)
-        quality = _quality(connection)
-    _write(known)
+        quality = _quality(settings, connection)
+    _write(settings, known)
     if as_json:
         waiting = {"refused": [_refused_document(one) for one in refused]}
         others = {
             "pace": {"requests_per_minute": limit, "processes": pace_documents(asking)},
             "locks": [lock_document(one) for one in held],
         }
-        result(json.dumps(_document(known, numbers) | waiting | others | quality, indent=2))
+        result(
+            json.dumps(_document(settings, known, numbers) | waiting | others | quality, indent=2)
+        )
         return DONE
     if known:
         table(_job_table(known))
     limits = [f"limits    {line}" for line in different_limits(limit, asking)]
-    for line in [*_lines(numbers), *limits, *_refused_lines(refused), *lock_lines(held)]:
+    for line in [*_lines(settings, numbers), *limits, *_refused_lines(refused), *lock_lines(held)]:
         result(line)
     result(f"\n{quality['summary']}")
     return DONE
 
 
-def _quality(connection: Connection) -> dict[str, Any]:
+def _quality(settings: Settings, connection: Connection) -> dict[str, Any]:
     """How many rules are broken by what was judged so far, and how things stand, in a sentence."""
-    asked = ever_asked(connection, newest_closed(wiring.now(settings())))
+    asked = ever_asked(connection, newest_closed(wiring.now(settings)))
     severities = Counter(one.severity for one in standing(connection).values())
     counts = {"errors": severities[Severity.ERROR], "warnings": severities[Severity.WARN]}
     if not asked.sessions:
         return {"quality": counts, "summary": NOTHING}
-    return {"quality": counts, "summary": sentence(connection, asked, asked.sessions, severities)}
+    return {
+        "quality": counts,
+        "summary": sentence(settings, connection, asked, asked.sessions, severities),
+    }
 
 
-def show_errors(*, as_json: bool) -> int:
+def show_errors(settings: Settings, *, as_json: bool) -> int:
     """Print every open failure."""
-    with wiring.reading(settings()) as connection:
+    with wiring.reading(settings) as connection:
         failures = open_failures(connection)
     if as_json:
         result(
@@ -94,16 +99,16 @@ def show_errors(*, as_json: bool) -> int:
     return DONE
 
 
-def write_checkpoint(connection: Connection) -> None:
+def write_checkpoint(settings: Settings, connection: Connection) -> None:
     """Write the jobs to UNIVERSE_HOME, whole or not at all; the database stays the truth.
 
     On a full disk that is logged, and the command goes on: its output may say why.
     """
-    _write(load_jobs.jobs(connection, wiring.now(settings())))
+    _write(settings, load_jobs.jobs(connection, wiring.now(settings)))
 
 
-def _write(known: Sequence[Job]) -> None:
-    home = settings().universe_home
+def _write(settings: Settings, known: Sequence[Job]) -> None:
+    home = settings.universe_home
     document = json.dumps(_jobs_document(known), indent=2)
     try:
         home.mkdir(parents=True, exist_ok=True)
@@ -132,7 +137,7 @@ def _jobs_document(known: Sequence[Job]) -> dict[str, Any]:
     }
 
 
-def _document(known: Sequence[Job], numbers: Figures) -> dict[str, Any]:
+def _document(settings: Settings, known: Sequence[Job], numbers: Figures) -> dict[str, Any]:
     first, last = numbers.first_session, numbers.last_session
     return {
         "jobs": _jobs_document(known),
@@ -145,7 +150,7 @@ def _document(known: Sequence[Job], numbers: Figures) -> dict[str, Any]:
             "total": numbers.symbols,
             "active": numbers.active_symbols,
             "universe": numbers.universe_symbols,
-            "types": list(settings().universe_types),
+            "types": list(settings.universe_types),
         },
         "coverage": {
             "bars": numbers.bars,
@@ -234,10 +239,10 @@ def _failure_table(failures: Sequence[OpenFailure]) -> Table:
     return rows
 
 
-def _lines(numbers: Figures) -> list[str]:
+def _lines(settings: Settings, numbers: Figures) -> list[str]:
     states = ", ".join(f"{count:,} {state}" for state, count in sorted(numbers.sessions.items()))
     span = f" ({numbers.first_session} to {numbers.last_session})" if numbers.first_session else ""
-    types, limit = ",".join(settings().universe_types), settings().polygon_rate_limit
+    types, limit = ",".join(settings.universe_types), settings.polygon_rate_limit
     bars = f"{numbers.bars:,} of {numbers.covered_symbols:,} symbols"
     of_symbols = numbers.rejected_of_symbols
     by_symbol = f" ({of_symbols:,} of them in loads of symbols)" if of_symbols else ""

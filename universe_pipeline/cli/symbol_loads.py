@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import partial
+from typing import Any
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres.bars.reading import bar_counts
@@ -35,37 +37,39 @@ from universe_pipeline.loading.load_job import LoadJob
 from universe_pipeline.loading.load_states import plan_symbols
 from universe_pipeline.loading.plan import SymbolPlan
 from universe_pipeline.orchestration.execution.in_process import open_runs
-from universe_pipeline.settings import settings
+from universe_pipeline.settings import Settings
 
 
-def load_range(symbols: Sequence[str], start: date, end: date | None, *, again: bool) -> int:
+def load_range(
+    settings: Settings, symbols: Sequence[str], start: date, end: date | None, *, again: bool
+) -> int:
     """Load `symbols` over a range; what either endpoint was asked for already is skipped."""
-    now = time_for(start, end)
+    now = time_for(settings, start, end)
     name = load_job.symbols_name(symbols, start, last_day(end, now))
-    job = LoadJob("symbols", name, sessions_asked(start, end, now), symbols)
-    database, discovered = _open_discovered()
-    code = _load_all(database, job) if again else resume_job(database, job)
+    job = LoadJob("symbols", name, sessions_asked(settings, start, end, now), symbols)
+    database, discovered = _open_discovered(settings)
+    code = _load_all(settings, database, job) if again else resume_job(settings, database, job)
     with database.connect() as connection:
-        bars_code = _tell_bars(connection, job, code)
+        bars_code = _print_bars(connection, job, code)
     return max(code, discovered, bars_code)
 
 
-def repair(symbols: Sequence[str], start: date, end: date) -> int:
+def repair(settings: Settings, symbols: Sequence[str], start: date, end: date) -> int:
     """Fetch chosen symbols again by the per-symbol endpoint, over every session of a range."""
-    now = time_for(start, end)
+    now = time_for(settings, start, end)
     name = load_job.repair_name(symbols, start, last_day(end, now))
-    job = LoadJob("symbols", name, sessions_asked(start, end, now), symbols)
-    database, discovered = _open_discovered()
-    note(f"{len(symbols)} symbols to fetch, {at_pace(len(symbols))}")
-    code = run_symbols(database, job, _everything(job), again=True, afresh=True)
+    job = LoadJob("symbols", name, sessions_asked(settings, start, end, now), symbols)
+    database, discovered = _open_discovered(settings)
+    note(f"{len(symbols)} symbols to fetch, {at_pace(settings, len(symbols))}")
+    code = run_symbols(settings, database, job, _everything(job), afresh=True)
     with database.connect() as connection:
-        bars_code = _tell_bars(connection, job, code)
+        bars_code = _print_bars(connection, job, code)
     return max(code, discovered, bars_code)
 
 
-def _open_discovered() -> tuple[Database, int]:
-    database = wiring.open_for_loading(settings())
-    return database, discover_if_stale(database)
+def _open_discovered(settings: Settings) -> tuple[Database, int]:
+    database = wiring.open_for_loading(settings)
+    return database, discover_if_stale(settings, database)
 
 
 def _of_sessions(job: LoadJob) -> LoadJob:
@@ -73,53 +77,44 @@ def _of_sessions(job: LoadJob) -> LoadJob:
     return LoadJob("historical", job.name, job.sessions)
 
 
-def _everything(job: LoadJob) -> dict[str, Sequence[date]]:
-    return dict.fromkeys(job.symbols, job.sessions)
+def _everything(job: LoadJob) -> dict[str, Any]:
+    return _asking_for(dict.fromkeys(job.symbols, job.sessions), again=True)
 
 
-def _load_all(database: Database, job: LoadJob) -> int:
+def _load_all(settings: Settings, database: Database, job: LoadJob) -> int:
     """Load everything again, the cheaper way."""
-    if _grouped_is_cheaper(len(job.sessions), len(job.symbols)):
-        return load_again(database, _of_sessions(job))
-    return run_symbols(database, job, _everything(job), again=True)
+    if _grouped_is_cheaper(settings, len(job.sessions), len(job.symbols)):
+        return load_again(settings, database, _of_sessions(job))
+    return run_symbols(settings, database, job, _everything(job))
 
 
-def resume_job(database: Database, job: LoadJob) -> int:
-    """Load what neither endpoint was asked for yet, the cheaper way."""
+def resume_job(settings: Settings, database: Database, job: LoadJob) -> int:
+    """Load what neither endpoint was asked for yet, the cheaper way; a repair always by symbol."""
+    is_repair = load_job.is_repair(job.name)
     with database.connect() as connection:
         since = load_jobs.fresh_since(connection, job.name)
         missing = plan_symbols(connection, job.symbols, job.sessions, since)
         known = load_states.of_sessions(connection, job.sessions, since)
-    grouped = plan.of_range(job.sessions, known, start=settings().universe_start_date)
+    grouped = plan.of_range(job.sessions, known, start=settings.universe_start_date)
     lacking = len(grouped.wanted) + len(grouped.out_of_reach)
     if not missing.wanted:
-        code = _end_without_run(database, job, missing)
-    elif _grouped_is_cheaper(lacking, len(missing.wanted)):
-        code = run_job(database, _of_sessions(job), grouped)
+        code = _end_without_run(settings, database, job, missing)
+    elif not is_repair and _grouped_is_cheaper(settings, lacking, len(missing.wanted)):
+        code = run_job(settings, database, _of_sessions(job), grouped)
     else:
-        code = run_symbols(database, job, missing.wanted, again=since is not None)
+        asked = _asking_for(missing.wanted, again=is_repair or since is not None)
+        code = run_symbols(settings, database, job, asked)
     return max(code, _report_given_up(job, missing))
 
 
-def go_on_repairing(database: Database, job: LoadJob) -> int:
-    """Fetch what the repair has not fetched yet, by the per-symbol endpoint."""
-    with database.connect() as connection:
-        since = load_jobs.fresh_since(connection, job.name)
-        missing = plan_symbols(connection, job.symbols, job.sessions, since)
-    code = (
-        run_symbols(database, job, missing.wanted, again=True)
-        if missing.wanted
-        else _end_without_run(database, job, missing)
-    )
-    return max(code, _report_given_up(job, missing))
-
-
-def _end_without_run(database: Database, job: LoadJob, missing: SymbolPlan) -> int:
+def _end_without_run(
+    settings: Settings, database: Database, job: LoadJob, missing: SymbolPlan
+) -> int:
     """Complete a job whose sessions other jobs have loaded."""
     if missing.given_up or missing.out_of_reach:
         return DONE
-    now = wiring.clock(settings())
-    with load_job.working(database, job, now, at_end=write_checkpoint) as work:
+    now = wiring.clock(settings)
+    with load_job.working(database, job, now, at_end=partial(write_checkpoint, settings)) as work:
         if not work.hold:
             note(running_elsewhere(job.name, work.hold))
             return FAILED
@@ -141,46 +136,55 @@ def _named(symbols: Sequence[str]) -> str:
     return visible(", ".join(symbols[:NAMED])) + (" …" if len(symbols) > NAMED else "")
 
 
-def _grouped_is_cheaper(grouped: int, by_symbol: int) -> bool:
+def _grouped_is_cheaper(settings: Settings, grouped: int, by_symbol: int) -> bool:
     """Whether sessions are to be asked for instead of symbols; says so, and why."""
     cheaper = grouped <= by_symbol
     note(
         f"{'grouped' if cheaper else 'per-symbol'} requests: {grouped} sessions would take "
         f"{grouped} grouped requests, {by_symbol} symbols take {by_symbol}; "
-        f"{at_pace(min(grouped, by_symbol))}"
+        f"{at_pace(settings, min(grouped, by_symbol))}"
     )
     return cheaper
 
 
-def run_symbols(
-    database: Database,
-    job: LoadJob,
-    wanted: Mapping[str, Sequence[date]],
-    *,
-    again: bool,
-    afresh: bool = False,
-) -> int:
-    """Load symbols by the per-symbol endpoint in a run of `symbol_repair`.
+def _asking_for(wanted: Mapping[str, Sequence[date]], *, again: bool) -> dict[str, Any]:
+    """The configuration of a run of `symbol_repair`.
 
     Args:
-        database: the database.
-        job: what the run works for.
-        wanted: the sessions by symbol that are missing of it.
+        wanted: the sessions by symbol that are missing.
         again: ask also for what either endpoint was asked for.
-        afresh: the job fetches everything again.
     """
-    config = {
+    return {
         "symbols": list(wanted),
         "start": min(days[0] for days in wanted.values()).isoformat(),
         "end": max(days[-1] for days in wanted.values()).isoformat(),
         "again": again,
     }
-    now = wiring.clock(settings())
-    with load_job.working(database, job, now, afresh=afresh, at_end=write_checkpoint) as work:
+
+
+def run_symbols(
+    settings: Settings,
+    database: Database,
+    job: LoadJob,
+    config: Mapping[str, Any],
+    *,
+    afresh: bool = False,
+) -> int:
+    """Load symbols by the per-symbol endpoint in a run of `symbol_repair`.
+
+    Args:
+        settings: of the command.
+        database: the database.
+        job: what the run works for.
+        config: of the run: see `_asking_for`.
+        afresh: the job fetches everything again.
+    """
+    now, at_end = wiring.clock(settings), partial(write_checkpoint, settings)
+    with load_job.working(database, job, now, afresh=afresh, at_end=at_end) as work:
         if not work.hold:
             note(running_elsewhere(job.name, work.hold))
             return FAILED
-        with open_runs(settings(), database) as runs, progress_bars():
+        with open_runs(settings, database) as runs, progress_bars():
             ended = runs.run(
                 "symbol_repair", [], name=job.name, config={"load_chosen_symbols": config}
             )
@@ -210,7 +214,7 @@ def _rejected(by_rule: Mapping[str, int]) -> str:
     return f", {sum(by_rule.values()):,} rows rejected ({rules})"
 
 
-def _tell_bars(connection: Connection, job: LoadJob, code: int) -> int:
+def _print_bars(connection: Connection, job: LoadJob, code: int) -> int:
     """Print how many bars each symbol has, and name those that do not exist; the exit code.
 
     Args:

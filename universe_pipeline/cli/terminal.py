@@ -14,7 +14,6 @@ from rich.table import Table
 from rich.text import Text
 
 from universe_pipeline.domain.foreign_text import visible_lines
-from universe_pipeline.settings import settings
 
 WIDE = 240
 """Columns of a table that goes to a file or a pipe, so that nothing is cut."""
@@ -102,11 +101,10 @@ class _Log(logging.Handler):
 
 
 def set_up_logging() -> None:
-    """Our own log on stderr at LOG_LEVEL; libraries speak up only from warnings on."""
+    """Show the log on stderr, from warnings on."""
     logging.basicConfig(
         handlers=[_Log()], level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s"
     )
-    logging.getLogger("universe_pipeline").setLevel(settings().log_level)
 
 
 @contextmanager

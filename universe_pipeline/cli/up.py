@@ -38,7 +38,7 @@ from universe_pipeline.orchestration.reconciliation import (
     reconcile,
     report_dead_runs,
 )
-from universe_pipeline.settings import environment_of, settings
+from universe_pipeline.settings import Settings, environment_of
 
 LOOK_SECONDS = 0.2
 """How often signals, services and their log are looked after."""
@@ -47,42 +47,42 @@ UNLOCKED_SECONDS = 3.0
 """The database may take so long to notice that a run's process was killed."""
 
 
-def serve(port: int) -> int:
+def serve(settings: Settings, port: int) -> int:
     """Run everything in the foreground; ctrl-C or SIGTERM ends all of it."""
     started = time.monotonic()
     _listen(_raise)
-    await_predecessor(settings().effective_dagster_home)
+    await_predecessor(settings.effective_dagster_home)
     _require_free(port)
-    with _database() as database:
-        _reconcile_dagster(database, "before")
+    with _database(settings) as database:
+        _reconcile_dagster(settings, database, "before")
         try:
-            _serve(port, started)
+            _serve(settings, port, started)
         finally:
-            _reconcile_dagster(database, "by this end")
+            _reconcile_dagster(settings, database, "by this end")
     note("stopped")
     return DONE
 
 
 @contextmanager
-def _database() -> Generator[Database]:
+def _database(settings: Settings) -> Generator[Database]:
     """The database for the block; afterwards an embedded one that is unused is stopped."""
-    database = wiring.open_for_loading(settings())
+    database = wiring.open_for_loading(settings)
     try:
         yield database
     finally:
-        if settings().database_url is None:
-            wiring.detach(settings())
-            attachment.stop(settings().universe_home)
+        if settings.database_url is None:
+            wiring.detach(settings)
+            attachment.stop(settings.universe_home)
 
 
-def _serve(port: int, started: float) -> None:
-    home = prepare_home(settings())
+def _serve(settings: Settings, port: int, started: float) -> None:
+    home = prepare_home(settings)
     log = home / "services.log"
-    environment = {**os.environ, **environment_of(settings())}
-    told: set[int] = set()
-    _listen(lambda number, _: told.add(number))  # from now on nothing is left half done
+    environment = {**os.environ, **environment_of(settings)}
+    signals: set[int] = set()
+    _listen(lambda number, _: signals.add(number))  # from now on nothing is left half done
     with dagster_services(home, port, environment, log) as guard:
-        if not _await(port, guard, log, told):
+        if not _await(port, guard, log, signals):
             return
         seconds = time.monotonic() - started
         result(
@@ -90,8 +90,8 @@ def _serve(port: int, started: float) -> None:
             f" (ctrl-C ends it; log: {log})"
         )
         sys.stdout.flush()  # a reader may be waiting for it at the end of a pipe
-        _note_what_keeps_the_vendor_away()
-        while not told:
+        _note_what_keeps_the_vendor_away(settings)
+        while not signals:
             if guard.poll() is not None:
                 raise ServicesError(f"Dagster's services ended by themselves: see {log}")
             appended_log.bound(log)
@@ -99,12 +99,12 @@ def _serve(port: int, started: float) -> None:
         note("stopping: a run in flight finishes its session, for at most ten seconds")
 
 
-def _note_what_keeps_the_vendor_away() -> None:
-    if settings().polygon_api_key is None:
+def _note_what_keeps_the_vendor_away(settings: Settings) -> None:
+    if settings.polygon_api_key is None:
         note("POLYGON_API_KEY is not set: loaded data can be looked at, nothing is fetched")
         return
     try:
-        wiring.require_vendor(settings())
+        wiring.require_vendor(settings)
     except SettingsError as wrong:
         note(f"loaded data can be looked at, nothing is fetched: {wrong}")
 
@@ -134,14 +134,14 @@ def _require_free(port: int) -> None:
             ) from None
 
 
-def _await(port: int, guard: Popen[bytes], log: Path, told: AbstractSet[int]) -> bool:
+def _await(port: int, guard: Popen[bytes], log: Path, signals: AbstractSet[int]) -> bool:
     """Wait until the webserver answers; false if a signal stops the wait."""
     deadline = time.monotonic() + READY_SECONDS
     while guard.poll() is None and time.monotonic() < deadline:
         with suppress(OSError, HTTPException):
             if _answers(port):
                 return True
-        if told:
+        if signals:
             return False
         time.sleep(LOOK_SECONDS)
     raise ServicesError(f"Dagster's services did not come up: see {log}")
@@ -154,13 +154,13 @@ def _answers(port: int) -> bool:
         return connection.getresponse().status == HTTPStatus.OK
 
 
-def _reconcile_dagster(database: Database, when: str) -> None:
+def _reconcile_dagster(settings: Settings, database: Database, when: str) -> None:
     """While no services run: report their runs as failed, and let Dagster show what is loaded.
 
     Through an instance of its own: connections may have been lost while the services ran.
     """
-    with losses.translate_lost_database(database), open_instance(settings()) as instance:
-        now = wiring.now(settings())
+    with losses.translate_lost_database(database), open_instance(settings) as instance:
+        now = wiring.now(settings)
         dead = _report_dead_runs(instance, database, now)
         reconcile(instance, database, now)
     if dead:

@@ -4,7 +4,7 @@ import json
 import random
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
+from typing import Any, TypeAlias
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres.connection import Connection
@@ -19,28 +19,31 @@ from universe_pipeline.domain.quality.rules import ENDPOINTS_AGREE, Rule
 from universe_pipeline.domain.sessions import closed_range, newest_closed
 from universe_pipeline.loading.quality.comparison import REQUESTS_A_SYMBOL
 from universe_pipeline.orchestration.execution.in_process import CheckResult, Ended, open_runs
-from universe_pipeline.settings import no_key, settings
+from universe_pipeline.settings import Settings, no_key
+
+Span: TypeAlias = tuple[date | None, date | None]
+"""First and last day of a range; None: the first or last one that was ever asked for."""
 
 
 def verify(
-    start: date | None, end: date | None, sample_size: int, *, as_json: bool, every_rule: bool
+    settings: Settings, span: Span, sample_size: int, *, as_json: bool, every_rule: bool
 ) -> int:
     """Judge a range (default: all that was ever asked for) by every rule, and print the findings.
 
     Raises:
         UsageError: nothing was asked for yet.
     """
-    with wiring.reading(settings()) as connection:
-        chosen, sessions = _sessions(connection, start, end)
-    sample = _sample(sample_size)
+    with wiring.reading(settings) as connection:
+        chosen, sessions = _sessions(settings, connection, span)
+    sample = _sample(settings, sample_size)
     config = {"sample_checks": {"size": sample["size"], "seed": sample["seed"]}}
-    database = wiring.open_database(settings())
-    with open_runs(settings(), database) as runs, progress_bars():
+    database = wiring.open_database(settings)
+    with open_runs(settings, database) as runs, progress_bars():
         ended = runs.run("verification", chosen, name="verification", config=config)
-    with wiring.reading(settings()) as connection:
+    with wiring.reading(settings) as connection:
         results = results_of(connection, ended.run_id)
-        asked = ever_asked(connection, newest_closed(wiring.now(settings())))
-        said = sentence(connection, asked, sessions, broken(results))
+        asked = ever_asked(connection, newest_closed(wiring.now(settings)))
+        said = sentence(settings, connection, asked, sessions, broken(results))
     for message in ended.messages:
         note(message)
     if as_json:
@@ -53,10 +56,11 @@ def verify(
 
 
 def _sessions(
-    connection: Connection, start: date | None, end: date | None
+    settings: Settings, connection: Connection, span: Span
 ) -> tuple[Sequence[date], Sequence[date]]:
     """The sessions that a range names (none: the run itself finds all), and those it is about."""
-    now = wiring.now(settings())
+    now = wiring.now(settings)
+    start, end = span
     asked = ever_asked(connection, newest_closed(now)).sessions
     if not asked:
         raise UsageError("nothing is loaded yet: `universe historical --start …` loads a range")
@@ -70,15 +74,15 @@ def _sessions(
     return chosen, chosen
 
 
-def _sample(size: int) -> dict[str, Any]:
+def _sample(settings: Settings, size: int) -> dict[str, Any]:
     """What is compared with the vendor; said before it begins, since it takes requests."""
     seed = random.SystemRandom().randrange(1_000_000)
-    if size and settings().polygon_api_key is None:
+    if size and settings.polygon_api_key is None:
         note(f"no symbol is compared with the vendor: {no_key()}")
         return {"size": 0, "seed": seed, "not_run": no_key()}
     if size:
-        wiring.require_vendor(settings())
-        pace = at_pace(REQUESTS_A_SYMBOL * size)
+        wiring.require_vendor(settings)
+        pace = at_pace(settings, REQUESTS_A_SYMBOL * size)
         note(f"comparing {size} symbols drawn by seed {seed} with the vendor, {pace}")
     return {"size": size, "seed": seed, "not_run": None}
 

@@ -6,7 +6,9 @@ one, exactly as the command line does.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Self
 
 from dagster import Field, IntSource
@@ -20,13 +22,25 @@ from universe_pipeline.orchestration.internals.connection_pool import share_pool
 from universe_pipeline.orchestration.internals.event_log import UniverseEventLog
 from universe_pipeline.orchestration.internals.names import ConfigurableClassData
 from universe_pipeline.orchestration.internals.run_storage import UniverseRunStorage
-from universe_pipeline.settings import settings
+from universe_pipeline.settings import Settings, process_settings
 
 EVENT_BATCH = "1000"
 
+_given: ContextVar[Settings] = ContextVar("settings of the storage")
+
+
+@contextmanager
+def made_with(settings: Settings) -> Generator[None]:
+    """Give `settings` to the storage that Dagster makes in the block: it passes no argument."""
+    token = _given.set(settings)
+    try:
+        yield
+    finally:
+        _given.reset(token)
+
 
 class UniverseStorage(DagsterPostgresStorage):
-    """`DagsterPostgresStorage` at the database that the settings name."""
+    """`DagsterPostgresStorage` at the database of the settings: given ones, or the process's."""
 
     def __init__(self, url: str, inst_data: ConfigurableClassData | None) -> None:
         super().__init__(url, inst_data=inst_data)
@@ -52,7 +66,7 @@ class UniverseStorage(DagsterPostgresStorage):
             "DAGSTER_EVENT_BATCH_SIZE", EVENT_BATCH
         )  # Dagster reads it only there
         daemon_interval.shorten()
-        database = wiring.open_database(settings())
+        database = wiring.open_database(_given.get(None) or process_settings())
         storage = cls(url_of(database, "dagster"), inst_data)
         for part in (storage.event_log_storage, storage.run_storage, storage.schedule_storage):
             share_pool(part, config_value["statement_timeout_ms"])

@@ -21,7 +21,7 @@ from universe_pipeline.adapters.postgres.bars.quarters import make_quarters
 from universe_pipeline.adapters.postgres.bars.sealing import seal
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.orchestration.execution.instance import open_instance
-from universe_pipeline.settings import settings
+from universe_pipeline.settings import load_settings
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.conftest import Universe
 from universe_pipeline_tests.support.command_in_process import Command
@@ -78,7 +78,7 @@ def found(verification: str) -> dict[str, Any]:
 
 def materialized() -> dict[str, set[str]]:
     """The partitions that Dagster shows as materialized, where the settings point to."""
-    with open_instance(settings()) as instance:
+    with open_instance(load_settings()) as instance:
         return {
             asset: instance.get_materialized_partitions(dg.AssetKey(asset))
             for asset in ("symbols", "daily_bars", "data_coverage")
@@ -137,7 +137,7 @@ def test_all_that_reads_and_loads_goes_on_with_a_restored_database(
     assert found(verified_there.out) == found(verified.out)
     assert again.code == 0
     assert len(asked_sessions(vendor)) == asked
-    with wiring.open_database(settings()).connect() as connection:
+    with wiring.open_database(load_settings()).connect() as connection:
         assert connection.execute("SHOW search_path").fetchone() == ("public",)
         # Otherwise the quarter's index by symbol is not read alone, and it counts as not sealed.
         visible = "SELECT relallvisible > 0 FROM pg_class WHERE relname = %s"

@@ -17,7 +17,7 @@ from universe_pipeline.adapters.postgres.ledger import load_jobs
 from universe_pipeline.adapters.postgres.locks import URGENT
 from universe_pipeline.adapters.postgres.pace import SharedPace
 from universe_pipeline.cli.status import CHECKPOINT, write_checkpoint
-from universe_pipeline.settings import settings
+from universe_pipeline.settings import load_settings
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.support.clocks import machine
 from universe_pipeline_tests.support.command_in_process import Command
@@ -145,12 +145,13 @@ def test_the_checkpoint_is_whole_however_many_write_it(
     command: Command, connection: psycopg.Connection, database: Database
 ) -> None:
     command(*LOAD)
-    path = settings().universe_home / CHECKPOINT
+    settings = load_settings()
+    path = settings.universe_home / CHECKPOINT
 
     def write(_: int) -> None:
         with database.connect() as own:
             for _ in range(20):
-                write_checkpoint(own)
+                write_checkpoint(settings, own)
                 assert json.loads(path.read_text()).keys() == {JOB}
 
     with ThreadPoolExecutor(4) as pool:

@@ -80,8 +80,8 @@ def test_the_code_location_works_with_such_an_address(
     stored = (
         "import dagster as dg; from universe_pipeline.definitions import defs;"
         "from universe_pipeline.orchestration.execution.instance import open_instance;"
-        "from universe_pipeline.settings import settings;"
-        "print(open_instance(settings()).get_runs_count(),"
+        "from universe_pipeline.settings import load_settings;"
+        "print(open_instance(load_settings()).get_runs_count(),"
         " defs.resolve_job_def('daily_update').name)"
     )
 

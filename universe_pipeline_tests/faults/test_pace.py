@@ -21,9 +21,9 @@ MINUTE = 60.0
 ASK = """
 import sys
 from universe_pipeline import wiring
-from universe_pipeline.settings import settings
-database = wiring.open_database(settings())
-with wiring.open_client(settings(), database) as client:
+from universe_pipeline.settings import load_settings
+database = wiring.open_database(load_settings())
+with wiring.open_client(load_settings(), database) as client:
     for _ in range(int(sys.argv[1])):
         client.ticker_types()
 """

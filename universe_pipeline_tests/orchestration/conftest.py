@@ -8,7 +8,7 @@ import pytest
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.orchestration.execution.in_process import Runs, quieten_dagster
 from universe_pipeline.orchestration.execution.instance import open_instance
-from universe_pipeline.settings import settings
+from universe_pipeline.settings import load_settings
 from universe_pipeline_tests.support.command_in_process import as_user, command
 
 __all__ = ["as_user", "command"]
@@ -19,11 +19,11 @@ def instance(as_user: Callable[[dict[str, str]], None]) -> Generator[dg.DagsterI
     """The user's instance, on the test's database."""
     as_user({})
     quieten_dagster()
-    with open_instance(settings()) as instance:
+    with open_instance(load_settings()) as instance:
         yield instance
 
 
 @pytest.fixture
 def runs(instance: dg.DagsterInstance, database: Database) -> Runs:
     """Runs in this process, as the UI or a backfill would ask for them."""
-    return Runs(instance, database, settings())
+    return Runs(instance, database, load_settings())

@@ -15,7 +15,7 @@ from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.domain.errors import SettingsError
 from universe_pipeline.orchestration.build import build_defs
 from universe_pipeline.orchestration.resources import PolygonResource, PostgresResource
-from universe_pipeline.settings import Settings, settings
+from universe_pipeline.settings import Settings, load_settings
 
 SESSION = "2024-07-01"
 
@@ -24,7 +24,7 @@ SESSION = "2024-07-01"
 def chosen(as_user: Callable[[dict[str, str]], None]) -> Settings:
     """The settings of a user, who has the test's database and vendor."""
     as_user({})
-    return settings()
+    return load_settings()
 
 
 def on(chosen: Settings, database: Database) -> Settings:

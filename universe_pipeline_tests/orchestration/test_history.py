@@ -9,7 +9,7 @@ import pytest
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.orchestration.build import build_defs
 from universe_pipeline.orchestration.internals import old_events
-from universe_pipeline.settings import settings
+from universe_pipeline.settings import load_settings
 from universe_pipeline_tests.conftest import Universe
 from universe_pipeline_tests.support.dagster_records import ASSETS, materialized
 
@@ -26,7 +26,7 @@ def loaded(universe: Universe, instance: dg.DagsterInstance) -> dg.DagsterInstan
 
 def shown(instance: dg.DagsterInstance) -> dict[str, Any]:
     """What the pages of assets, checks and runs are made of."""
-    keys = sorted(build_defs(settings()).resolve_asset_graph().asset_check_keys)
+    keys = sorted(build_defs(load_settings()).resolve_asset_graph().asset_check_keys)
     summaries = instance.event_log_storage.get_asset_check_summary_records(keys)
     checks = {key: summaries[key].last_check_execution_record for key in keys}
     return {

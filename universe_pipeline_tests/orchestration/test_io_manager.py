@@ -8,7 +8,7 @@ from universe_pipeline.domain.errors import UsageError
 from universe_pipeline.orchestration.build import build_defs
 from universe_pipeline.orchestration.execution.in_process import Runs
 from universe_pipeline.orchestration.partitions import SESSIONS
-from universe_pipeline.settings import settings
+from universe_pipeline.settings import load_settings
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.support.dagster_records import sessions
 from universe_pipeline_tests.support.simulated_answers import grouped
@@ -30,7 +30,7 @@ def test_a_downstream_asset_gets_the_bars_of_its_sessions_as_a_frame(
     def counted(bars: pl.DataFrame) -> None:
         given.append(bars)
 
-    resources = build_defs(settings()).resources
+    resources = build_defs(load_settings()).resources
     assert resources is not None
     upstream = dg.AssetSpec("daily_bars", partitions_def=SESSIONS)
     dg.materialize(
@@ -55,7 +55,7 @@ def refusal(
     instance: dg.DagsterInstance, downstream: dg.AssetsDefinition, upstream: dg.AssetSpec
 ) -> str:
     """What the input of `downstream` ends with."""
-    resources = build_defs(settings()).resources
+    resources = build_defs(load_settings()).resources
     assert resources is not None
     with pytest.raises(UsageError) as refused:
         dg.materialize(
@@ -108,7 +108,9 @@ def test_the_output_of_an_op_is_refused(instance: dg.DagsterInstance) -> None:
     def used(bars: pl.DataFrame) -> None:
         raise AssertionError(bars)
 
-    @dg.job(resource_defs={**(build_defs(settings()).resources or {}), "kept": dg.mem_io_manager})
+    @dg.job(
+        resource_defs={**(build_defs(load_settings()).resources or {}), "kept": dg.mem_io_manager}
+    )
     def by_hand() -> None:
         used(made())
 

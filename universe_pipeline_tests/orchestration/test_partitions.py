@@ -13,7 +13,7 @@ from universe_pipeline.domain.sessions import NEW_YORK
 from universe_pipeline.orchestration.build import build_defs
 from universe_pipeline.orchestration.execution.in_process import Runs
 from universe_pipeline.orchestration.partitions import session_partitions
-from universe_pipeline.settings import settings
+from universe_pipeline.settings import load_settings
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.support.clocks import stop_clock
 
@@ -148,7 +148,7 @@ def test_a_run_over_a_session_that_has_not_closed_fails_with_the_reason_and_asks
 def materialize(instance: dg.DagsterInstance, asset: str, *, fetch: str | None = None) -> list[str]:
     """Materialize a session as the UI does, unconfigured or not; the reasons why it failed."""
     config = {"ops": {"daily_bars": {"config": {"fetch": [fetch]}}}} if fetch else None
-    job = build_defs(settings()).resolve_implicit_global_asset_job_def()
+    job = build_defs(load_settings()).resolve_implicit_global_asset_job_def()
     result = job.get_subset(asset_selection={dg.AssetKey(asset)}).execute_in_process(
         instance=instance, partition_key="2024-06-28", run_config=config, raise_on_error=False
     )

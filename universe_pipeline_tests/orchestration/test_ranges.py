@@ -6,7 +6,7 @@ import dagster as dg
 
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.orchestration.execution.instance import open_instance
-from universe_pipeline.settings import settings
+from universe_pipeline.settings import load_settings
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.support.command_in_process import Command
 
@@ -25,13 +25,13 @@ def events(connection: Connection, asset: str) -> list[tuple[str | None, int]]:
 
 
 def the_run(name: str = "historical_load") -> dg.DagsterRun:
-    with open_instance(settings()) as instance:
+    with open_instance(load_settings()) as instance:
         (run,) = instance.get_runs(dg.RunsFilter(job_name=name))
         return run
 
 
 def last_metadata(asset: str, partition: str) -> dict[str, object]:
-    with open_instance(settings()) as instance:
+    with open_instance(load_settings()) as instance:
         (record,) = instance.fetch_materializations(
             dg.AssetRecordsFilter(dg.AssetKey(asset), asset_partitions=[partition]), limit=1
         ).records

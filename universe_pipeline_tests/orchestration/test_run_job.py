@@ -12,7 +12,7 @@ from universe_pipeline.adapters.postgres.ledger.load_jobs import Job
 from universe_pipeline.orchestration.build import build_defs
 from universe_pipeline.orchestration.partitions import tags_of
 from universe_pipeline.orchestration.run_job import job_of
-from universe_pipeline.settings import settings
+from universe_pipeline.settings import load_settings
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.support.clocks import machine
 from universe_pipeline_tests.support.command_in_process import Command
@@ -31,7 +31,7 @@ def launched(
 ) -> dg.ExecuteInProcessResult:
     """A run of a job over the sessions from the first to the last of `days`, as the UI's."""
     return (
-        build_defs(settings())
+        build_defs(load_settings())
         .resolve_job_def(job)
         .execute_in_process(
             instance=instance,

@@ -6,7 +6,7 @@ import pytest
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.orchestration.build import build_defs
 from universe_pipeline.orchestration.execution.in_process import Runs
-from universe_pipeline.settings import settings
+from universe_pipeline.settings import load_settings
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.support.dagster_records import materialized, metadata, sessions
 
@@ -77,7 +77,7 @@ def test_a_key_that_is_not_accepted_fails_with_one_message(
 
 def materialize_bars(instance: dg.DagsterInstance, day: str) -> bool:
     """As the UI does where `daily_bars` alone is selected."""
-    everything = build_defs(settings()).resolve_implicit_global_asset_job_def()
+    everything = build_defs(load_settings()).resolve_implicit_global_asset_job_def()
     bars = everything.get_subset(asset_selection={dg.AssetKey("daily_bars")})
     return bars.execute_in_process(instance=instance, partition_key=day).success
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from universe_pipeline.cli.app import run
+from universe_pipeline.settings import process_settings
 
 SETTINGS = ("POLYGON_", "MASSIVE_", "UNIVERSE_", "DAGSTER_")
 OTHERS = ("LOG_LEVEL", "HOME")
@@ -44,7 +45,7 @@ def as_user(
             if name not in variables:
                 monkeypatch.setenv(name, "")
                 monkeypatch.delenv(name)
-        monkeypatch.setattr("universe_pipeline.settings._in_use", [])
+        process_settings.cache_clear()
 
     yield enter
     logging.getLogger("universe_pipeline").setLevel(logging.NOTSET)  # commands set LOG_LEVEL

@@ -12,6 +12,7 @@ from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres import schema
 from universe_pipeline.adapters.whole_file import replacing
 from universe_pipeline.domain.errors import UsageError
+from universe_pipeline.orchestration import storage
 from universe_pipeline.orchestration.internals.names import CheckError
 from universe_pipeline.orchestration.internals.odd_folders import take_names_literally
 from universe_pipeline.settings import Settings
@@ -139,7 +140,7 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     """
     home = prepare_home(settings)
     take_names_literally()
-    with _errors_of(home / "dagster.yaml"):
+    with _errors_of(home / "dagster.yaml"), storage.made_with(settings):
         instance = dg.DagsterInstance.get()
     database = wiring.database_as_it_is(settings)
     with schema.dagsters_migration(database, DAGSTER_HEAD) as outdated:

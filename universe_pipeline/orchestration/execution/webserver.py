@@ -6,7 +6,7 @@ from typing import Any
 from dagster_webserver import cli
 
 from universe_pipeline.orchestration.execution.page_guard import PageGuard
-from universe_pipeline.settings import settings
+from universe_pipeline.settings import process_settings
 
 # pyright: reportPrivateImportUsage=false, reportUnknownVariableType=false
 # Dagster has no hook for a layer before its application. Should the name ever move, this module
@@ -15,7 +15,7 @@ _create: Any = cli.create_app_from_workspace_process_context
 
 
 def _create_guarded(*arguments: Any, **options: Any) -> PageGuard:
-    return PageGuard(_create(*arguments, **options), settings().universe_page_origin)
+    return PageGuard(_create(*arguments, **options), process_settings().universe_page_origin)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from dagster import AssetKey, DagsterInstance
 from psycopg import sql
+from pydantic import SecretStr
 
 from universe_pipeline.adapters.postgres.connecting.pools import MOST_CONNECTIONS
 from universe_pipeline.adapters.postgres.connection import Connection, Database
@@ -23,7 +24,7 @@ from universe_pipeline.orchestration.execution.instance import (
     open_instance,
     prepare_home,
 )
-from universe_pipeline.settings import settings
+from universe_pipeline.settings import load_settings
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.conftest import Universe
 from universe_pipeline_tests.support.command_in_process import Command
@@ -56,7 +57,7 @@ def test_the_home_lies_below_universe_home_and_its_file_holds_no_address(
 ) -> None:
     as_user({})
 
-    open_instance(settings()).dispose()
+    open_instance(load_settings()).dispose()
 
     file = (tmp_path / "universe" / "dagster" / "dagster.yaml").read_text()
     assert "universe_pipeline.orchestration.storage" in file
@@ -75,13 +76,13 @@ def test_a_disk_without_room_leaves_no_half_written_instance_file(
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
     try:
         with pytest.raises(OSError, match="File too large"):
-            prepare_home(settings())
+            prepare_home(load_settings())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, ignored)
 
     assert list((tmp_path / "universe" / "dagster").iterdir()) == []
-    prepare_home(settings())
+    prepare_home(load_settings())
     assert "UniverseStorage" in (tmp_path / "universe" / "dagster" / "dagster.yaml").read_text()
 
 
@@ -113,7 +114,7 @@ def test_an_instance_file_that_cannot_serve_is_named_and_left_as_it_is(
     file.write_bytes(content)
 
     with pytest.raises(UsageError) as refused:
-        open_instance(settings())
+        open_instance(load_settings())
 
     assert str(refused.value).startswith(f"{file} {says}")
     assert "\n" not in str(refused.value)
@@ -131,7 +132,7 @@ def test_an_instance_file_that_is_not_ordinary_is_named(
     make(file)
 
     with pytest.raises(UsageError) as refused:
-        open_instance(settings())
+        open_instance(load_settings())
 
     assert str(refused.value).startswith(f"{file} is not an ordinary file: ")
 
@@ -181,7 +182,7 @@ def test_only_the_owner_may_change_the_instance_file_under_any_umask(
     as_user({})
     before = os.umask(0o002)
     try:
-        prepare_home(settings())
+        prepare_home(load_settings())
     finally:
         os.umask(before)
 
@@ -194,7 +195,7 @@ def test_dagster_home_is_where_the_user_says(
 ) -> None:
     as_user({"DAGSTER_HOME": str(tmp_path / "elsewhere")})
 
-    open_instance(settings()).dispose()
+    open_instance(load_settings()).dispose()
 
     assert (tmp_path / "elsewhere" / "dagster.yaml").exists()
     assert not (tmp_path / "universe" / "dagster").exists()
@@ -204,11 +205,11 @@ def test_an_edited_file_is_not_written_again(
     as_user: Callable[[dict[str, str]], None], tmp_path: Path
 ) -> None:
     as_user({})
-    open_instance(settings()).dispose()
+    open_instance(load_settings()).dispose()
     file = tmp_path / "universe" / "dagster" / "dagster.yaml"
     file.write_text(file.read_text() + "# mine\n")
 
-    open_instance(settings()).dispose()
+    open_instance(load_settings()).dispose()
 
     assert file.read_text().endswith("# mine\n")
 
@@ -251,7 +252,7 @@ def test_the_newest_step_of_dagsters_migrations_is_the_one_that_commands_look_fo
     as_user: Callable[[dict[str, str]], None],
 ) -> None:
     as_user({})
-    with open_instance(settings()) as instance:
+    with open_instance(load_settings()) as instance:
         assert instance.event_log_storage.alembic_version() == (DAGSTER_HEAD, DAGSTER_HEAD)
 
 
@@ -292,11 +293,25 @@ def test_dagsters_tables_and_ours_lie_in_schemas_of_their_own(connection: Connec
     assert not {name for name in ours if name.startswith(("asset_", "event_", "run", "job_"))}
 
 
+def test_two_databases_have_an_instance_each_in_one_process(
+    as_user: Callable[[dict[str, str]], None], empty_database: Database
+) -> None:
+    as_user({})
+    chosen = load_settings()
+    other = chosen.model_copy(update={"universe_database_url": SecretStr(empty_database.url)})
+
+    with open_instance(chosen) as first, open_instance(other) as second:
+        first.add_dynamic_partitions("names", ["here"])
+        names = [each.get_dynamic_partitions("names") for each in (first, second)]
+
+    assert names == [["here"], []]
+
+
 def test_instances_of_one_process_share_few_connections(
     as_user: Callable[[dict[str, str]], None], connection: Connection
 ) -> None:
     as_user({})
-    opened = [open_instance(settings()) for _ in range(4)]
+    opened = [open_instance(load_settings()) for _ in range(4)]
     for instance in opened:
         instance.optimize_for_webserver(15_000, 3600, 20)  # as the webserver does
     with ThreadPoolExecutor(30) as threads:

@@ -8,7 +8,7 @@ from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.orchestration.assets.daily_bars import daily_bars
 from universe_pipeline.orchestration.checks.evaluation import AGREES_WITH_VENDOR
 from universe_pipeline.orchestration.execution.in_process import Runs
-from universe_pipeline.settings import settings
+from universe_pipeline.settings import load_settings
 from universe_pipeline_tests.support.dagster_records import sessions
 
 WEEK = ("2024-06-24", "2024-06-25", "2024-06-26")
@@ -47,7 +47,7 @@ def test_without_a_key_the_comparison_keeps_its_last_verdict_too(
     runs.run("historical_load", sessions(*WEEK), name="load")
     as_user({"POLYGON_API_KEY": ""})
 
-    without_key = Runs(instance, database, settings())
+    without_key = Runs(instance, database, load_settings())
     ended = without_key.run("verification", [], name="weekly", config=SAMPLE)
 
     assert ended.success

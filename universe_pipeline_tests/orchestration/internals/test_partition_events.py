@@ -9,7 +9,7 @@ from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.orchestration.build import build_defs
 from universe_pipeline.orchestration.execution.in_process import Runs
 from universe_pipeline.orchestration.internals import partition_events
-from universe_pipeline.settings import settings
+from universe_pipeline.settings import load_settings
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.support.clocks import stop_clock
 from universe_pipeline_tests.support.dagster_records import ASSETS, materialized, metadata, sessions
@@ -72,7 +72,7 @@ def test_a_failed_partition_is_shown_as_failed_and_the_others_as_materialized(
 
     load(runs, *WEEK)
 
-    partitions = build_defs(settings()).resolve_assets_def("daily_bars").partitions_def
+    partitions = build_defs(load_settings()).resolve_assets_def("daily_bars").partitions_def
     assert partitions is not None
     shown = instance.get_status_by_partition(dg.AssetKey("daily_bars"), WEEK, partitions)
     assert shown is not None

@@ -15,7 +15,7 @@ from universe_pipeline.orchestration.jobs.schedules import (
     weekly_verification,
 )
 from universe_pipeline.orchestration.resources import PostgresResource
-from universe_pipeline.settings import settings
+from universe_pipeline.settings import load_settings
 from universe_pipeline_tests.support.clocks import stop_clock
 
 RUN = "00000000-0000-0000-0000-000000000001"
@@ -47,7 +47,7 @@ def tick(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Tick:
         with dg.build_schedule_context(
             instance=instance,
             scheduled_execution_time=time,
-            resources={"postgres": PostgresResource(given=settings())},
+            resources={"postgres": PostgresResource(given=load_settings())},
         ) as context:
             answer: Any = daily_update_after_close(context)
         return answer

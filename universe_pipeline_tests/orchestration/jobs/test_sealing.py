@@ -12,7 +12,7 @@ from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.orchestration.execution.in_process import Runs
 from universe_pipeline.orchestration.jobs.sealing import due_quarters, sealing_sensor
 from universe_pipeline.orchestration.resources import PostgresResource
-from universe_pipeline.settings import settings
+from universe_pipeline.settings import load_settings
 from universe_pipeline_tests.support.clocks import stop_clock
 
 AT = datetime(2024, 7, 10, 22, 0, tzinfo=UTC)
@@ -30,7 +30,7 @@ def look(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Look:
 
     def evaluate() -> Any:
         with dg.build_sensor_context(
-            instance=instance, resources={"postgres": PostgresResource(given=settings())}
+            instance=instance, resources={"postgres": PostgresResource(given=load_settings())}
         ) as context:
             return sealing_sensor(context)
 
@@ -62,8 +62,8 @@ def test_a_quarter_that_is_over_is_sealed_by_the_run_that_is_requested(
     load_long_ago(connection, LAST_OF_JUNE, MONDAY)
     requested = look()
 
-    ended = Runs(instance, database, settings()).run("sealing", [], name="sealing")
+    ended = Runs(instance, database, load_settings()).run("sealing", [], name="sealing")
 
     assert requested.run_key == "daily_bars_2024q2@2024-07-10T22"
     assert ended.success
-    assert due_quarters(connection, settings(), AT) == []
+    assert due_quarters(connection, load_settings(), AT) == []

@@ -12,7 +12,7 @@ from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.orchestration.execution.in_process import Runs
 from universe_pipeline.orchestration.jobs.sensors import distance, error_retry_sensor
 from universe_pipeline.orchestration.resources import PostgresResource
-from universe_pipeline.settings import settings
+from universe_pipeline.settings import load_settings
 from universe_pipeline_tests.support.clocks import stop_clock
 from universe_pipeline_tests.support.dagster_records import materialized, metadata, sessions
 
@@ -28,7 +28,7 @@ def look(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Look:
 
     def evaluate() -> list[Any]:
         with dg.build_sensor_context(
-            instance=instance, resources={"postgres": PostgresResource(given=settings())}
+            instance=instance, resources={"postgres": PostgresResource(given=load_settings())}
         ) as context:
             answer: Any = error_retry_sensor(context)
             return list(answer)
