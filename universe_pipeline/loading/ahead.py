@@ -2,9 +2,8 @@
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from threading import Event
 from typing import TypeVar
 
 from universe_pipeline.adapters.machine import lower_thread_priority
@@ -60,39 +59,32 @@ def in_two_steps(
 
     What is received far ahead should be small, what it opens to may be large: opened are what the
     consumer waits for and the `OPENED_AHEAD` after it. A consumer that stops stops the work; what
-    is being received then ends by itself.
+    is being received then ends by itself. No thread waits for the consumer, who may never come.
 
     Args:
         receive: the first step.
-        open_up: the second step, in the same thread.
+        open_up: the second step, in another thread.
         given: for each of these, in order; taken as they are needed.
         in_flight: says, each time, how many may have begun and not been taken.
         threads: most that receive at a time; as high as `in_flight` ever is.
     """
-    waiting: deque[tuple[Future[Result], Event]] = deque()
-    stopped = Event()
+    received: deque[Future[Received]] = deque()
+    opened: deque[Future[Result]] = deque()
+    opening = 1 + OPENED_AHEAD
 
-    def work(one: Given, turn: Event) -> Result:
-        received = receive(one)
-        turn.wait()
-        if stopped.is_set():
-            raise CancelledError
-        return open_up(received)
+    def open_next(one: Future[Received]) -> Result:
+        return open_up(one.result())
 
-    pool = ThreadPoolExecutor(threads, "fetch", initializer=lower_thread_priority)
+    pool = ThreadPoolExecutor(threads + opening, "fetch", initializer=lower_thread_priority)
     coming = iter(given)
     try:
         while True:
-            for one in islice(coming, max(0, in_flight() - len(waiting))):
-                turn = Event()
-                waiting.append((pool.submit(work, one, turn), turn))
-            if not waiting:
+            for one in islice(coming, max(0, in_flight() - len(received) - len(opened))):
+                received.append(pool.submit(receive, one))
+            while received and len(opened) < opening:
+                opened.append(pool.submit(open_next, received.popleft()))
+            if not opened:
                 return
-            for _, turn in islice(waiting, 1 + OPENED_AHEAD):
-                turn.set()
-            yield waiting.popleft()[0].result()
+            yield opened.popleft().result()
     finally:
-        stopped.set()
-        for _, turn in waiting:
-            turn.set()
         pool.shutdown(wait=False, cancel_futures=True)

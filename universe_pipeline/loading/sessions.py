@@ -1,11 +1,11 @@
 """Sessions: the grouped answers of a range, each written in a transaction of its own.
 
-Requests run ahead of the writer in a few threads; the writer takes the answers in order, one
+Requests run ahead of the writer in threads of their own; the writer takes the answers in order, one
 transaction each. Nothing is raised for a session that fails: it is recorded and reported.
 """
 
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -134,7 +134,7 @@ def fetch_sessions(
     encoding: Encoding,
     now: Now,
     worker: DecodingWorker | None = None,
-) -> Iterator[Fetched]:
+) -> Generator[Fetched]:
     """Ask for `sessions`, in order, as far ahead as the writer needs, and give their answers.
 
     What waits for the writer is packed; the next two are encoded already. After an answer that the

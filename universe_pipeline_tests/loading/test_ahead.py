@@ -1,5 +1,7 @@
 """Work that runs ahead of the thread that takes its results."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from threading import Event, Lock
@@ -209,3 +211,25 @@ def test_a_consumer_that_stops_leaves_no_thread_waiting():
 
     wait_for(lambda: set(enumerate_threads()) <= before)
     assert len(opened) == 3
+
+
+ABANDONED = """
+import subprocess
+import sys
+import time
+from universe_pipeline.loading.ahead import in_two_steps
+
+results = in_two_steps(str, str, range(100), lambda: 20, 20)
+next(results)
+time.sleep(0.2)
+raise RuntimeError("the consumer fails, and keeps the generator")
+"""
+
+
+def test_a_consumer_that_fails_and_keeps_the_generator_lets_the_process_end():
+    ended = subprocess.run(
+        [sys.executable, "-c", ABANDONED], capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert ended.returncode == 1
+    assert "the consumer fails" in ended.stderr

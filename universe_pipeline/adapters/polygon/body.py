@@ -17,7 +17,7 @@ MOST_BYTES = 64 * 1024 * 1024
 """No answer is larger, unpacked: a grouped day of 2026, the largest, has 1.3 MB."""
 
 MOST_PACKED = 16 * 1024 * 1024
-"""Nor packed: numbers in JSON pack to a third. What unpacks to nothing would go on for ever."""
+"""Nor packed: numbers in JSON pack to a third. What unpacks to nothing would never end."""
 
 _MOST_EXPLANATION = 64 * 1024
 _STEP = 1024 * 1024
@@ -42,7 +42,7 @@ def packing(header: str) -> str:
     return ", ".join("gzip" if name == "x-gzip" else name for name in applied)
 
 
-def read_answer(chunks: Iterable[bytes], packed_as: str, endpoint: str) -> bytes:
+def read_answer(chunks: Iterable[bytes], packed_as: str, endpoint: str) -> bytearray:
     """A whole body of that `packing`, as it comes.
 
     Raises:
@@ -57,11 +57,14 @@ def read_answer(chunks: Iterable[bytes], packed_as: str, endpoint: str) -> bytes
             f"the body is packed as {visible(packed_as)}, not as gzip",
         )
     most, what = (MOST_PACKED, "packed body") if packed_as else (MOST_BYTES, "body")
+    content = bytearray()  # a list of chunks would take the more memory the smaller they are
     with _no_larger(endpoint):
-        return b"".join(_within(most, what, chunks))
+        for chunk in _within(most, what, chunks):
+            content += chunk
+    return content
 
 
-def unpacked(content: bytes, packed_as: str, endpoint: str) -> bytes | bytearray:
+def unpacked(content: bytearray, packed_as: str, endpoint: str) -> bytearray:
     """What `read_answer` has read, unpacked.
 
     Raises:
@@ -77,17 +80,17 @@ def unpacked(content: bytes, packed_as: str, endpoint: str) -> bytes | bytearray
     return body
 
 
-def read_explanation(chunks: Iterable[bytes], packed_as: str, endpoint: str) -> bytes:  # noqa: ARG001  # as `read_answer`
+def read_explanation(chunks: Iterable[bytes]) -> bytearray:
     """The beginning of an error's body, as it comes; its end explains nothing."""
     content = bytearray()
     for chunk in chunks:
         content += chunk
         if len(content) > _MOST_EXPLANATION:
             break
-    return bytes(content)
+    return content
 
 
-def explanation(content: bytes, packed_as: str) -> bytearray:
+def explanation(content: bytearray, packed_as: str) -> bytearray:
     """What can be unpacked of an error's body; the status says the rest."""
     body = bytearray()
     try:
@@ -117,7 +120,7 @@ def _within(most: int, what: str, parts: Iterable[bytes]) -> Iterator[bytes]:
         yield part
 
 
-def _gunzip(content: bytes) -> Iterator[bytes]:
+def _gunzip(content: bytearray) -> Iterator[bytes]:
     member = isal_zlib.decompressobj(_GZIP)
     # In pieces: what is left of one is copied for each member, of which a hostile body has many.
     for start in range(0, len(content), _PIECE):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from http import HTTPStatus
-from itertools import chain
+from itertools import chain, count
 from typing import Generic, Protocol, Self, TypeVar
 from urllib.parse import quote
 
@@ -44,6 +44,10 @@ MOST_PAGES = 1_000
 MOST_ROWS = 100_000
 """On all pages of an answer, which are kept until the last has come. Delisted tickers, the longest
 list, are some 30,000."""
+
+MOST_WAITING = 2 * 1024 * 1024
+"""Bytes of an answer that may wait unread, of which there are many: a grouped one has 0.3 MB, and
+1.3 MB where a proxy has unpacked it."""
 
 _PATIENT = Patience()
 
@@ -113,6 +117,7 @@ class PolygonClient:
         self._connections = VendorConnections(self._base_url, self._key, patience, connections)
         self._decoding = decoding
         self.traffic = Traffic(connections)
+        self._numbers = count()
 
     def __repr__(self) -> str:
         return f"PolygonClient({str(self._base_url)!r})"
@@ -228,11 +233,16 @@ class PolygonClient:
         return self._question(url, read).answer()
 
     def _question(self, url: httpx.URL, read: Callable[[Reply], _Read]) -> "_Question[_Read]":
-        tries = Tries(
-            self._patience, self._pace, self._connections.closed.wait, str(self._base_url)
-        )
+        rest = self._connections.closed.wait
         return _Question(
-            self._connections, self.traffic, self._decoding, self._key, url, read, tries
+            connections=self._connections,
+            traffic=self.traffic,
+            decoding=self._decoding,
+            key=self._key,
+            number=next(self._numbers),
+            url=url,
+            read=read,
+            tries=Tries(self._patience, self._pace, rest, str(self._base_url)),
         )
 
     def _pages(self, url: httpx.URL, read: Callable[[Reply], _AnyPage]) -> Iterator[_AnyPage]:
@@ -285,6 +295,8 @@ class _Question(Generic[_Read]):
     traffic: Traffic
     decoding: Decoding
     key: ApiKey
+    number: int
+    """The lower, the earlier it was asked."""
     url: httpx.URL
     read: Callable[[Reply], _Read]
     tries: Tries
@@ -314,7 +326,7 @@ class _Question(Generic[_Read]):
             self.received = None
 
     def _receive_once(self) -> Packed:
-        with self.traffic.request():
+        with self.traffic.request(self.number):
             self.tries.next()
             with self.traffic.answer():
                 packed = self.connections.receive(self.url)
@@ -341,19 +353,23 @@ class ReceivedAnswer:
     """A grouped answer that has come and is packed still, or why none has come."""
 
     def __init__(self, question: _Question[Bars | Nothing]) -> None:
-        """Ask."""
+        """Ask. An answer too large to wait for its turn is read at once: most are refused."""
         self._question = question
+        self._outcome: Answer | None = None
         received = _outcome(question.receive)
-        self._failure = None if isinstance(received, Packed) else received
+        if not isinstance(received, Packed):
+            self._outcome = received
+        elif len(received.content) > MOST_WAITING:
+            self._outcome = self.read()
 
     @property
     def is_refused(self) -> bool:
         """Whether key or plan forbid it."""
-        return isinstance(self._failure, Failed) and isinstance(self._failure.error, AccessError)
+        return isinstance(self._outcome, Failed) and isinstance(self._outcome.error, AccessError)
 
     def read(self) -> Answer:
         """Unpack and read it; asks again where it cannot be used."""
-        return self._failure or _outcome(self._question.answer)
+        return _outcome(self._question.answer) if self._outcome is None else self._outcome
 
 
 def _outcome(ask: Callable[[], _Result]) -> _Result | NotYetPublished | Failed:

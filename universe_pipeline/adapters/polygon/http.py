@@ -54,7 +54,7 @@ class Packed:
     url: httpx.URL
     """What was asked."""
     status: int
-    content: bytes = field(repr=False)
+    content: bytearray = field(repr=False)
     packed_as: str
     """Its `packing`."""
     headers: httpx.Headers = field(repr=False)
@@ -67,7 +67,7 @@ class Reply:
     url: httpx.URL
     """What was asked."""
     status: int
-    body: bytes | bytearray = field(repr=False)
+    body: bytearray = field(repr=False)
     headers: httpx.Headers = field(repr=False, default_factory=httpx.Headers)
 
     @property
@@ -169,12 +169,14 @@ class VendorConnections:
             progress.reading_body = True
             headers = httpx.Headers(response.headers)
             packed_as = packing(headers.get("Content-Encoding", ""))
+            chunks = response.iter_stream()
             is_good = response.status == HTTPStatus.OK
-            read = read_answer if is_good else read_explanation
-            content = read(response.iter_stream(), packed_as, endpoint)
+            content = (
+                read_answer(chunks, packed_as, endpoint) if is_good else read_explanation(chunks)
+            )
             return Packed(url, response.status, content, packed_as, headers)
 
-    def _require_no_key(self, body: bytes | bytearray, endpoint: str) -> None:
+    def _require_no_key(self, body: bytearray, endpoint: str) -> None:
         """Refuse an answer that repeats the key: in a row or name it would be stored and shown.
 
         In `next_url` it would not: that is followed where it may lead, and hidden in messages.
@@ -190,7 +192,7 @@ class VendorConnections:
         return f"{origin}{' (POLYGON_BASE_URL)' if is_set else ''}{self._via}"
 
     def close(self) -> None:
-        """Close all connections and open no others; a waiting `fetch` raises at once."""
+        """Close all connections and open no others; a waiting `receive` raises at once."""
         self.closed.set()
         self._pool.close()
         self._sockets.close()

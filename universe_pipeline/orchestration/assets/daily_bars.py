@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -152,10 +153,13 @@ class SessionLoads:
         settings, run_id = self.postgres.settings, self.context.run.run_id
         database, run = self.postgres.database, self.context.run
         now, worker = wiring.clock(settings), DecodingWorker()
-        with self.polygon.client(database, run, connection, worker) as client:
+        encoding = wiring.encoding(settings)
+        with (
+            self.polygon.client(database, run, connection, worker) as client,
+            closing(fetch_sessions(client, wanted, encoding, now, worker)) as fetched,
+        ):
             if not self._selects_symbols():
                 discover_if_stale(self.context, client, connection, now)
-            fetched = fetch_sessions(client, wanted, wiring.encoding(settings), now, worker)
             heartbeat = Heartbeat(connection, run_id, now)
             judge = self._judge(connection, worker, wanted, known)
             report(Step("sessions", 0, len(wanted)))

@@ -4,10 +4,14 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from itertools import count
+from math import log
+from random import Random
+from statistics import median
 
 import pytest
 
-from universe_pipeline.adapters.polygon.traffic import FEWEST_WHEN_SLOW, LATEST, Traffic
+from universe_pipeline.adapters.polygon.traffic import BLOCK, FEWEST_WHEN_SLOW, Traffic
 from universe_pipeline.domain.errors import FailureKind, PermanentError, RetryableError
 
 FAILED = RetryableError(FailureKind.SERVER_ERROR, "grouped", "500")
@@ -22,14 +26,17 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def answered(traffic: Traffic, clock: list[float], seconds: float, count: int = 1) -> None:
-    for _ in range(count):
-        with traffic.request(), traffic.answer():
+NUMBERS = count()
+
+
+def answered(traffic: Traffic, clock: list[float], seconds: float, answers: int = 1) -> None:
+    for _ in range(answers):
+        with traffic.request(next(NUMBERS)), traffic.answer():
             clock[0] += seconds
 
 
 def fail(traffic: Traffic, error: Exception = FAILED) -> None:
-    with suppress(type(error)), traffic.request(), traffic.answer():
+    with suppress(type(error)), traffic.request(next(NUMBERS)), traffic.answer():
         raise error
 
 
@@ -37,7 +44,7 @@ def full(traffic: Traffic, act: Callable[[], None]) -> None:
     """Do it while all other requests that are allowed are in flight."""
     with ExitStack() as others:
         for _ in range(traffic.limit - 1):
-            others.enter_context(traffic.request())
+            others.enter_context(traffic.request(next(NUMBERS)))
         act()
 
 
@@ -71,53 +78,121 @@ def test_it_falls_to_one_and_not_below(clock: list[float]):
 def test_what_a_failure_halves_are_the_requests_in_flight(clock: list[float]):
     """The limit that nothing has reached says nothing of what the vendor bears."""
     traffic = Traffic(50)
-    with traffic.request(), traffic.request(), traffic.request():
+    with ExitStack() as others:
+        for _ in range(7):
+            others.enter_context(traffic.request(next(NUMBERS)))
         fail(traffic)
 
-    assert traffic.limit == 2
+    assert traffic.limit == 4
 
 
-def test_good_answers_raise_it_by_one_a_round(clock: list[float]):
-    traffic = Traffic(4)
+def test_after_a_single_failure_it_doubles_with_each_round_of_good_answers(clock: list[float]):
+    traffic = Traffic(50)
+    fail(traffic)  # of the first request, which goes alone
+    assert traffic.limit == 1
+
+    limits: list[int] = []
+    for _ in range(7):
+        answered(traffic, clock, 0.4, traffic.limit)
+        limits.append(traffic.limit)
+    assert limits == [2, 4, 8, 16, 32, 50, 50]
+
+
+def test_above_what_has_failed_twice_it_grows_by_one_a_round(clock: list[float]):
+    traffic = Traffic(40)
     full(traffic, lambda: fail(traffic))
-    assert traffic.limit == 2
+    clock[0] += 5
+    full(traffic, lambda: fail(traffic))
+    assert traffic.limit == 10
 
-    answered(traffic, clock, 0.1, 2)
-    assert traffic.limit == 3
-    answered(traffic, clock, 0.1, 2)
-    assert traffic.limit == 3
-    answered(traffic, clock, 0.1, 1)
-    assert traffic.limit == 4
-    answered(traffic, clock, 0.1, 100)
-    assert traffic.limit == 4
+    answered(traffic, clock, 0.1, 10)
+    assert traffic.limit == 20
+    answered(traffic, clock, 0.1, 20)
+    assert traffic.limit == 21
+    answered(traffic, clock, 0.1, 21)
+    assert traffic.limit == 22
+    answered(traffic, clock, 0.1, 2000)
+    assert traffic.limit == 40
 
 
 def test_a_vendor_that_slows_down_gets_fewer(clock: list[float]):
     traffic = Traffic(40)
-    answered(traffic, clock, 0.1, 30)
-    full(traffic, lambda: answered(traffic, clock, 0.5, LATEST // 2 + 1))
+    answered(traffic, clock, 0.1, 2 * BLOCK)
+    full(traffic, lambda: answered(traffic, clock, 0.5, BLOCK))
 
     assert traffic.limit == 28
 
 
 def test_a_vendor_that_is_slow_without_our_doing_keeps_a_few(clock: list[float]):
     traffic = Traffic(40)
-    answered(traffic, clock, 0.1, 30)
-    for _ in range(30):
+    answered(traffic, clock, 0.1, BLOCK)
+    for _ in range(7 * BLOCK):
         full(traffic, lambda: answered(traffic, clock, 2.0))
 
-    assert traffic.limit >= FEWEST_WHEN_SLOW
+    assert FEWEST_WHEN_SLOW <= traffic.limit < 20
+
+
+def test_slow_answers_to_one_request_at_a_time_change_nothing(clock: list[float]):
+    traffic = Traffic(40)
+    answered(traffic, clock, 0.1, BLOCK)
+    answered(traffic, clock, 2.0, 3 * BLOCK)
+
+    assert traffic.limit == 40
 
 
 def test_a_longer_way_is_no_slowing_for_long(clock: list[float]):
     traffic = Traffic(20)
-    answered(traffic, clock, 0.1, 64)
-    answered(traffic, clock, 0.5, 64)
+    answered(traffic, clock, 0.1, BLOCK)
+    full(traffic, lambda: answered(traffic, clock, 0.5, BLOCK))
     low = traffic.limit
-    answered(traffic, clock, 0.5, 500)
+    for _ in range(40):
+        full(traffic, lambda: answered(traffic, clock, 0.5, BLOCK))
 
     assert low < 20
     assert traffic.limit == 20
+
+
+def lognormal(random: Random) -> float:
+    return random.lognormvariate(log(0.4), 0.5)
+
+
+def partly_cached(random: Random) -> float:
+    return 0.05 if random.random() < 0.1 else 0.4
+
+
+def uniform(random: Random) -> float:
+    return random.uniform(0.2, 0.8)
+
+
+@pytest.mark.parametrize("seconds", [lognormal, partly_cached, uniform])
+def test_answers_that_differ_by_nature_cost_next_to_nothing(
+    clock: list[float], seconds: Callable[[Random], float]
+):
+    random, traffic = Random(7), Traffic(50)  # noqa: S311  # for repeatable answers
+    limits: list[int] = []
+    for _ in range(1500):
+        full(traffic, lambda: answered(traffic, clock, seconds(random)))
+        limits.append(traffic.limit)
+
+    assert median(limits) > 45
+
+
+def test_those_that_wait_go_in_the_order_in_which_they_were_asked():
+    traffic, went = Traffic(1), list[int]()
+
+    def ask(number: int) -> None:
+        with traffic.request(number):
+            went.append(number)
+
+    with traffic.request(next(NUMBERS)):
+        threads = [threading.Thread(target=ask, args=[1000 + one]) for one in (5, 3, 4, 1, 2)]
+        for thread in threads:
+            thread.start()
+            time.sleep(0.01)
+    for thread in threads:
+        thread.join(30)
+
+    assert went == [1001, 1002, 1003, 1004, 1005]
 
 
 def test_what_is_not_for_its_number_leaves_it(clock: list[float]):
@@ -142,7 +217,7 @@ def test_no_more_than_the_limit_are_in_flight():
 
     def ask() -> None:
         nonlocal together, most
-        with traffic.request():
+        with traffic.request(next(NUMBERS)):
             with lock:
                 together += 1
                 most = max(most, together)
