@@ -7,6 +7,7 @@ memory, with macOS also more time.
 """
 
 import ctypes
+import gc
 import os
 import sys
 from contextlib import suppress
@@ -16,6 +17,11 @@ from typing import Any
 _ARENA_MAX = -8  # M_ARENA_MAX of glibc's malloc.h
 _GIVEN_WAY = 10
 """Steps of nice: a tenth of the time of a thread with the usual priority, if both want to run."""
+_IMPORTED = 500_000
+"""Objects: more than there are once Dagster and all of ours is imported, which are 400,000."""
+_WORKING = 50_000
+_OLDER = (20, 20)
+"""Collections of a generation of objects until the next older one is looked at, too."""
 _AS_STARTED = os.getpriority(os.PRIO_PROCESS, 0)  # a thread inherits that of its creator
 
 
@@ -28,6 +34,23 @@ def tune_for_loading() -> None:
     # A frame here has a session's 10,500 rows: Polars' threads cost more to wake than they do.
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
     _share_memory()
+
+
+def collect_no_imports() -> None:
+    """Let the collector of garbage leave alone what a command imports, until it works.
+
+    Nothing of it is garbage worth the search, which would take a third of the time of the imports.
+    """
+    gc.set_threshold(_IMPORTED, *_OLDER)
+
+
+def keep_what_is_imported() -> None:
+    """Let the collector never look at what there is now, and from now on often enough to load.
+
+    Call it where a command begins its work.
+    """
+    gc.freeze()
+    gc.set_threshold(_WORKING, *_OLDER)
 
 
 def _share_memory() -> None:

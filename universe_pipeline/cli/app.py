@@ -1,6 +1,5 @@
 """The commands of `universe` and their options; each one's work is imported when it is called."""
 
-import gc
 import logging
 import os
 import signal
@@ -489,13 +488,11 @@ def prune(
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit with its code: 0, 1 failures, 2 wrong usage, 130 interrupted."""
     machine.tune_for_loading()
-    # What a command imports, Dagster above all, is not garbage: looking for it takes a third of the
-    # time that importing does, and at the end, without the freeze, half a second more.
-    gc.set_threshold(50_000, 20, 20)
+    machine.collect_no_imports()
     code = run(sys.argv[1:] if arguments is None else arguments)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # all is done: another ctrl-C needs no traceback
     _flush_or_give_up()
-    gc.freeze()
+    machine.keep_what_is_imported()  # the end would look at it again, for half a second
     if code == DONE and isinstance(_lost_output(), BrokenPipeError):  # as any program under `head`
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         signal.raise_signal(signal.SIGPIPE)

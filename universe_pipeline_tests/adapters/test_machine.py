@@ -95,3 +95,33 @@ def _arenas(chosen: dict[str, str]) -> int:
 def test_threads_share_an_arena_unless_set_otherwise(chosen: dict[str, str], expected: int) -> None:
     """As `MALLOC_ARENA_MAX=1` has it: what one thread has freed is there for the next."""
     assert _arenas(chosen) == expected
+
+
+_COLLECTIONS = """
+import gc, sys
+from universe_pipeline.adapters import machine
+def collections():
+    return sum(each["collections"] for each in gc.get_stats())
+machine.collect_no_imports()
+before = collections()
+import universe_pipeline.cli.load
+print(collections() - before)
+machine.keep_what_is_imported()
+print(gc.get_freeze_count() > 100_000, len(gc.get_objects()) < 1_000)
+before = collections()
+kept = [[] for _ in range(100_000)]
+print(collections() - before)
+"""
+
+
+def test_imports_are_not_searched_for_garbage_and_what_follows_is() -> None:
+    environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
+    printed = subprocess.run(
+        [sys.executable, "-c", _COLLECTIONS],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+    assert printed.splitlines() == ["0", "True True", "1"]

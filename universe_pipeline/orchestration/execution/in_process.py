@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from universe_pipeline import wiring
+from universe_pipeline.adapters import machine
 from universe_pipeline.adapters.postgres import liveness
 from universe_pipeline.adapters.postgres.connecting import losses
 from universe_pipeline.adapters.postgres.connecting.obstacles import first_line
@@ -122,6 +123,7 @@ class Runs:
 @contextmanager
 def open_runs(settings: Settings, database: Database) -> Generator[Runs]:
     """Runs on the instance that `settings` name, brought to agree with `database` first."""
+    machine.keep_what_is_imported()
     quieten_dagster()
     print_no_statements()
     with (
