@@ -20,6 +20,7 @@ from universe_pipeline.adapters.postgres.connecting.engines import url_of
 from universe_pipeline.orchestration.internals import daemon_interval
 from universe_pipeline.orchestration.internals.connection_pool import share_pool
 from universe_pipeline.orchestration.internals.event_log import UniverseEventLog
+from universe_pipeline.orchestration.internals.existing import has_tables
 from universe_pipeline.orchestration.internals.names import ConfigurableClassData
 from universe_pipeline.orchestration.internals.run_storage import UniverseRunStorage
 from universe_pipeline.settings import Settings, process_settings
@@ -42,10 +43,10 @@ def made_with(settings: Settings) -> Generator[None]:
 class UniverseStorage(DagsterPostgresStorage):
     """`DagsterPostgresStorage` at the database of the settings: given ones, or the process's."""
 
-    def __init__(self, url: str, inst_data: ConfigurableClassData | None) -> None:
-        super().__init__(url, inst_data=inst_data)
-        self._event_log_storage = UniverseEventLog(url)
-        self._run_storage = UniverseRunStorage(url)
+    def __init__(self, url: str, inst_data: ConfigurableClassData | None, *, is_new: bool) -> None:
+        super().__init__(url, is_new, inst_data)
+        self._event_log_storage = UniverseEventLog(url, is_new)
+        self._run_storage = UniverseRunStorage(url, is_new)
 
     @classmethod
     def config_type(cls) -> Mapping[str, Any]:
@@ -66,8 +67,11 @@ class UniverseStorage(DagsterPostgresStorage):
             "DAGSTER_EVENT_BATCH_SIZE", EVENT_BATCH
         )  # Dagster reads it only there
         daemon_interval.shorten()
-        database = wiring.open_database(_given.get(None) or process_settings())
-        storage = cls(url_of(database, "dagster"), inst_data)
+        settings = _given.get(None) or process_settings()
+        with wiring.connected(settings) as connection:
+            is_new = not has_tables(connection)
+        url = url_of(wiring.database_as_it_is(settings), "dagster")
+        storage = cls(url, inst_data, is_new=is_new)
         for part in (storage.event_log_storage, storage.run_storage, storage.schedule_storage):
             share_pool(part, config_value["statement_timeout_ms"])
         return storage

@@ -5,56 +5,107 @@ every time with all partitions of the run in it: for a year of sessions and six 
 longer than to load them, and the records stay "planned" for ever. A test fails when it no longer
 does, or does it otherwise; then that part can go.
 
-It also writes planned materializations one by one, each with a round trip for the event and one for
-its asset: 3 ms, for every asset and session of a run, before the run begins.
+It also writes what a run plans, an asset in a session or a check, one by one, each with round trips
+for the event and its asset or check: 3 ms, before the run begins. With every event it sends a
+NOTIFY, to which no release listens that reads these tables. A test stores the events of a run as
+Dagster does and as we do, and compares the tables.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationPlanned,
 )
-from dagster._core.events import DagsterEventType
+from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, DagsterEventType
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.event_log.schema import (
     AssetCheckExecutionsTable,
     SqlEventLogStorageTable,
 )
+from dagster._serdes import serialize_value
 from dagster_postgres import PostgresEventLogStorage
 
-_ROWS = (
-    DagsterEventType.ASSET_MATERIALIZATION,
-    DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
-)
+from universe_pipeline.orchestration.internals.existing import Existing
+
+_PLANNED_CHECK = DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED
+
+Stored = Sequence[tuple[EventLogEntry, int]]
+"""Events, each with the number of its row."""
 
 
 class UniverseEventLog(PostgresEventLogStorage):
     """`PostgresEventLogStorage`, but for batches and planned checks: ours have no partitions."""
 
+    def __init__(self, *given: Any) -> None:
+        self._existing = Existing()
+        super().__init__(*given)
+
+    def store_event(self, event: EventLogEntry) -> None:
+        """Store an event, and what goes with one of an asset or a check."""
+        self._store([event])
+
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
-        """Store the last event of each asset as Dagster does, after those before it at once.
+        """Store events at once, but for those that Dagster leaves out of batches, too."""
+        self._store([one for one in events if not _event_of(one).is_asset_failed_to_materialize])
 
-        The last is the only one that an asset's own record needs.
-        """
-        last = {event.get_dagster_event().asset_key: event for event in events}
-        earlier = [
-            event
-            for event in events
-            if event is not last[event.get_dagster_event().asset_key] and self._is_row(event)
-        ]
-        stored = {id(event) for event in earlier}
-        if earlier:
-            rows = [self._event_to_row(event) for event in earlier]
-            with self.index_transaction() as connection:
-                connection.execute(SqlEventLogStorageTable.insert(), rows)
-        super().store_event_batch([event for event in events if id(event) not in stored])
+    def _store(self, events: Sequence[EventLogEntry]) -> None:
+        if not events:
+            return
+        stored = self._insert(events)
+        self._record_assets([one for one in stored if _is_of_asset(one[0])])
+        self._record_checks([one for one in stored if _is_of_check(one[0])])
 
-    def _is_row(self, event: EventLogEntry) -> bool:
-        """Whether nothing but its row is to be stored: neither tags nor a check's record."""
-        return event.dagster_event_type in _ROWS and not self._tags_for_asset_event(event)
+    def _insert(self, events: Sequence[EventLogEntry]) -> Stored:
+        rows = [self._event_to_row(event) for event in events]
+        table = SqlEventLogStorageTable
+        insert = table.insert().returning(table.c.id, sort_by_parameter_order=True)
+        with self.run_connection() as connection:
+            ids = connection.execute(insert, rows).scalars().all()
+        return list(zip(events, ids, strict=True))
+
+    def _record_assets(self, stored: Stored) -> None:
+        """Record the events' tags, and in each asset's own record the last event of a type."""
+        if not stored:
+            return
+        last = {(_event_of(one[0]).asset_key, one[0].dagster_event_type): one for one in stored}
+        with self.index_transaction() as connection:
+            self._store_asset_event_tags(connection, *zip(*stored, strict=True))
+            for event, row in last.values():
+                self._store_asset_event(connection, event, row)
+
+    def _record_checks(self, stored: Stored) -> None:
+        planned = [one for one in stored if one[0].dagster_event_type is _PLANNED_CHECK]
+        if planned:
+            self._plan(planned)
+        for event, row in stored:
+            if event.dagster_event_type is not _PLANNED_CHECK:
+                self.store_asset_check_event(event, row)
+
+    def _plan(self, stored: Stored) -> None:
+        rows = [self._planned_row(event, row) for event, row in stored]
+        with self.index_connection() as connection:
+            connection.execute(AssetCheckExecutionsTable.insert(), rows)
+
+    def _planned_row(self, event: EventLogEntry, row: int) -> dict[str, Any]:
+        planned: AssetCheckEvaluationPlanned = _event_of(event).event_specific_data
+        once = AssetCheckEvaluationPlanned(
+            asset_key=planned.asset_key, check_name=planned.check_name
+        )
+        happened = _event_of(event)._replace(event_specific_data=once)
+        return {
+            "asset_key": planned.asset_key.to_string(),
+            "check_name": planned.check_name,
+            "partition": None,
+            "run_id": event.run_id,
+            "execution_status": AssetCheckExecutionRecordStatus.PLANNED.value,
+            "evaluation_event": serialize_value(event._replace(dagster_event=happened)),
+            "evaluation_event_timestamp": self._event_insert_timestamp(event),
+            "evaluation_event_storage_id": row,
+        }
 
     def unplan(self, run_id: str, checks: Sequence[dg.AssetCheckKey]) -> None:
         """Forget that a run was to evaluate `checks`, where it has not.
@@ -70,13 +121,24 @@ class UniverseEventLog(PostgresEventLogStorage):
                 .where(table.execution_status == AssetCheckExecutionRecordStatus.PLANNED.value)
             )
 
-    def _store_asset_check_evaluation_planned(
-        self, event: EventLogEntry, event_id: int | None
-    ) -> None:
-        happened: Any = event.dagster_event
-        planned: AssetCheckEvaluationPlanned = happened.event_specific_data
-        once = AssetCheckEvaluationPlanned(
-            asset_key=planned.asset_key, check_name=planned.check_name
+    def has_table(self, table_name: str) -> bool:
+        """Whether Dagster has that table; it is looked for until it has."""
+        return self._existing.has(table_name, partial(super().has_table, table_name))
+
+    def has_asset_key_col(self, column_name: str) -> bool:
+        """Whether Dagster's table of assets has that column, likewise."""
+        return self._existing.has(
+            f"asset_keys.{column_name}", partial(super().has_asset_key_col, column_name)
         )
-        entry = event._replace(dagster_event=happened._replace(event_specific_data=once))
-        super()._store_asset_check_evaluation_planned(entry, event_id)
+
+
+def _event_of(entry: EventLogEntry) -> Any:
+    return entry.get_dagster_event()
+
+
+def _is_of_asset(entry: EventLogEntry) -> bool:
+    return entry.dagster_event_type in ASSET_EVENTS and _event_of(entry).asset_key is not None
+
+
+def _is_of_check(entry: EventLogEntry) -> bool:
+    return entry.dagster_event_type in ASSET_CHECK_EVENTS
