@@ -89,8 +89,7 @@ def materialized() -> dict[str, set[str]]:
 def loaded(command: Command, database: Database) -> Database:
     """A database with sessions of two quarters, one of them sealed."""
     assert command(*TWO_QUARTERS).code == 0
-    with database.connect() as connection:
-        assert seal(connection, SEALED)
+    assert list(seal(database, [SEALED])) == [SEALED]
     return database
 
 

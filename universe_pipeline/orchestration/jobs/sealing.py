@@ -32,14 +32,14 @@ def seal_quarters(context: dg.OpExecutionContext, postgres: PostgresResource) ->
     """Build the missing indexes by symbol, quarter by quarter."""
     with postgres.database.connect() as connection:
         due = due_quarters(connection, postgres.settings, wiring.now(postgres.settings))
-        if due:
-            report(Step("quarters", 0, len(due)))
-        for done, quarter in enumerate(due, start=1):
-            if not seal(connection, quarter):
-                context.log.info("another process is sealing: the rest is left to it")
-                return
-            context.log.info("%s is sealed", quarter)
-            report(Step("quarters", done, len(due), quarter))
+    if due:
+        report(Step("quarters", 0, len(due)))
+    sealed = 0
+    for sealed, quarter in enumerate(seal(postgres.database, due), start=1):
+        context.log.info("%s is sealed", quarter)
+        report(Step("quarters", sealed, len(due), quarter))
+    if sealed < len(due):
+        context.log.info("another process is sealing: the rest is left to it")
 
 
 @dg.job(

@@ -9,6 +9,9 @@ A quarter counts as sealed by what the server's own catalogue says, so that a re
 one where sealing was interrupted, is sealed again.
 """
 
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 
 import psycopg
@@ -16,9 +19,16 @@ from psycopg import sql
 
 from universe_pipeline.adapters.postgres.bars.quarters import quarter_of
 from universe_pipeline.adapters.postgres.columns import listed
+from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.locks import SEALING_LOCK
 from universe_pipeline.domain.bars import BAR_VALUES
 from universe_pipeline.domain.session_state import COMMITTED
+
+AT_ONCE = 2
+"""Quarters that are sealed at once, each by one process of the server.
+
+Processes that share a quarter, as PostgreSQL has them, take more of two processors for as much.
+"""
 
 QUIET = timedelta(days=1)
 """A quarter that lacks sessions is sealed when nothing was loaded into it for so long."""
@@ -49,9 +59,7 @@ _INDEX = sql.SQL(
 _INVALID = "SELECT FROM pg_index WHERE indexrelid = to_regclass(%s) AND NOT indisvalid"
 
 
-def unsealed(
-    connection: psycopg.Connection, first: date, still_open: date, now: datetime
-) -> list[str]:
+def unsealed(connection: Connection, first: date, still_open: date, now: datetime) -> list[str]:
     """The quarters (tables) that are over and not sealed yet, in order.
 
     Args:
@@ -71,28 +79,46 @@ def unsealed(
     return [quarter for quarter in over if quarter not in sealed]
 
 
-def seal(connection: psycopg.Connection, quarter: str) -> bool:
-    """Build the quarter's index by symbol and vacuum it; readers and writers go on meanwhile.
+def seal(database: Database, quarters: Sequence[str]) -> Iterator[str]:
+    """Build the quarters' indexes by symbol and vacuum them; readers and writers go on meanwhile.
 
     Args:
-        connection: in autocommit mode.
-        quarter: name of a partition of `daily_bars`.
+        database: where they are.
+        quarters: names of partitions of `daily_bars`.
 
-    Returns:
-        False if another process is sealing: then nothing was done.
+    Yields:
+        Each quarter that is sealed; none if another process is sealing.
     """
-    # Never waited for: a statement that waits has a snapshot, for whose end the index would wait.
-    held = connection.execute("SELECT pg_try_advisory_lock(%s)", (SEALING_LOCK,)).fetchone()
-    if held != (True,):
-        return False
-    try:
-        _seal(connection, sql.Identifier(quarter), f"{quarter}_by_symbol")
-    finally:
-        connection.execute("SELECT pg_advisory_unlock(%s)", (SEALING_LOCK,))
-    return True
+    with database.connect() as connection:
+        # Never waited for: what waits has a snapshot, for whose end an index would wait.
+        held = connection.execute("SELECT pg_try_advisory_lock(%s)", (SEALING_LOCK,)).fetchone()
+        if held == (True,):
+            yield from _sealed(database, quarters)
 
 
-def _seal(connection: psycopg.Connection, quarter: sql.Identifier, index: str) -> None:
+def _sealed(database: Database, quarters: Sequence[str]) -> Iterator[str]:
+    connections: list[Connection] = []
+
+    def work(quarter: str) -> str:
+        with database.connect() as connection:
+            connections.append(connection)
+            connection.execute("SET max_parallel_maintenance_workers = 0")
+            _seal(connection, sql.Identifier(quarter), f"{quarter}_by_symbol")
+        return quarter
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        try:
+            for done in as_completed([pool.submit(work, quarter) for quarter in quarters]):
+                yield done.result()
+        except BaseException:  # an interrupt
+            pool.shutdown(wait=False, cancel_futures=True)
+            for connection in connections:
+                with suppress(psycopg.Error):  # it has ended
+                    connection.cancel_safe()
+            raise
+
+
+def _seal(connection: Connection, quarter: sql.Identifier, index: str) -> None:
     names = {"index": sql.Identifier(index), "quarter": quarter, "values": listed(BAR_VALUES)}
     if connection.execute(_INVALID, (index,)).fetchone() is not None:  # it was interrupted
         connection.execute(sql.SQL("DROP INDEX CONCURRENTLY {index}").format(**names))
