@@ -67,7 +67,7 @@ class Reply:
     url: httpx.URL
     """What was asked."""
     status: int
-    body: bytearray = field(repr=False)
+    body: bytes | bytearray = field(repr=False)
     headers: httpx.Headers = field(repr=False, default_factory=httpx.Headers)
 
     @property
