@@ -16,7 +16,7 @@ from universe_pipeline.domain.errors import (
     SchemaTooOldError,
 )
 
-HEAD = "0009"
+HEAD = "0010"
 """The newest step of migrations/versions; a test holds the two together."""
 
 RELATIONS = [
