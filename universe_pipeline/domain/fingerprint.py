@@ -68,6 +68,9 @@ def of_session(bars: Iterable[BarValues]) -> str:
     return versioned(b"".join(_record(symbol, longest, *values) for symbol, values in ordered))
 
 
+OF_NO_BARS = of_session(())
+
+
 def _record(symbol: bytes, longest: int, *values: float | None) -> bytes:
     *numbers, transactions = values
     return b"".join(

@@ -14,7 +14,6 @@ import polars as pl
 
 from universe_pipeline.adapters.postgres.bars import fingerprints as stored_fingerprints
 from universe_pipeline.adapters.postgres.bars import packed, reading
-from universe_pipeline.adapters.postgres.bars.copy_binary import fingerprint
 from universe_pipeline.adapters.postgres.bars.packed import Packed, Received
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.ledger import session_loads
@@ -27,8 +26,7 @@ from universe_pipeline.adapters.postgres.reference.symbols import (
     known_symbols,
     newest_snapshot,
 )
-from universe_pipeline.domain.bars import BAR_SCHEMA
-from universe_pipeline.domain.fingerprint import is_known
+from universe_pipeline.domain.fingerprint import OF_NO_BARS, is_known
 from universe_pipeline.domain.quality import DUPLICATE
 from universe_pipeline.domain.quality.findings import Finding, Violation, framed, listed
 from universe_pipeline.domain.quality.rules import (
@@ -206,16 +204,10 @@ def _receive(connection: Connection, hashed: Collection[date], stretch: Stretch)
 
 
 def _unpack(hashed: Collection[date], received: _Received) -> _Read:
-    read = received.bars.unpacked()
-    hashes: dict[date, str] = {}
-    place = 0
-    for day, (rows, _) in read.counts.items():
-        if day in hashed:
-            grouped = received.grouped.get(day)
-            bars = grouped.unpacked().bars if grouped else read.bars[place : place + rows]
-            hashes[day] = fingerprint(bars.select(BAR_SCHEMA.names()))
-        place += rows
-    return _Read(received.stretch, read, hashes)
+    hashes = received.bars.fingerprints(set(hashed) - set(received.grouped))
+    for day, grouped in received.grouped.items():
+        hashes[day] = grouped.fingerprints([day]).get(day, OF_NO_BARS)
+    return _Read(received.stretch, received.bars.unpacked(), hashes)
 
 
 def _miscounted(

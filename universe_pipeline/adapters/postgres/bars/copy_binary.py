@@ -11,11 +11,11 @@ By numpy: Polars would hand the rows to a thread of its own, which on two cores 
 turn.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import numpy as np
 import numpy.typing as npt
@@ -74,7 +74,8 @@ def encode(bars: pl.DataFrame, source: str, session: date | None = None) -> Enco
         source: value of the `source` column for every row.
         session: the date of every row, where the frame has none.
     """
-    layout, rows, is_canonical = _laid_out(bars, source, dated=session is None)
+    days = (bars["date"] - _EPOCH).dt.total_days().to_numpy() if session is None else None
+    layout, rows, is_canonical = _laid_out(_columns_of(bars), source, days)
     digest = _digest(rows, is_canonical=is_canonical)
     if session is not None:
         rows["date"] = (session - _EPOCH).days
@@ -83,8 +84,42 @@ def encode(bars: pl.DataFrame, source: str, session: date | None = None) -> Enco
 
 def fingerprint(bars: pl.DataFrame) -> str:
     """`domain.fingerprint.of_session` of a session's bars (`BAR_SCHEMA`)."""
-    _, rows, is_canonical = _laid_out(bars, "grouped", dated=False)
+    return fingerprint_of(_columns_of(bars))
+
+
+def fingerprint_of(columns: "BarColumns") -> str:
+    """The same of bars that are not in a frame."""
+    _, rows, is_canonical = _laid_out(columns, "grouped")
     return _digest(rows, is_canonical=is_canonical)
+
+
+@dataclass(frozen=True, slots=True)
+class BarColumns:
+    """Bars as arrays, a bar at the same place of each."""
+
+    lengths: npt.NDArray[np.int64]
+    """Of the symbols, in bytes."""
+    characters: npt.NDArray[np.uint8]
+    """The symbols' bytes, one symbol after the other."""
+    values: Mapping[str, npt.NDArray[Any]]
+    """By name; of an absent value 0."""
+    absent: Mapping[str, npt.NDArray[np.bool_]]
+    """By name, where any are."""
+
+
+def _columns_of(bars: pl.DataFrame) -> BarColumns:
+    values: dict[str, npt.NDArray[Any]] = {name: bars[name].to_numpy() for name in _PRESENT}
+    absent: dict[str, npt.NDArray[np.bool_]] = {}
+    for name in _OPTIONAL:
+        column = bars[name]
+        if column.null_count():
+            absent[name] = column.is_null().to_numpy()
+            column = column.fill_null(0)
+        values[name] = column.to_numpy()
+    symbols = bars["symbol"]
+    lengths = symbols.str.len_bytes().to_numpy().astype(np.int64)
+    characters = np.frombuffer(symbols.str.join("").item().encode(), np.uint8)
+    return BarColumns(lengths, characters, values, absent)
 
 
 def _digest(rows: npt.NDArray[np.void], *, is_canonical: bool) -> str:
@@ -108,49 +143,49 @@ def _canonical(rows: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
 
 
 def _laid_out(
-    bars: pl.DataFrame, source: str, *, dated: bool
+    columns: BarColumns, source: str, days: npt.NDArray[np.int64] | None = None
 ) -> "tuple[_Layout, npt.NDArray[np.void], bool]":
-    """All rows, laid out alike, in order; without a date unless they are `dated`.
+    """All rows, laid out alike, in order; without a date unless `days` are given.
 
     Also whether their numbers are canonical.
     """
-    lengths, symbols = _in_words(bars["symbol"])
+    lengths, symbols = columns.lengths, _in_words(columns.lengths, columns.characters)
     layout = _Layout(int(lengths.max(initial=1)), source.encode())
-    rows = layout.rows(bars.height)
-    days = [(bars["date"] - _EPOCH).dt.total_days().to_numpy()] if dated else []
-    order = _order([*days, *symbols.view(">u8").astype(np.uint64).T])
-    if days:
-        rows["date"] = days[0][order]
+    rows = layout.rows(len(lengths))
+    dated = [] if days is None else [days]
+    order = _order([*dated, *symbols.view(">u8").astype(np.uint64).T])
+    if days is not None:
+        rows["date"] = days[order]
     rows["symbol#"] = lengths[order]
     rows["symbol"] = symbols.view(f"S{symbols.shape[1]}")[order, 0]
-    columns = {name: bars[name].to_numpy() for name in _PRESENT}
-    for name in _OPTIONAL:
-        column = bars[name]
-        if column.null_count():
-            rows[f"{name}#"][column.is_null().to_numpy()[order]] = -1
-            column = column.fill_null(0)
-        columns[name] = column.to_numpy()
-    for name, values in columns.items():
+    for name, is_absent in columns.absent.items():
+        rows[f"{name}#"][is_absent[order]] = -1
+    for name, values in columns.values.items():
         rows[name] = values[order]
-    return layout, rows, all(_is_canonical(columns[name]) for name in _NUMBERS)
+    return layout, rows, all(_is_canonical(columns.values[name]) for name in _NUMBERS)
 
 
-def _in_words(texts: pl.Series) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
-    """The lengths of texts, and their bytes, a text a row, filled with zeros to whole words."""
-    lengths = texts.str.len_bytes().to_numpy().astype(np.int64)
+def _in_words(
+    lengths: npt.NDArray[np.int64], characters: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.uint8]:
+    """The bytes of texts, a text a row, filled with zeros to whole words."""
     words = -(-int(lengths.max(initial=1)) // _WORD)
-    padded = np.zeros((len(texts), words * _WORD), dtype=np.uint8)
-    characters = texts.str.join("").item().encode()
-    padded[np.arange(padded.shape[1]) < lengths[:, None]] = np.frombuffer(characters, np.uint8)
-    return lengths, padded
+    padded = np.zeros((len(lengths), words * _WORD), dtype=np.uint8)
+    padded[np.arange(padded.shape[1]) < lengths[:, None]] = characters
+    return padded
 
 
-def _order(keys: Sequence[npt.NDArray[np.int64 | np.uint64]]) -> npt.NDArray[np.intp]:
+def _order(keys: Sequence[npt.NDArray[np.int64 | np.uint64]]) -> npt.NDArray[np.intp] | slice:
     """Where the rows in the order of `keys` are, the first of which decides first.
 
-    One key, as most sessions' symbols have, takes a fifth of the time of several.
+    One key, as most sessions' symbols have, takes a fifth of the time of several; rows that are in
+    order, as stored ones are, stay where they are.
     """
-    return np.argsort(keys[0]) if len(keys) == 1 else np.lexsort(keys[::-1])
+    first, *others = keys
+    if others:
+        return np.lexsort(keys[::-1])
+    is_in_order = bool((first[1:] >= first[:-1]).all())
+    return slice(None) if is_in_order else np.argsort(first)
 
 
 @dataclass(frozen=True)

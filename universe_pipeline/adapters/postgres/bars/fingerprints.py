@@ -10,17 +10,15 @@ from datetime import date
 import psycopg
 
 from universe_pipeline.adapters.postgres.bars import packed
-from universe_pipeline.adapters.postgres.bars.copy_binary import fingerprint
 from universe_pipeline.adapters.postgres.ledger import session_loads
-from universe_pipeline.domain.bars import BAR_SCHEMA
-from universe_pipeline.domain.fingerprint import is_known
+from universe_pipeline.domain.fingerprint import OF_NO_BARS, is_known
 from universe_pipeline.domain.quality.rules import CONTENTS_KEPT
 
 
 def of_stored_bars(connection: psycopg.Connection, session: date) -> str:
     """The fingerprint of the session's bars of the grouped endpoint, as they are stored."""
-    bars = packed.read(connection, session, session, "grouped").bars
-    return fingerprint(bars.select(BAR_SCHEMA.names()))
+    received = packed.receive(connection, session, session, "grouped")
+    return received.fingerprints([session]).get(session, OF_NO_BARS)
 
 
 def known(connection: psycopg.Connection, session: date, stored: str | None) -> str | None:

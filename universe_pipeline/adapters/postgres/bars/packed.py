@@ -7,7 +7,7 @@ server does for every value costs most of what is left, so that four prices go a
 a line segment, and volume and vwap as one point.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeAlias
@@ -17,6 +17,7 @@ import numpy.typing as npt
 import polars as pl
 import psycopg
 
+from universe_pipeline.adapters.postgres.bars.copy_binary import BarColumns, fingerprint_of
 from universe_pipeline.domain.bars import DATED_BAR_SCHEMA
 from universe_pipeline.domain.quality import PRICES
 
@@ -69,6 +70,10 @@ class Received:
         days = [_unpacked(row) for row in self._days]
         return Packed(pl.concat(days) if days else DATED_BAR_SCHEMA.to_frame(), self.counts)
 
+    def fingerprints(self, of: Container[date]) -> dict[date, str]:
+        """By day, of the days that are in `of`: `copy_binary.fingerprint` of its bars."""
+        return {row[0]: fingerprint_of(_columns(row)) for row in self._days if row[0] in of}
+
 
 def read(
     connection: psycopg.Connection, start: date, end: date, source: str | None = None
@@ -112,6 +117,23 @@ def _unpacked(row: _Row) -> pl.DataFrame:
             pl.Series("vwap", vwap, nan_to_null=True),
             counts.set(counts == _NO_TRANSACTIONS, None),
         ]
+    )
+
+
+def _columns(row: _Row) -> BarColumns:
+    """The same without a frame, whose every step costs as much as a column here."""
+    _, _, _, symbols, prices, volumes, transactions = row
+    characters = np.frombuffer(symbols, np.uint8)
+    ends = np.append(np.flatnonzero(characters == 0), len(characters))
+    (volume, vwap), (counts,) = _numbers(volumes, "f8", 2), _numbers(transactions, "i8", 1)
+    absent = {"vwap": np.isnan(vwap), "transactions": counts == _NO_TRANSACTIONS}
+    vwap[absent["vwap"]] = counts[absent["transactions"]] = 0
+    return BarColumns(
+        np.diff(ends, prepend=-1) - 1,
+        characters[characters != 0],
+        dict(zip(PRICES, _numbers(prices, "f8", 4), strict=True))
+        | {"volume": volume, "vwap": vwap, "transactions": counts},
+        absent,
     )
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from universe_pipeline.adapters.postgres.bars import packed
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.domain.bars import DATED_BAR_SCHEMA
+from universe_pipeline.domain.fingerprint import of_session
 from universe_pipeline_tests.support.session_answers import (
     JULY_1,
     JULY_2,
@@ -70,6 +71,21 @@ def test_no_day_is_lost_where_clocks_change_at_midnight(store: Connection):
     store.execute("RESET timezone")
 
     assert found.counts == {first: (1, 1), last: (1, 1)}
+
+
+def test_fingerprints_are_those_of_the_values(store: Connection):
+    rows = [
+        bar("B", vwap=None, transactions=None, volume=-0.0),
+        bar("A", vwap=-0.0, transactions=-1),
+        bar("longer.than.a.word", volume=0.25),
+        bar("Ä"),
+    ]
+    write_session(store, answered(JULY_1, *rows), None)
+    write_session(store, answered(JULY_2, bar("A")), None)
+
+    found = packed.receive(store, JULY_1, JULY_3).fingerprints({JULY_1, JULY_3})
+
+    assert found == {JULY_1: of_session(rows)}
 
 
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
