@@ -82,7 +82,9 @@ def _said_of_bars(sessions: pl.DataFrame) -> pl.DataFrame:
     )
     return sessions.with_columns(
         alone=pl.col("bars").is_not_null() & no_line,
-        said=pl.format("{}: {} bars, usually {}", pl.col("date").cast(pl.String), "bars", usual),
+        said=pl.when(pl.col("verdict").is_not_null()).then(
+            pl.format("{}: {} bars, usually {}", pl.col("date").cast(pl.String), "bars", usual)
+        ),
     )
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from altair.utils.schemapi import debug_mode
+
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.whole_file import replacing
 from universe_pipeline.reporting import page
@@ -30,7 +32,8 @@ def make_report(connection: Connection, wanted: Wanted) -> Report:
     stored = read(connection, wanted)
     if stored is None:
         return Report(page.empty(wanted), 0, {}, {})
-    html, pictures = page.whole(stored, wanted)
+    with debug_mode(arg=False):  # Altair would check each part of a chart by its schema
+        html, pictures = page.whole(stored, wanted)
     return Report(html, len(stored.days), stored.conditions, pictures)
 
 
