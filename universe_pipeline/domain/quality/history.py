@@ -163,6 +163,10 @@ class RollingState:
         )
         self.reset()
 
+    def coded(self, symbols: pl.Series) -> pl.Series:
+        """Symbols as the categories that they are in lined-up bars; any thread may ask."""
+        return symbols.cast(self._symbols.dtype)
+
     def reset(self) -> None:
         """Remember nothing."""
         self._days: list[tuple[int, Codes]] = []
@@ -182,7 +186,7 @@ class RollingState:
             bars: `DATED_BAR_SCHEMA`, later than those before.
             loaded: sessions, in order; a symbol without a bar in one misses it. Others are holes.
         """
-        symbols = bars["symbol"].cast(self._symbols.dtype)
+        symbols = self.coded(bars["symbol"])
         coded = codes(symbols)
         self._make_room(int(coded.max(initial=0)) + 1)
         values = {name: bars[name].to_numpy() for name in _VALUES}

@@ -62,11 +62,11 @@ class Scan:
         self._reference, self._thresholds = reference, thresholds
         self.presence = Presence()
         """Of all bars that were judged."""
-        self._exchanges = reference.exchanges
         self._stored, self._rejected = dict(reference.stored), [reference.rejected]
         self._loaded = sorted(day for day, each in self._stored.items() if each.loaded)
         self._findings: dict[Rule, Finding] = {}
         self._histories = RollingState(reference.splits, reference.asked)
+        self._exchanges = self.coded(reference.exchanges)
         self._figures: dict[date, Figures] = {}
         self._candidates: list[pl.DataFrame] = []
         self._rows = 0
@@ -92,6 +92,10 @@ class Scan:
             self._rejected.append(rejected)
         if stored.loaded:
             insort(self._loaded, stored.session)
+
+    def coded(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The frame with its `symbol` as categories, as which it is judged; any thread may ask."""
+        return frame.with_columns(self._histories.coded(frame["symbol"]))
 
     def remember(self, bars: pl.DataFrame) -> None:
         """Compare later bars with these, as `judge` takes them: what came before the first."""

@@ -6,7 +6,7 @@ there stays a bit for every symbol.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 
@@ -107,7 +107,7 @@ def judge_bars(
     first, last = stretches[0].start, stretches[-1].end
     scan = Scan(context.reference(connection, known, first, last), thresholds)
     hashed = {day for day, load in known.items() if fingerprints and load.content_hash is not None}
-    receive, unpack = partial(_receive, connection, hashed), partial(_unpack, hashed)
+    receive, unpack = partial(_receive, connection, hashed), partial(_unpack, hashed, scan)
     altered = stored_fingerprints.altered_sessions(connection) if fingerprints else set[date]()
     changed: list[Violation] = []
     renewed: dict[date, tuple[str, str]] = {}
@@ -203,11 +203,12 @@ def _receive(connection: Connection, hashed: Collection[date], stretch: Stretch)
     return _Received(stretch, bars, grouped)
 
 
-def _unpack(hashed: Collection[date], received: _Received) -> _Read:
+def _unpack(hashed: Collection[date], scan: Scan, received: _Received) -> _Read:
     hashes = received.bars.fingerprints(set(hashed) - set(received.grouped))
     for day, grouped in received.grouped.items():
         hashes[day] = grouped.fingerprints([day]).get(day, OF_NO_BARS)
-    return _Read(received.stretch, received.bars.unpacked(), hashes)
+    read = received.bars.unpacked()
+    return _Read(received.stretch, replace(read, bars=scan.coded(read.bars)), hashes)
 
 
 def _miscounted(
