@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+# It asks the collector who refers to an object, which that no longer knows after a command.
+import hypothesis  # noqa: F401  # pyright: ignore[reportUnusedImport]
 import psycopg
 import pytest
 from dagster_postgres import DagsterPostgresStorage

@@ -19,7 +19,7 @@ from universe_pipeline_tests.support.site import Site
 WINDOWS = {"desktop": 1280, "tablet": 800, "phone": 360}
 PICTURES = {
     "calendar": "sessions of 2024",
-    "bars": "bars beside the usual",
+    "bars": "bars compared with the usual",
     "symbols": "symbols that trade",
 }
 """By the name in the asset's metadata."""

@@ -9,10 +9,16 @@ from collections.abc import Callable
 from universe_pipeline.adapters.postgres.connection import Connection
 
 _HAS_TABLES = """
-    SELECT bool_and(to_regclass('dagster.' || name) IS NOT NULL)
-    FROM unnest(ARRAY['event_logs', 'instance_info', 'jobs', 'runs']) AS name
+    SELECT count(*) = 4 AND coalesce(
+        has_schema_privilege(to_regnamespace('dagster'), 'USAGE'), false)
+    FROM pg_tables
+    WHERE schemaname = 'dagster'
+      AND tablename IN ('event_logs', 'instance_info', 'jobs', 'runs')
     """
-"""By these each of Dagster's storages knows whether it has to make its tables."""
+"""By these each of Dagster's storages knows whether it has to make its tables.
+
+A role that may not use the schema has none: the storage then says which right it lacks.
+"""
 
 
 def has_tables(connection: Connection) -> bool:
