@@ -1,11 +1,6 @@
 """Importing the package changes nothing in the process; the entry points tune the loads."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Mapping
-
-CHOSEN = ("POLARS_MAX_THREADS", "MALLOC_ARENA_MAX")
+from universe_pipeline_tests.support.new_interpreter import printed
 
 _ALL = """
 import importlib, locale, logging, os, pkgutil, signal, sys, warnings
@@ -89,19 +84,6 @@ with dagster.DagsterInstance.get():
     import universe_pipeline.definitions
     {THREADS}
 """
-
-
-def printed(code: str, environment: Mapping[str, str] = os.environ) -> str:
-    """What `code` prints in a new interpreter that nothing has tuned."""
-    ended = subprocess.run(
-        [sys.executable, "-c", code],
-        env={name: value for name, value in environment.items() if name not in CHOSEN},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout
 
 
 def test_importing_any_module_changes_nothing_in_the_process() -> None:

@@ -10,6 +10,7 @@ from threading import get_native_id
 import pytest
 
 from universe_pipeline.adapters.machine import give_back, lower_thread_priority
+from universe_pipeline_tests.support.new_interpreter import printed
 
 PIECE = 64 * 1024
 """Small enough to come out of the heap of the C library."""
@@ -82,10 +83,10 @@ def _arenas(chosen: dict[str, str]) -> int:
         "PYTHONPATH": str(_ROOT),
         **chosen,
     }
-    printed = subprocess.run(
+    ended = subprocess.run(
         [sys.executable, "-c", _ARENAS], env=environment, capture_output=True, text=True, check=True
     )
-    return printed.stdout.count("<heap nr=")
+    return ended.stdout.count("<heap nr=")
 
 
 @pytest.mark.parametrize(
@@ -115,13 +116,4 @@ print(collections() - before)
 
 
 def test_imports_are_not_searched_for_garbage_and_what_follows_is() -> None:
-    environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
-    printed = subprocess.run(
-        [sys.executable, "-c", _COLLECTIONS],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-
-    assert printed.splitlines() == ["0", "True True", "1"]
+    assert printed(_COLLECTIONS).splitlines() == ["0", "True True", "1"]

@@ -1,9 +1,6 @@
 """The process that starts Dagster's services: the page waits for all that it does."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
+from universe_pipeline_tests.support.new_interpreter import printed
 
 _STARTED = """
 import sys
@@ -18,13 +15,4 @@ except SystemExit:
 
 
 def test_it_starts_the_webserver_without_importing_it() -> None:
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
-    printed = subprocess.run(
-        [sys.executable, "-c", _STARTED],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-
-    assert printed.splitlines()[-1] == "True False"
+    assert printed(_STARTED).splitlines()[-1] == "True False"
