@@ -84,7 +84,7 @@ class Traffic:
 
     @contextmanager
     def answer(self) -> Generator[None]:
-        """Learn from how the answer comes in this block, within `request`."""
+        """Learn from how an answer comes in this block; the end of `request` wakes others."""
         began = time.monotonic()
         try:
             yield
@@ -116,7 +116,6 @@ class Traffic:
         self._good += 1
         if self._limit < self._known_good or self._good >= self._limit:
             self._good, self._limit = 0, min(self._most, self._limit + 1)
-            self._changed.notify_all()
 
     def _failed(self) -> None:
         if self._is_news():
