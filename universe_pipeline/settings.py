@@ -104,11 +104,11 @@ class Settings(BaseSettings):
         le=100_000,
         description="requests a minute over all processes that share the database; 0 = unpaced",
     )
-    polygon_requests_per_second: int = Field(
+    polygon_max_per_second: int = Field(
         default=90,
         ge=1,
         le=10_000,
-        description="most requests a second in one process where POLYGON_RATE_LIMIT is 0",
+        description="most requests a second of one process, paced or not",
     )
     universe_concurrency: int = Field(
         default=50, ge=1, le=1_000, description="most requests in flight in one process"

@@ -194,7 +194,7 @@ def open_client(
     pace = SharedPace(
         database,
         settings.polygon_rate_limit,
-        per_second=settings.polygon_requests_per_second,
+        per_second=settings.polygon_max_per_second,
         urgent=urgent,
     )
     chosen = {} if patience is None else {"patience": patience}
@@ -221,16 +221,8 @@ def encoding(settings: Settings) -> "Encoding":
     return Encoding(
         revisit=settings.universe_revisit_sessions,
         batch_rows=settings.universe_batch_size,
-        in_flight=settings.universe_concurrency,
-        spacing=_spacing(settings),
         thresholds=settings.thresholds,
     )
-
-
-def _spacing(settings: Settings) -> float:
-    """Least seconds from one request of this process to the next, in the mean."""
-    per_minute = settings.polygon_rate_limit
-    return 60 / per_minute if per_minute else 1 / settings.polygon_requests_per_second
 
 
 def wanted_report(

@@ -37,7 +37,7 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
     assert found.polygon_api_key is None
     assert found.polygon_base_url == "https://api.massive.com"
     assert found.polygon_rate_limit == 5
-    assert found.polygon_requests_per_second == 90
+    assert found.polygon_max_per_second == 90
     assert found.universe_concurrency == 50
     assert found.universe_batch_size is None
     assert found.universe_database_url is None

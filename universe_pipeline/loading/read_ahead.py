@@ -9,6 +9,9 @@ FEWEST = 6
 MARGIN, SPARE = 1.25, 4
 """Answers differ in time: so much more than the median needs, and so many more."""
 
+_QUICK = 0.01
+"""Seconds that a quick writer takes for a session: assumed until the first one is written."""
+
 _WEIGHT = 0.2
 """Of the latest session, in the mean of what the writer takes."""
 
@@ -16,7 +19,7 @@ _WEIGHT = 0.2
 class ReadAhead:
     """Little's law: in flight are as many as the writer writes in one round trip.
 
-    Until the writer's pace is known, it is taken for that of the requests.
+    Until the writer's pace is known, it is assumed to be quick.
     """
 
     def __init__(self, most: int, spacing: float, round_trip: Callable[[], float | None]) -> None:
@@ -24,11 +27,11 @@ class ReadAhead:
 
         Args:
             most: never more than so many.
-            spacing: least seconds from a request to the next.
+            spacing: least seconds from a request to the next; 0 = none.
             round_trip: seconds that answers take at present, where any has come.
         """
         self._most, self._spacing, self._round_trip = most, spacing, round_trip
-        self._writing = spacing
+        self._writing = max(spacing, _QUICK)
 
     def wrote(self, seconds: float) -> None:
         """Count what the writer took for a session, without its waiting."""

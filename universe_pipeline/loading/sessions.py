@@ -6,6 +6,7 @@ transaction each. Nothing is raised for a session that fails: it is recorded and
 
 import time
 from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -116,15 +117,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How answers are encoded: the trailing sessions that are not final, rows in one buffer.
-
-    Asked for ahead of the writer are at most `in_flight` sessions, one each `spacing` seconds.
-    """
+    """How answers are encoded: the trailing sessions that are not final, rows in one buffer."""
 
     revisit: int = 3
     batch_rows: int | None = None
-    in_flight: int = 50
-    spacing: float = 1 / 90
     thresholds: Thresholds = field(default=Thresholds())
 
 
@@ -137,7 +133,7 @@ def fetch_sessions(
 ) -> Generator[Fetched]:
     """Ask for `sessions`, in order, as far ahead as the writer needs, and give their answers.
 
-    What waits for the writer is packed; the next two are encoded already. After an answer that the
+    What waits for the writer is packed; the next ones are encoded already. After an answer that the
     key or plan forbids, no further session is asked for. Where the plan does not reach back to the
     first one, the earliest that it reaches is searched by halves, and none before it is asked for.
 
@@ -165,6 +161,8 @@ def _fetched(
     refused = Event()
 
     def receive(day: date) -> _Received:
+        if refused.is_set():
+            raise CancelledError  # comes after the refused one, which ends the load
         requested_at, begun = now(), time.monotonic()
         answer = client.receive_grouped_daily(day)
         if answer.is_refused:
@@ -182,10 +180,10 @@ def _fetched(
     rest = sessions[1:]
     if first.is_outside_plan:
         rest = yield from _reached_by_plan(fetch, rest)
-    most, traffic = encoding.in_flight, client.traffic
-    writer = ReadAhead(most, encoding.spacing, lambda: traffic.round_trip)
+    traffic = client.traffic
+    writer = ReadAhead(traffic.most, client.spacing, lambda: traffic.round_trip)
     asked = takewhile(lambda _: not refused.is_set(), rest)
-    with closing(in_two_steps(receive, read, asked, writer.sessions, most)) as fetched:
+    with closing(in_two_steps(receive, read, asked, writer.sessions, traffic.most)) as fetched:
         for one in fetched:
             handed_over = time.monotonic()
             yield one

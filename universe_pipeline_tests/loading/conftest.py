@@ -18,6 +18,14 @@ BRISK = Patience(
 
 
 @pytest.fixture
-def client(vendor: SimulatedVendor) -> Generator[PolygonClient]:
-    with PolygonClient(vendor.base_url, "key-of-tests", patience=BRISK) as connected:
+def client(vendor: SimulatedVendor, connections: int) -> Generator[PolygonClient]:
+    with PolygonClient(
+        vendor.base_url, "key-of-tests", patience=BRISK, connections=connections
+    ) as connected:
         yield connected
+
+
+@pytest.fixture
+def connections() -> int:
+    """Most requests in flight; a test may ask for another number by parametrizing it."""
+    return 50

@@ -9,7 +9,7 @@ from threading import enumerate as enumerate_threads
 
 import pytest
 
-from universe_pipeline.loading.ahead import ahead, in_two_steps
+from universe_pipeline.loading.ahead import OPENED_AHEAD, ahead, in_two_steps
 
 
 def test_results_come_in_order_whoever_is_done_first():
@@ -127,7 +127,7 @@ def test_whoever_stops_taking_stops_what_has_not_begun():
 
 
 def two_steps(in_flight: int, count: int = 20):
-    """Numbers in two steps; what has been received and opened so far."""
+    """Numbers in two steps, so many in flight; what has been received and opened so far."""
     received: list[int] = []
     opened: list[int] = []
 
@@ -162,15 +162,43 @@ def test_two_steps_of_nothing():
     assert list(results) == []
 
 
-def test_the_second_step_is_taken_for_the_next_two_only():
+OPENED = 1 + OPENED_AHEAD
+
+
+def test_the_second_step_is_taken_for_the_next_only():
     results, received, opened = two_steps(9)
 
     assert next(results) == 0
-    wait_for(lambda: len(received) == 9 and len(opened) == 3)
-    time.sleep(0.05)  # time enough for a fourth
-    assert sorted(opened) == [0, 1, 2]
+    wait_for(lambda: len(received) == 9 + OPENED and len(opened) == OPENED)
+    time.sleep(0.05)  # time enough for one more
+    assert sorted(opened) == list(range(OPENED))
     assert next(results) == 10
-    wait_for(lambda: len(received) == 10 and len(opened) == 4)
+    wait_for(lambda: len(received) == 10 + OPENED and len(opened) == 1 + OPENED)
+    results.close()
+
+
+def test_what_waits_for_the_consumer_takes_no_place_of_those_in_flight():
+    lock, together, most = Lock(), 0, 0
+    all_four = Event()
+
+    def receive(number: int) -> int:
+        nonlocal together, most
+        with lock:
+            together += 1
+            most = max(most, together)
+        if OPENED <= number < OPENED + 4:
+            if together == 4:
+                all_four.set()
+            assert all_four.wait(30)
+        with lock:
+            together -= 1
+        return number
+
+    results = in_two_steps(receive, str, range(20), lambda: 4, 4)
+
+    assert next(results) == "0"
+    assert all_four.wait(30)
+    assert most == 4
     results.close()
 
 
@@ -179,16 +207,16 @@ def test_more_are_received_ahead_as_soon_as_more_are_needed():
     received: list[int] = []
     results = in_two_steps(received.append, str, range(50), lambda: needed, 20)
     next(results)
-    wait_for(lambda: len(received) == 2)
+    wait_for(lambda: len(received) == 2 + OPENED)
 
     needed = 20
     next(results)
-    wait_for(lambda: len(received) == 21)
+    wait_for(lambda: len(received) == 21 + OPENED)
     needed = 3
     for _ in range(17):
         next(results)
     time.sleep(0.05)
-    assert len(received) == 21
+    assert len(received) == 21 + OPENED
     results.close()
 
 
@@ -206,11 +234,11 @@ def test_a_consumer_that_stops_leaves_no_thread_waiting():
     before = set(enumerate_threads())
     results, _, opened = two_steps(9)
     next(results)
-    wait_for(lambda: len(opened) == 3)
+    wait_for(lambda: len(opened) == OPENED)
     results.close()
 
     wait_for(lambda: set(enumerate_threads()) <= before)
-    assert len(opened) == 3
+    assert len(opened) == OPENED
 
 
 ABANDONED = """

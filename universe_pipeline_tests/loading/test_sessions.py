@@ -96,6 +96,7 @@ def test_a_second_fetch_of_the_same_writes_no_bar(client: PolygonClient, store: 
     assert all(each.write and each.write.revised == 0 for each in outcomes.values())
 
 
+@pytest.mark.parametrize("connections", [1])
 @pytest.mark.parametrize("batch_rows", [1, 7, 100_000])
 def test_neither_batches_nor_their_number_in_flight_change_what_is_stored(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor, batch_rows: int
@@ -103,7 +104,7 @@ def test_neither_batches_nor_their_number_in_flight_change_what_is_stored(
     load(client, store, [JULY_1])
     whole = load_of(store, JULY_1, "content_hash")
 
-    load(client, store, DAYS, Encoding(batch_rows=batch_rows, in_flight=1))
+    load(client, store, DAYS, Encoding(batch_rows=batch_rows))
 
     assert load_of(store, JULY_1, "content_hash") == whole
     for day in DAYS:
@@ -222,6 +223,7 @@ def test_a_session_that_is_not_published_is_pending_and_no_failure(
     assert errors(store) == []
 
 
+@pytest.mark.parametrize("connections", [2])
 @pytest.mark.parametrize(
     ("fault", "kind", "http_status"),
     [
@@ -241,7 +243,7 @@ def test_what_the_key_forbids_stops_the_rest(
     vendor.faults.add(fault, session=JULY_2)
     many = (*DAYS, *(date(2024, 7, day) for day in (5, 8, 9, 10, 11, 12, 15, 16, 17, 18, 19)))
 
-    outcomes = load(client, store, many, Encoding(in_flight=2))
+    outcomes = load(client, store, many)
 
     assert [outcome.state for outcome in outcomes.values()] == ["loaded", "failed"]
     assert errors(store) == [(JULY_2, None, kind, http_status, 1, False, "run", True)]
@@ -421,24 +423,26 @@ def in_flight(vendor: SimulatedVendor) -> int:
     return max(sum(at <= other < at + AWAY for other in came) for at in came)
 
 
+@pytest.mark.parametrize("connections", [40])
 def test_a_distant_vendor_is_asked_for_as_many_as_are_written_in_a_round_trip(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor
 ):
     vendor.faults.add("delay", seconds=AWAY)
 
-    outcomes = load(client, store, QUARTER[:60], Encoding(in_flight=40))
+    outcomes = load(client, store, QUARTER[:60])
 
     assert {outcome.state for outcome in outcomes.values()} == {"loaded"}
     assert vendor.count("grouped") == 60
     assert 12 < in_flight(vendor) <= 40
 
 
+@pytest.mark.parametrize("connections", [3])
 def test_no_more_are_asked_for_than_the_settings_allow(
     client: PolygonClient, store: Connection, vendor: SimulatedVendor
 ):
     vendor.faults.add("delay", seconds=AWAY)
 
-    load(client, store, QUARTER[:20], Encoding(in_flight=3))
+    load(client, store, QUARTER[:20])
 
     assert in_flight(vendor) <= 3
 

@@ -119,6 +119,11 @@ class PolygonClient:
         self.traffic = Traffic(connections)
         self._numbers = count()
 
+    @property
+    def spacing(self) -> float:
+        """Least seconds from one request to the next, in the mean, as its pace allows."""
+        return self._pace.spacing
+
     def __repr__(self) -> str:
         return f"PolygonClient({str(self._base_url)!r})"
 

@@ -8,6 +8,11 @@ from typing import Protocol
 class Pace(Protocol):
     """Decides when each request may be sent; thread-safe."""
 
+    @property
+    def spacing(self) -> float:
+        """Least seconds from one request of this process to the next, in the mean; 0 = none."""
+        ...
+
     def wait(self) -> None:
         """Return when one request may be sent."""
         ...
@@ -19,6 +24,8 @@ class Pace(Protocol):
 
 class Unpaced:
     """No pace: requests wait only while the vendor wants quiet."""
+
+    spacing = 0.0
 
     def __init__(self) -> None:
         self._not_before = 0.0

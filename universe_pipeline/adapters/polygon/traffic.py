@@ -50,6 +50,11 @@ class Traffic:
         self._changed = Condition()
 
     @property
+    def most(self) -> int:
+        """Most requests that may ever be in flight."""
+        return self._most
+
+    @property
     def limit(self) -> int:
         """Most requests that may be in flight now."""
         return self._limit

@@ -105,8 +105,8 @@ class _Turn:
 class SharedPace:
     """At most `per_minute` requests in any minute, over all processes; 0 = no such limit.
 
-    Without it, this process sends at most `per_second` a second, evenly. Thread-safe. It keeps one
-    connection, and opens it again when the database was restarted.
+    With it or without, this process sends at most `per_second` a second, evenly. Thread-safe. It
+    keeps one connection, and opens it again when the database was restarted.
     """
 
     def __init__(
@@ -122,11 +122,11 @@ class SharedPace:
         Args:
             database: where all who share the pace meet.
             per_minute: most requests; 0 = no limit over all processes, only 429s are heeded.
-            per_second: then, most of this process; None = no limit.
+            per_second: most of this process; None = no limit.
             urgent: go before everybody who is not, as long as this is open.
         """
         self._database, self._per_minute, self._urgent = database, per_minute, urgent
-        self._spacing = 1 / per_second if per_second else 0.0
+        self._own_spacing = 1 / per_second if per_second else 0.0
         self._next_due = 0.0
         self._connection: psycopg.Connection | None = None
         self._lock = Lock()
@@ -134,6 +134,12 @@ class SharedPace:
         self._free_until = 0.0
         self._urgency: liveness.Hold | None = None
         self._explained = ""
+
+    @property
+    def spacing(self) -> float:
+        """Least seconds from one request of this process to the next, in the mean."""
+        shared = 60 / self._per_minute if self._per_minute else 0.0
+        return max(shared, self._own_spacing)
 
     def wait(self) -> None:
         """Return when one request may be sent.
@@ -143,9 +149,9 @@ class SharedPace:
             psycopg.OperationalError: the database is gone.
         """
         while True:
-            if not self._per_minute:
+            if self._own_spacing:
                 self._sleep_until(self._own_turn())
-            elif not self._await_turn():
+            if self._per_minute and not self._await_turn():
                 continue
             pause = self._pause()
             if pause <= 0:
@@ -183,7 +189,7 @@ class SharedPace:
         """When the next request of this process is due, by the monotonic clock."""
         with self._lock:
             due = max(time.monotonic(), self._next_due)
-            self._next_due = due + self._spacing
+            self._next_due = due + self._own_spacing
         return due
 
     def _sleep(self, seconds: float) -> None:

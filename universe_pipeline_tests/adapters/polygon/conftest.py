@@ -20,6 +20,8 @@ BRISK = Patience(attempts=3, first_wait=0.002, longest_wait=0.002, read=20, requ
 class RecordingPace:
     """Lets everything pass at once and notes what it was asked."""
 
+    spacing = 0.0
+
     def __init__(self) -> None:
         self.waits = 0
         self.back_offs: list[float] = []

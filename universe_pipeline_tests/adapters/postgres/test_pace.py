@@ -200,6 +200,18 @@ def test_without_a_limit_a_process_sends_so_many_a_second_evenly(
     assert noted(turns, "turns") == []
 
 
+def test_a_process_with_turns_in_store_still_sends_so_many_a_second(
+    turns: Connection, store_database: Database
+):
+    began = time.monotonic()
+
+    with closing(SharedPace(store_database, 1_000, per_second=50)) as shared:
+        send(store_database, shared, 20)
+
+    assert time.monotonic() - began >= 0.38
+    assert len(noted(turns, "turns")) == 20
+
+
 def test_who_waits_for_a_turn_when_a_429_comes_waits_longer(
     turns: Connection, store_database: Database, two: Callable[[int], Two]
 ):
