@@ -9,6 +9,10 @@ FEWEST = 6
 MARGIN, SPARE = 1.25, 4
 """Answers differ in time: so much more than the median needs, and so many more."""
 
+WAITING = 2
+"""Times the requests in flight: answers come in bursts, and what waits for the writer must not keep
+the next ones from being asked for."""
+
 _QUICK = 0.01
 """Seconds that a quick writer takes for a session: assumed until the first one is written."""
 
@@ -26,7 +30,7 @@ class ReadAhead:
         """Begin before any answer.
 
         Args:
-            most: never more than so many.
+            most: requests that may be in flight.
             spacing: least seconds from a request to the next; 0 = none.
             round_trip: seconds that answers take at present, where any has come.
         """
@@ -38,7 +42,7 @@ class ReadAhead:
         self._writing += _WEIGHT * (seconds - self._writing)
 
     def sessions(self) -> int:
-        """How many to ask for ahead now."""
+        """How many to ask for ahead now, those included whose answers wait for the writer."""
         between = max(self._spacing, self._writing)
         needed = math.ceil(MARGIN * (self._round_trip() or 0.0) / between) + SPARE
-        return min(self._most, max(FEWEST, needed))
+        return min(WAITING * self._most, max(FEWEST, needed))
