@@ -21,7 +21,7 @@ def startup(stage: Stage, _: Archive) -> list[Figure]:
     return [
         _timed(stage, "universe --help", [["--help"]] * repeats, 0.3),
         _timed(stage, "universe status", [["status"]] * repeats, 1.0),
-        _timed(stage, "universe daily", [["daily", "--date", day] for day in spare], 5.0),
+        _timed(stage, "universe daily", [["daily", "--date", day] for day in spare], 1.5),
     ]
 
 
