@@ -10,8 +10,9 @@ The demo and the tests talk to it with the real client, in-process or as a proce
     python -m universe_pipeline.simulator --port 8080 --symbols 14000
 
 It answers `/v3/reference/tickers`, `/v3/reference/tickers/types`, `/stocks/v1/splits`,
-`/v3/reference/splits`, the grouped daily bars of a session and the daily range of a ticker, as
-traded or adjusted for the splits up to its clock's day. All answers are invented and follow from
+`/v3/reference/splits`, `/stocks/v1/dividends`, `/v3/reference/dividends`, the grouped daily bars of
+a session and the daily range of a ticker, as traded or adjusted for the splits up to its clock's
+day. All answers are invented and follow from
 the URL, the number of symbols and the clock alone; only tickers and names of some well-known
 securities are borrowed, and some of their splits. It is stricter than the vendor: it refuses an
 unknown query parameter with 400, because the vendor would silently answer another question.
@@ -19,8 +20,9 @@ unknown query parameter with 400, because the vendor would silently answer anoth
     listings, population    all listings of a world, well-known and invented
     world                   the reference lists of a day
     splits                  the splits of each listing, and what a share became
+    dividends               who pays what and when, and what that does to prices
     noise, prices, market   the bars, computed for any day without the days before
-    reference, split_lists, aggregates
+    reference, split_lists, dividend_lists, aggregates
                             the endpoints
     faults, effects         what goes wrong on request; hostile has rows for it
     wire, server            HTTP

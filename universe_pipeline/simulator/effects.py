@@ -89,7 +89,13 @@ def _changed(fault: Fault, content: _Content, rows: _Rows) -> _Rows:
 
 
 def _missing(fault: Fault, content: _Content, rows: _Rows) -> _Rows:
-    return [row for row in rows if _ticker(content, row) not in fault.tickers]
+    return [row for row in rows if not _is_meant(fault, content, row)]
+
+
+def _is_meant(fault: Fault, content: _Content, row: dict[str, Any]) -> bool:
+    day = row.get("execution_date") or row.get("ex_dividend_date")
+    is_day = not fault.dates or day is None or date.fromisoformat(day) in fault.dates
+    return _ticker(content, row) in fault.tickers and is_day
 
 
 def _without_fields(fault: Fault, content: _Content, rows: _Rows) -> _Rows:
@@ -112,17 +118,26 @@ def _wrong_session(fault: Fault, _: _Content, rows: _Rows) -> _Rows:
     return rows
 
 
+def _moved(fault: Fault, content: _Content, rows: _Rows) -> _Rows:
+    return [_later(fault, row) if _is_meant(fault, content, row) else row for row in rows]
+
+
+def _repeated(fault: Fault, content: _Content, rows: _Rows) -> _Rows:
+    again = (_later(fault, row) for row in rows if _is_meant(fault, content, row))
+    return [*rows, *(row | {"id": row["id"][::-1]} for row in again)]
+
+
 def _later(fault: Fault, row: dict[str, Any]) -> dict[str, Any]:
-    day = date.fromisoformat(row["execution_date"]) + timedelta(days=fault.days)
-    return row | {"execution_date": day.isoformat()}
+    name = "execution_date" if "execution_date" in row else "ex_dividend_date"
+    day = date.fromisoformat(row[name]) + timedelta(days=fault.days)
+    return row | {name: day.isoformat()}
 
 
-def _moved_split(fault: Fault, _: _Content, rows: _Rows) -> _Rows:
-    return [_later(fault, row) if row["ticker"] in fault.tickers else row for row in rows]
-
-
-def _repeated_split(fault: Fault, _: _Content, rows: _Rows) -> _Rows:
-    return [*rows, *(_later(fault, row) for row in rows if row["ticker"] in fault.tickers)]
+def _changed_cash(fault: Fault, content: _Content, rows: _Rows) -> _Rows:
+    for row in rows:
+        if _is_meant(fault, content, row):
+            row["cash_amount"] *= fault.factor
+    return rows
 
 
 def _null_results(_: Fault, __: Request, content: _Content) -> None:
@@ -200,8 +215,11 @@ _EFFECTS: dict[Kind, _Effect] = {
     "empty": _edit_rows(lambda _, __, ___: []),
     "results_null": _edit(_null_results),
     "wrong_session": _edit_rows(_wrong_session),
-    "moved_split": _edit_rows(_moved_split),
-    "repeated_split": _edit_rows(_repeated_split),
+    "moved_split": _edit_rows(_moved),
+    "repeated_split": _edit_rows(_repeated),
+    "moved_dividend": _edit_rows(_moved),
+    "repeated_dividend": _edit_rows(_repeated),
+    "changed_dividend": _edit_rows(_changed_cash),
     "adjusted_true": _edit(lambda _, __, content: content.update(adjusted=True)),
     "count_mismatch": _edit(_miscount),
     "foreign_next_url": _edit(

@@ -19,7 +19,7 @@ Change: TypeAlias = Literal[
     "delayed_status",  # status DELAYED, as on plans with a delay: the data is good
     "bad_rows",  # appends `rows`, by default one of each kind that a row rule rejects
     "changed",  # multiplies the volumes of `tickers` by `factor`
-    "missing",  # drops the rows of `tickers`
+    "missing",  # drops the rows of `tickers`, of splits and dividends only those of `dates`
     "without_fields",  # drops `fields` from the rows of `tickers`, or of all if none is named
     "rewritten",  # sends `rows` instead of the rows of the same tickers
     "collapsed",  # keeps only the first half of the rows
@@ -31,6 +31,9 @@ Change: TypeAlias = Literal[
     "count_mismatch",  # `resultsCount` and `count` are one too high
     "moved_split",  # the splits of `tickers` are listed `days` later
     "repeated_split",  # the splits of `tickers` are listed again, `days` later
+    "moved_dividend",  # the dividends of `tickers` are listed `days` later
+    "repeated_dividend",  # they are listed again, `days` later, under other ids
+    "changed_dividend",  # multiplies the cash of `tickers` by `factor`
     "foreign_next_url",  # `next_url` is `url`, by default a host that does not exist
     "looping_next_url",  # `next_url` is the page that was asked for
 ]
@@ -73,6 +76,9 @@ _OF_BARS = frozenset({"changed", "wrong_session", "adjusted_true", "hostile_rows
 _OF_SPLITS = frozenset({"moved_split", "repeated_split"})
 """Kinds that only lists of splits can suffer."""
 
+_OF_DIVIDENDS = frozenset({"moved_dividend", "repeated_dividend", "changed_dividend"})
+"""Kinds that only lists of dividends can suffer."""
+
 _CHANGES: tuple[str, ...] = get_args(Change)
 _KINDS: tuple[str, ...] = (*_CHANGES, *get_args(Replacement))
 
@@ -83,9 +89,9 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     kind: Kind
 
     endpoint: Endpoint | None = None
-    """tickers, types, splits, older_splits, grouped or range; None: any."""
+    """One of `request.Endpoint`; None: any."""
     session: date | None = None
-    """Only requests for bars of this session."""
+    """Only requests for bars of this session, or for dividends of a window with this day."""
     ticker: str | None = None
     """Only requests for this ticker alone."""
     active: bool | None = None
@@ -102,6 +108,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     rows: list[dict[str, Any]] | None = None
     """Rows in the vendor's shape; one without `t` gets that of the answer."""
     tickers: list[str] = []
+    dates: list[date] = []
+    """Which of their splits and dividends; none: all."""
     fields: list[str] = []
     factor: float = 2.0
     keep: int = 3
@@ -126,6 +134,10 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             self.endpoint in (None, request.endpoint)
             and (request.endpoint in ("grouped", "range") or not self._is_of_bars)
             and (request.endpoint in ("splits", "older_splits") or self.kind not in _OF_SPLITS)
+            and (
+                request.endpoint in ("dividends", "older_dividends")
+                or self.kind not in _OF_DIVIDENDS
+            )
             and (self.session is None or request.covers(self.session))
             and self.ticker in (None, request.ticker)
             and (
@@ -197,5 +209,5 @@ def fault_from_text(text: str) -> Fault:
     fields: dict[str, Any] = {"kind": kind}
     for option in filter(None, options.split(",")):
         name, _, value = option.partition("=")
-        fields[name] = value.split("+") if name in ("tickers", "fields") else value
+        fields[name] = value.split("+") if name in ("tickers", "fields", "dates") else value
     return msgspec.convert(fields, Fault, strict=False)

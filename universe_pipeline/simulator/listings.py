@@ -11,6 +11,12 @@ from enum import StrEnum
 import msgspec
 
 from universe_pipeline.domain.sessions import FIRST_SESSION
+from universe_pipeline.simulator.dividends import (
+    WELL_KNOWN_DIVIDENDS,
+    WELL_KNOWN_PAYERS,
+    Dividend,
+    Payer,
+)
 from universe_pipeline.simulator.noise import seed_of
 from universe_pipeline.simulator.splits import WELL_KNOWN_SPLITS, Split
 
@@ -60,6 +66,9 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     """Never trades: each session carries the same price with volume 0."""
     splits: tuple[Split, ...] = ()
     """Oldest first."""
+    payer: Payer | None = None
+    dividends: tuple[Dividend, ...] = ()
+    """Those that do not follow from `payer`."""
 
 
 def _day(text: str) -> int:
@@ -79,6 +88,8 @@ def _liquid(
         shares=shares,
         cik=f"{seed_of(ticker) % 1_000_000:010d}",
         splits=WELL_KNOWN_SPLITS.get(ticker, ()),
+        payer=WELL_KNOWN_PAYERS.get(ticker),
+        dividends=WELL_KNOWN_DIVIDENDS.get(ticker, ()),
     )
 
 

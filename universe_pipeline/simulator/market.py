@@ -10,12 +10,21 @@ import numpy.typing as npt
 import polars as pl
 
 from universe_pipeline.domain.sessions import NEW_YORK, all_sessions
+from universe_pipeline.simulator.dividends import Dividends, Places
 from universe_pipeline.simulator.listings import Fate, Listing
-from universe_pipeline.simulator.noise import seed_of
-from universe_pipeline.simulator.prices import Traits, has_bar, ohlc_bars
+from universe_pipeline.simulator.noise import seed_of, seeds, uniform
+from universe_pipeline.simulator.prices import (
+    TICKS,
+    Cash,
+    Traits,
+    close_in_ticks,
+    has_bar,
+    ohlc_bars,
+)
 from universe_pipeline.simulator.splits import Days, Splits
 
 _NEW_YORK = ZoneInfo(NEW_YORK)
+_EPOCH = date(1970, 1, 1).toordinal()
 _REGULAR_CLOSE = time(16)
 
 
@@ -40,6 +49,7 @@ class Market:
         )
         self._traits = Traits.of(traded)
         self._splits = Splits(traded)
+        self._dividends = Dividends(traded, self._traits.price, self._traits.seed, self._splits)
         self._ticker = pl.Series("T", [listing.ticker for listing in traded])
         self._first = np.array([listing.first for listing in traded])
         self._end = np.array([listing.end for listing in traded])
@@ -81,16 +91,55 @@ class Market:
         day, before, stamp = self._days[when], self._before[when], self._midnights[when]
         return self._bars(places, day, before, stamp, in_shares_of).sort("t")
 
+    def dividends(self, today: date) -> pl.DataFrame:
+        """Every dividend of every listing, by ticker and ex-date, later ones than `today` included.
+
+        Returns:
+            `ticker`, `ex_dividend_date`, `cash_amount` (a share of that day), `frequency`,
+            `distribution_type`, `split_adjusted_cash_amount` (a share of `today`), `kept` (the
+            fraction of the last close that the cash leaves; 1 after `today`), `draw` (a number
+            in [0, 1) of the row's own).
+        """
+        found = self._dividends.all()
+        place, ex_day = found.place, found.ex_day
+        listed = (self._first[place] <= ex_day) & (ex_day < self._end[place])
+        until = today.toordinal()
+        before = self._before[np.searchsorted(self._days, ex_day)]
+        became = self._splits.became(place, before)
+        premium = self._dividends.premium(place, before)
+        close = close_in_ticks(self._traits.at(place), before, became, premium) / TICKS
+        shares = self._splits.became(place, ex_day, until)
+        frame = {
+            "ticker": self._ticker.gather(place),
+            "ex_dividend_date": pl.from_epoch(pl.Series(ex_day - _EPOCH), time_unit="d"),
+            "cash_amount": found.cash,
+            "frequency": found.frequency,
+            "distribution_type": found.type,
+            "split_adjusted_cash_amount": np.round(found.cash / shares, 6),
+            "kept": np.where(ex_day <= until, 1 - found.cash / close, 1.0),
+            "draw": uniform(self._traits.seed[place] ^ seeds(ex_day), 31),
+        }
+        return (
+            pl.DataFrame(frame)
+            .filter(pl.Series(listed))
+            .sort("ticker", "ex_dividend_date", "cash_amount")
+        )
+
     def _bars(
         self,
-        places: npt.NDArray[np.intp],
+        places: Places,
         day: Days,
         before: Days,
         stamp: npt.NDArray[np.int64],
         in_shares_of: date | None,
     ) -> pl.DataFrame:
         became = self._splits.became(places, day)
-        found = ohlc_bars(self._traits.at(places), day, before, became)
+        cash = Cash(
+            premium_before=self._dividends.premium(places, before),
+            paid=self._dividends.paid(places, before, day),
+            premium=self._dividends.premium(places, day),
+        )
+        found = ohlc_bars(self._traits.at(places), day, before, became, cash)
         if in_shares_of is not None:
             until = in_shares_of.toordinal()
             found = found.in_shares(self._splits.became(places, day, until))

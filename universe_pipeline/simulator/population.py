@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from universe_pipeline.domain.sessions import FIRST_SESSION
+from universe_pipeline.simulator.dividends import Dividend, Payer, drawn_payers, drawn_specials
 from universe_pipeline.simulator.listings import STILL_LISTED, Fate, Listing
 from universe_pipeline.simulator.noise import Floats, seeds, uniform
 from universe_pipeline.simulator.splits import Split, drawn_splits
@@ -95,8 +96,13 @@ def population(count: int, taken: frozenset[str]) -> list[Listing]:
     exchanges = _exchanges(types, uniform(seed, 4))
     tickers = _tickers(types, exchanges, uniform(seed, 5), taken)
     draws = zip(*(uniform(seed, salt).tolist() for salt in range(6, 11)), strict=True)
-    splits = drawn_splits(seed, types, spans)
-    rows = enumerate(zip(tickers, types, exchanges, spans, splits, draws, strict=True))
+    actions = zip(
+        drawn_splits(seed, types, spans),
+        drawn_payers(seed, types, spans),
+        drawn_specials(seed, types, spans),
+        strict=True,
+    )
+    rows = enumerate(zip(tickers, types, exchanges, spans, actions, draws, strict=True))
     return _with_reused_tickers([_listing(number, *row) for number, row in rows])
 
 
@@ -121,11 +127,12 @@ def _listing(
     type_: str | None,
     exchange: str | None,
     span: tuple[int, int],
-    splits: tuple[Split, ...],
+    actions: tuple[tuple[Split, ...], Payer | None, tuple[Dividend, ...]],
     draws: tuple[float, ...],
 ) -> Listing:
     company, cik, figi, updated, active = draws
     first, end = span
+    splits, payer, dividends = actions
     cik_known = cik < (_FUND_CIK_KNOWN if type_ in _FUNDS else _CIK_KNOWN)
     return Listing(
         ticker=ticker,
@@ -141,6 +148,8 @@ def _listing(
         first=first,
         end=end,
         splits=splits,
+        payer=payer,
+        dividends=dividends,
     )
 
 

@@ -11,7 +11,7 @@ same security on the same day has the same numbers either way.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ from universe_pipeline.simulator.splits import Days
 FRACTIONAL_SINCE = date(2026, 2, 23).toordinal()
 """From this session on the consolidated tape reports fractions of a share."""
 
-_TICKS = 10_000.0
+TICKS = 10_000.0
 """Ticks in a dollar: prices have at most four decimals."""
 _CENT = 100.0
 _SHARE_PARTS = 1e6
@@ -125,7 +125,7 @@ class OhlcBars:
         """The same, adjusted for the splits by which a share `became` so many."""
 
         def adjusted(price: Floats) -> Floats:
-            return np.maximum(1.0, np.rint(price / became * _TICKS)) / _TICKS
+            return np.maximum(1.0, np.rint(price / became * TICKS)) / TICKS
 
         return OhlcBars(
             open=adjusted(self.open),
@@ -138,22 +138,34 @@ class OhlcBars:
         )
 
 
+class Cash(NamedTuple):
+    """What dividends do to prices, in USD a share of today."""
+
+    premium_before: Floats
+    """Part of the last session's close, for the dividends to come."""
+    paid: Floats
+    """Gone since that close."""
+    premium: Floats
+    """Part of this session's close."""
+
+
 def has_bar(traits: Traits, day: Days) -> npt.NDArray[np.bool_]:
     """Whether the securities appear at all in the sessions."""
     return uniform(_daily(traits, day), 20) < traits.presence
 
 
-def ohlc_bars(traits: Traits, day: Days, before: Days, became: Floats) -> OhlcBars:
+def ohlc_bars(traits: Traits, day: Days, before: Days, became: Floats, cash: Cash) -> OhlcBars:
     """The sessions on `day`, each with the session `before` it, in the shares of `day`.
 
     One of those shares `became` so many of today's.
     """
     daily = _daily(traits, day)
-    carried = _close(traits, before, became)
+    carried = close_in_ticks(traits, before, became, cash.premium_before)
     idle = _is_idle(traits, day, before)
     gap = traits.restlessness * (uniform(daily, 4) - 0.5) * 0.6
-    opened = np.where(idle, carried, _quoted(carried * (1 + gap), uniform(daily, 5)))
-    closed = np.where(idle, carried, _close(traits, day, became))
+    without = carried - became * cash.paid * TICKS
+    opened = np.where(idle, carried, _quoted(without * (1 + gap), uniform(daily, 5)))
+    closed = np.where(idle, carried, close_in_ticks(traits, day, became, cash.premium))
     top, bottom = np.maximum(opened, closed), np.minimum(opened, closed)
     up = top * (1 + 0.5 * traits.restlessness * uniform(daily, 6))
     down = bottom * (1 - 0.5 * traits.restlessness * uniform(daily, 8))
@@ -162,12 +174,12 @@ def ohlc_bars(traits: Traits, day: Days, before: Days, became: Floats) -> OhlcBa
     volume = _volume(traits.shares / became, daily, day)
     transactions = np.maximum(1.0, np.floor(volume / (40 + 160 * uniform(daily, 16))))
     return OhlcBars(
-        open=opened / _TICKS,
-        high=high / _TICKS,
-        low=low / _TICKS,
-        close=closed / _TICKS,
+        open=opened / TICKS,
+        high=high / TICKS,
+        low=low / TICKS,
+        close=closed / TICKS,
         volume=np.where(idle, 0.0, volume),
-        vwap=np.where(idle, np.nan, _vwap(daily, high, low) / _TICKS),
+        vwap=np.where(idle, np.nan, _vwap(daily, high, low) / TICKS),
         transactions=np.where(idle, np.nan, transactions),
     )
 
@@ -205,17 +217,18 @@ def _level(traits: Traits, day: Days) -> Floats:
     return traits.price * growth(traits.swing * rate)
 
 
-def _close(traits: Traits, day: Days, became: Floats) -> Floats:
-    """The close in ticks, of shares that `became` so many of today's."""
+def close_in_ticks(traits: Traits, day: Days, became: Floats, premium: Floats) -> Floats:
+    """The close of shares that `became` so many of today's, each of which holds a `premium`."""
     daily = _daily(traits, day)
     noise = uniform(daily, 1) + uniform(daily, 2) - 1
     level = became * _level(traits, day) * (1 + traits.restlessness * noise)
-    return _quoted(level * _TICKS, uniform(daily, 3))
+    level += became * premium
+    return _quoted(level * TICKS, uniform(daily, 3))
 
 
 def _quoted(ticks: Floats, draw: Floats) -> Floats:
     """Round to whole cents, and below a dollar or now and then to ticks."""
-    step = np.where((ticks >= _TICKS) & (draw >= _OFF_CENTS), _CENT, 1.0)
+    step = np.where((ticks >= TICKS) & (draw >= _OFF_CENTS), _CENT, 1.0)
     return np.maximum(1.0, np.rint(ticks / step) * step)
 
 

@@ -44,3 +44,10 @@ def day_of(text: str, name: str) -> date:
     if day is None or day.isoformat() != text:
         raise RefusedError(400, f"Could not parse the time parameter: '{name}'. Use YYYY-MM-DD")
     return day
+
+
+def decimal_number(text: str, name: str) -> float:
+    """A number like 0.25."""
+    if not text.replace(".", "", 1).isdecimal():
+        raise RefusedError(400, f"The parameter '{name}' must be a number")
+    return float(text)

@@ -3,19 +3,32 @@
 import base64
 import binascii
 import hashlib
+import operator
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
-Endpoint = Literal["tickers", "types", "splits", "older_splits", "grouped", "range"]
+Endpoint = Literal[
+    "tickers",
+    "types",
+    "splits",
+    "older_splits",
+    "dividends",
+    "older_dividends",
+    "grouped",
+    "range",
+]
 
 _PATHS: tuple[tuple[Endpoint, re.Pattern[str]], ...] = (
     ("tickers", re.compile(r"/v3/reference/tickers")),
     ("types", re.compile(r"/v3/reference/tickers/types")),
     ("splits", re.compile(r"/stocks/v1/splits")),
     ("older_splits", re.compile(r"/v3/reference/splits")),
+    ("dividends", re.compile(r"/stocks/v1/dividends")),
+    ("older_dividends", re.compile(r"/v3/reference/dividends")),
     ("grouped", re.compile(r"/v2/aggs/grouped/locale/us/market/stocks/(?P<date>[^/]+)")),
     (
         "range",
@@ -25,6 +38,15 @@ _PATHS: tuple[tuple[Endpoint, re.Pattern[str]], ...] = (
         ),
     ),
 )
+
+COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+    "": operator.eq,
+    ".gt": operator.gt,
+    ".gte": operator.ge,
+    ".lt": operator.lt,
+    ".lte": operator.le,
+}
+"""By the suffix of a parameter like `execution_date.gte`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +95,14 @@ class Request:
         return self.query.get("active", "true") == "true"
 
     def covers(self, session: date) -> bool:
-        """Whether bars of `session` are asked for (days written as ISO dates)."""
+        """Whether bars or dividends of `session` are asked for (days written as ISO dates)."""
         day = session.isoformat()
+        if self.endpoint in ("dividends", "older_dividends"):
+            return all(
+                compares(day, self.query[f"ex_dividend_date{suffix}"])
+                for suffix, compares in COMPARISONS.items()
+                if f"ex_dividend_date{suffix}" in self.query
+            )
         if self.endpoint == "range":
             return self.parts["start"] <= day <= self.parts["end"]
         return self.parts.get("date") == day

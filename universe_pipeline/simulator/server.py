@@ -25,6 +25,7 @@ from universe_pipeline.simulator.answers import (
     document,
     refusal,
 )
+from universe_pipeline.simulator.dividend_lists import DividendLists
 from universe_pipeline.simulator.effects import struck
 from universe_pipeline.simulator.faults import Fault, Faults
 from universe_pipeline.simulator.market import Market
@@ -87,12 +88,15 @@ class SimulatedVendor:
             return clock().astimezone(ZoneInfo(NEW_YORK)).date()
 
         reference, splits = Reference(world, today), SplitLists(world, today)
+        dividends = DividendLists(market, today)
         aggregates = Aggregates(market, clock, plan_start)
         self._endpoints: dict[Endpoint, Callable[[Request], Answer]] = {
             "tickers": reference.tickers,
             "types": reference.types,
             "splits": splits.newer,
             "older_splits": splits.older,
+            "dividends": dividends.newer,
+            "older_dividends": dividends.older,
             "grouped": aggregates.grouped,
             "range": aggregates.range,
         }

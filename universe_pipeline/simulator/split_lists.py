@@ -9,22 +9,15 @@ from typing import Any
 
 from universe_pipeline.simulator.answers import Answer, document
 from universe_pipeline.simulator.questions import choice, day_of, only_known, whole_number
-from universe_pipeline.simulator.request import Request
+from universe_pipeline.simulator.request import COMPARISONS, Request
 from universe_pipeline.simulator.splits import Split
 from universe_pipeline.simulator.world import World
 
 ANNOUNCED_FOR = 90
 """Days before its execution date on which a split appears in the lists."""
 
-_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
-    "": operator.eq,
-    ".gt": operator.gt,
-    ".gte": operator.ge,
-    ".lt": operator.lt,
-    ".lte": operator.le,
-}
 _RANGES = frozenset(
-    field + suffix for field in ("ticker", "execution_date") for suffix in _COMPARISONS
+    field + suffix for field in ("ticker", "execution_date") for suffix in COMPARISONS
 )
 _PAGING = frozenset({"sort", "limit", "page_marker"})
 _ORDERS = ("execution_date.desc", "execution_date.asc", "ticker.desc", "ticker.asc")
@@ -98,7 +91,7 @@ class SplitLists:
     ) -> list[_Listed]:
         found = self._all()
         for field in ("ticker", "execution_date"):
-            for suffix, compares in _COMPARISONS.items():
+            for suffix, compares in COMPARISONS.items():
                 if (name := field + suffix) in query:
                     if field == "execution_date":
                         day_of(query[name], name)
