@@ -4,7 +4,7 @@ import shlex
 import shutil
 import sys
 import time
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -41,7 +41,9 @@ def run(settings: Settings, sessions: int, *, port: int, serve: bool) -> int:
     """
     home, psql = settings.universe_home / "demo", psql_on_demo(settings)
     _start_afresh(home)
-    with SimulatedVendor() as vendor:
+    with SimulatedVendor(
+        planted_until=newest_closed(datetime.now(UTC) - PUBLISHED_AFTER)
+    ) as vendor:
         note(f"simulated vendor at {vendor.base_url}, database under {home}")
         own = demo_settings(settings, home, vendor.base_url)
         newest = newest_closed(wiring.now(own) - PUBLISHED_AFTER)

@@ -9,15 +9,17 @@ The demo and the tests talk to it with the real client, in-process or as a proce
 
     python -m universe_pipeline.simulator --port 8080 --symbols 14000
 
-It answers `/v3/reference/tickers`, `/v3/reference/tickers/types`, `/stocks/v1/splits`,
-`/v3/reference/splits`, `/stocks/v1/dividends`, `/v3/reference/dividends`, the grouped daily bars of
-a session and the daily range of a ticker, as traded or adjusted for the splits up to its clock's
-day. All answers are invented and follow from
-the URL, the number of symbols and the clock alone; only tickers and names of some well-known
-securities are borrowed, and some of their splits. It is stricter than the vendor: it refuses an
-unknown query parameter with 400, because the vendor would silently answer another question.
+It answers `/v3/reference/tickers`, its `/types` and `/{ticker}`, ticker events, the newer and the
+deprecated lists of splits and of dividends, the grouped daily bars of a session and the daily range
+of a ticker, as traded or adjusted for the splits up to its clock's day. All answers are invented
+and follow from the URL, the options of the world and the clock alone; only tickers and names of
+some well-known securities are borrowed, and some of their splits and dividends. The ids of
+dividends are the exception: as the vendor's, they differ in each pull. It is stricter than the
+vendor: it refuses an unknown query parameter with 400, because the vendor would silently answer
+another question.
 
     listings, population    all listings of a world, well-known and invented
+    planted, truth          listings and actions about which the lists err, and what is true
     world                   the reference lists of a day
     splits                  the splits of each listing, and what a share became
     dividends               who pays what and when, and what that does to prices

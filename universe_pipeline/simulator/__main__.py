@@ -32,6 +32,7 @@ class _Options(argparse.Namespace):
     api_key: str | None
     plan_start: date | None
     rate_limit: int
+    planted_until: date | None
     fault: list[Fault]
 
 
@@ -49,6 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
             api_key=options.api_key,
             plan_start=options.plan_start,
             rate_limit=options.rate_limit,
+            planted_until=options.planted_until,
         )
     except OSError as taken:
         sys.stderr.write(f"simulator: cannot listen on port {options.port}: {taken.strerror}\n")
@@ -88,6 +90,12 @@ def _parser() -> argparse.ArgumentParser:
         type=_number(0, _MOST_REQUESTS),
         default=0,
         help="requests in any 60 seconds; 0 (default): no limit",
+    )
+    add(
+        "--planted-until",
+        type=_day,
+        metavar="YYYY-MM-DD",
+        help="lists that err in known ways in the 60 sessions up to that day (simulator/truth.py)",
     )
     add(
         "--fault",

@@ -26,6 +26,7 @@ BEFORE_END_OF_DAY = (
     "Please upgrade your plan at https://polygon.io/pricing"
 )
 NO_DATA = "Data not found."
+NO_TICKER = "Ticker not found."
 TOO_MANY_REQUESTS = (
     "You've exceeded the maximum requests per minute, please wait or upgrade your subscription "
     "to continue. https://polygon.io/pricing"

@@ -129,16 +129,23 @@ def listed(dividends: pl.DataFrame, today: date) -> pl.DataFrame:
     ahead = 20 + (pl.col("draw") * 15).floor().cast(pl.Int64)
     ex_date = pl.col("ex_dividend_date")
     next_day = ex_date.dt.add_business_days(1, roll="forward")
-    declared = dividends.with_columns(declaration_date=ex_date - pl.duration(days=ahead))
-    return declared.filter(pl.col("declaration_date") <= today).with_columns(
-        declaration_date=pl.when(pl.col("draw") >= _UNDECLARED).then("declaration_date"),
+    usual = ex_date - pl.duration(days=ahead)
+    given = _day(pl.col("listed_from"))
+    declared = dividends.with_columns(declaration_date=pl.coalesce(given, usual))
+    is_listed = (pl.col("declaration_date") <= today) & (today.toordinal() < pl.col("listed_until"))
+    is_stated = (pl.col("draw") >= _UNDECLARED) | pl.col("listed_from").is_not_null()
+    return declared.filter(is_listed).with_columns(
+        declaration_date=pl.when(is_stated).then("declaration_date"),
         record_date=pl.when(ex_date < _SAME_DAY_RECORD).then(next_day).otherwise(ex_date),
         pay_date=ex_date + pl.duration(days=ahead),
-        currency=pl.lit("USD"),
         dividend_type=pl.col("distribution_type").replace_strict(_OLDER_TYPES, default="CD"),
         historical_adjustment_factor=pl.col("kept").cum_prod(reverse=True).over("ticker").round(6),
         number=pl.int_range(pl.len()).over("ticker", "ex_dividend_date"),
     )
+
+
+def _day(ordinal: pl.Expr) -> pl.Expr:
+    return pl.from_epoch(ordinal - date(1970, 1, 1).toordinal(), time_unit="d")
 
 
 def _ranges(fields: Iterable[str]) -> frozenset[str]:

@@ -16,11 +16,12 @@ import numpy.typing as npt
 
 from universe_pipeline.domain.sessions import FIRST_SESSION, all_sessions
 from universe_pipeline.simulator.noise import Floats, Seeds, uniform
-from universe_pipeline.simulator.splits import Days, Splits
+from universe_pipeline.simulator.splits import Action, Days, Splits
 
 Places = npt.NDArray[np.intp]
 
 _ORIGIN = FIRST_SESSION.toordinal()
+_NEVER = date.max.toordinal()
 _DAYS_A_YEAR = 365.25
 _RISE = 30
 """Days before an ex-date in which a price rises by the cash."""
@@ -48,10 +49,10 @@ class Payer(msgspec.Struct, frozen=True, kw_only=True):
     """False: the list calls it irregular, and gives no frequency."""
     since: int = _ORIGIN
     """Proleptic ordinal."""
-    until: int = date.max.toordinal()
+    until: int = _NEVER
 
 
-class Dividend(msgspec.Struct, frozen=True, kw_only=True):
+class Dividend(Action, frozen=True, kw_only=True):
     """From the open of `day` on, a buyer no longer receives `cash`."""
 
     day: int
@@ -60,6 +61,7 @@ class Dividend(msgspec.Struct, frozen=True, kw_only=True):
     """A share of that day; None: 5 % of the usual price."""
     type: str = "special"
     frequency: int = 0
+    currency: str = "USD"
 
 
 def _day(text: str) -> int:
@@ -172,14 +174,18 @@ class _Paying(Protocol):
 
 
 class Payments(NamedTuple):
-    """Dividends of listings, as arrays of equal length."""
+    """Rows of the list of dividends, as sequences of equal length."""
 
     place: Places
     ex_day: Days
     cash: Floats
-    """USD a share of the ex-date."""
+    """A share of the ex-date."""
     frequency: npt.NDArray[np.int64]
     type: npt.NDArray[np.str_]
+    currency: list[str]
+    listed_from: list[int | None]
+    listed_until: list[int]
+    """As in `splits.Action`."""
 
 
 class _Given(NamedTuple):
@@ -233,20 +239,25 @@ class Dividends:
             paid += np.where((before < ex_day) & (ex_day <= day), cash, 0.0)
         return paid
 
-    def all(self) -> Payments:
-        """Every payment, the regular ones as far as the calendar reaches."""
+    def listed(self) -> Payments:
+        """Every row that the list ever has, of regular payments as far as the calendar reaches."""
         place, ex_day, cash = self._regular()
         is_known = ex_day >= _TYPED_SINCE
         is_regular = self._is_regular[place] & is_known
         frequency = np.where(is_regular, self._frequency[place], 0)
         types = np.where(is_regular, "recurring", np.where(is_known, "irregular", "unknown"))
-        given = self._given
+        given = [each for each in self._given if each.dividend.is_listed]
+        named = [each.dividend for each in given]
+        count = len(place)
         return Payments(
             place=np.append(place, [each.place for each in given]).astype(np.intp),
-            ex_day=np.append(ex_day, [each.dividend.day for each in given]).astype(np.int64),
+            ex_day=np.append(ex_day, [each.day for each in named]).astype(np.int64),
             cash=np.append(cash, [each.cash for each in given]),
-            frequency=np.append(frequency, [each.dividend.frequency for each in given]),
-            type=np.append(types, [each.dividend.type for each in given]),
+            frequency=np.append(frequency, [each.frequency for each in named]).astype(np.int64),
+            type=np.append(types, [each.type for each in named]),
+            currency=["USD"] * count + [each.currency for each in named],
+            listed_from=[None] * count + [each.listed_from for each in named],
+            listed_until=[_NEVER] * count + [each.listed_until for each in named],
         )
 
     def _regular(self) -> tuple[Places, Days, Floats]:
@@ -294,6 +305,8 @@ class Dividends:
         seen = Counter[int]()
         layers: list[tuple[Days, Floats]] = []
         for place, dividend, cash in self._given:
+            if not dividend.happens:
+                continue
             if seen[place] == len(layers):
                 layers.append((np.zeros(count, np.int64), np.zeros(count)))
             ex_day, paid = layers[seen[place]]

@@ -19,6 +19,7 @@ from universe_pipeline.simulator.dividends import (
 )
 from universe_pipeline.simulator.noise import seed_of
 from universe_pipeline.simulator.splits import WELL_KNOWN_SPLITS, Split
+from universe_pipeline.simulator.truth import Case
 
 STILL_LISTED = date.max.toordinal()
 
@@ -29,7 +30,7 @@ class Fate(StrEnum):
     DELISTED = "delisted"
     """It moves to the list of delisted tickers."""
     RENAMED = "renamed"
-    """It vanishes from both lists."""
+    """It vanishes from both lists: under its new ticker, or because the vendor forgets it."""
     UNREFERENCED = "unreferenced"
     """Neither list ever knew it, though it has bars."""
     OTC = "otc"
@@ -43,6 +44,8 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     path: str
     """Whose prices it has: a renamed company keeps its path, a reused ticker starts another."""
+    security: str | None = None
+    """What it truly is a listing of; None: what its path is named after."""
     type: str | None = "CS"
     exchange: str | None = "XNYS"
     cik: str | None = None
@@ -69,6 +72,21 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     payer: Payer | None = None
     dividends: tuple[Dividend, ...] = ()
     """Those that do not follow from `payer`."""
+    restlessness: float | None = None
+    """How far a day's noise moves the price, as a fraction of it; None: drawn."""
+    halted: tuple[int, int] | None = None
+    """Ordinals of the first day without a bar and of the first with one again."""
+    absences: tuple[tuple[int, int], ...] = ()
+    """Spans, such as `halted`, on whose days the reference lists lack it, though it trades."""
+    event_days: tuple[int, ...] | None = None
+    """The days on which ticker events give this ticker to its company; None: `first`."""
+    case: Case | None = None
+    """Why it is planted."""
+
+    @property
+    def identity(self) -> str:
+        """The same for all listings of a security, and for no other."""
+        return self.security or self.path
 
 
 def _day(text: str) -> int:
@@ -155,6 +173,8 @@ RENAMED_AND_REUSED = (
         ticker="FB",
         name="Facebook, Inc. Class A Common Stock",
         path="META Platforms",
+        cik="0001326801",
+        composite_figi="BBG000MM2P62",
         exchange="XNAS",
         price=200,
         shares=22e6,
@@ -166,6 +186,8 @@ RENAMED_AND_REUSED = (
         ticker="META",
         name="Meta Platforms, Inc. Class A Common Stock",
         path="META Platforms",
+        cik="0001326801",
+        composite_figi="BBG000MM2P62",
         exchange="XNAS",
         price=200,
         shares=22e6,

@@ -54,6 +54,8 @@ class Market:
         self._first = np.array([listing.first for listing in traded])
         self._end = np.array([listing.end for listing in traded])
         self._otc = np.array([listing.fate is Fate.OTC for listing in traded])
+        halts = [listing.halted or (0, 0) for listing in traded]
+        self._halted_first, self._halted_end = np.array(halts).T
         self._places: defaultdict[str, list[int]] = defaultdict(list)
         for place, listing in enumerate(traded):
             self._places[listing.ticker].append(place)
@@ -67,7 +69,8 @@ class Market:
         """Every bar of `session` (an NYSE session), stamped 16:00 New York."""
         day = np.array([session.toordinal()])
         listed = (self._first <= day) & (day < self._end) & (include_otc | ~self._otc)
-        places = np.flatnonzero(listed & has_bar(self._traits, day))
+        present = listed & has_bar(self._traits, day) & ~self._is_halted(slice(None), day)
+        places = np.flatnonzero(present)
         stamp = np.array([milliseconds(session, _REGULAR_CLOSE)])
         before = self._before[np.searchsorted(self._days, day)]
         return self._bars(places, day, before, stamp, in_shares_of)
@@ -87,20 +90,25 @@ class Market:
             pairs.append((np.full(len(when), place), when))
         places, when = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
         present = has_bar(self._traits.at(places), self._days[when])
+        present &= ~self._is_halted(places, self._days[when])
         places, when = places[present], when[present]
         day, before, stamp = self._days[when], self._before[when], self._midnights[when]
         return self._bars(places, day, before, stamp, in_shares_of).sort("t")
 
+    def _is_halted(self, places: Places | slice, day: Days) -> npt.NDArray[np.bool_]:
+        return (self._halted_first[places] <= day) & (day < self._halted_end[places])
+
     def dividends(self, today: date) -> pl.DataFrame:
-        """Every dividend of every listing, by ticker and ex-date, later ones than `today` included.
+        """Every dividend that the list ever has, by ticker and ex-date.
 
         Returns:
             `ticker`, `ex_dividend_date`, `cash_amount` (a share of that day), `frequency`,
-            `distribution_type`, `split_adjusted_cash_amount` (a share of `today`), `kept` (the
-            fraction of the last close that the cash leaves; 1 after `today`), `draw` (a number
-            in [0, 1) of the row's own).
+            `distribution_type`, `split_adjusted_cash_amount` (a share of `today`), `currency`,
+            `kept` (the fraction of the last close that the cash leaves; 1 after `today`), `draw`
+            (a number in [0, 1) of the row's own), `listed_from` and `listed_until` (see
+            `splits.Action`).
         """
-        found = self._dividends.all()
+        found = self._dividends.listed()
         place, ex_day = found.place, found.ex_day
         listed = (self._first[place] <= ex_day) & (ex_day < self._end[place])
         until = today.toordinal()
@@ -116,8 +124,11 @@ class Market:
             "frequency": found.frequency,
             "distribution_type": found.type,
             "split_adjusted_cash_amount": np.round(found.cash / shares, 6),
-            "kept": np.where(ex_day <= until, 1 - found.cash / close, 1.0),
+            "currency": found.currency,
+            "kept": np.where(ex_day <= until, np.maximum(0.0, 1 - found.cash / close), 1.0),
             "draw": uniform(self._traits.seed[place] ^ seeds(ex_day), 31),
+            "listed_from": pl.Series(found.listed_from, dtype=pl.Int64),
+            "listed_until": found.listed_until,
         }
         return (
             pl.DataFrame(frame)

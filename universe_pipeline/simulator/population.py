@@ -141,8 +141,8 @@ def _listing(
         type=type_,
         exchange=exchange,
         cik=f"{1_000_000 + number:010d}" if cik_known else None,
-        composite_figi=_figi("BBG00", number) if figi < _FIGI_KNOWN else None,
-        share_class_figi=_figi("BBG01", number) if figi < _SHARE_CLASS_FIGI_KNOWN else None,
+        composite_figi=figi_of("BBG00", number) if figi < _FIGI_KNOWN else None,
+        share_class_figi=figi_of("BBG01", number) if figi < _SHARE_CLASS_FIGI_KNOWN else None,
         last_updated_utc=_updated(end, updated),
         states_active=active >= _ACTIVE_UNSTATED,
         first=first,
@@ -217,7 +217,8 @@ def _letters(number: int, length: int, alphabet: str) -> str:
     return found
 
 
-def _figi(prefix: str, number: int) -> str:
+def figi_of(prefix: str, number: int) -> str:
+    """An identifier of 12 characters, another one for each `number`."""
     scattered = number * 1_000_003 % len(_FIGI_LETTERS) ** 7
     return prefix + _letters(scattered, 7, _FIGI_LETTERS)
 

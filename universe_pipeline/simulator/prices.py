@@ -87,7 +87,11 @@ class Traits:
             seed=seed,
             price=price,
             shares=shares,
-            restlessness=np.where(frozen, 0.0, np.interp(uniform(seed, 3), *_RESTLESSNESS)),
+            restlessness=np.where(
+                frozen,
+                0.0,
+                _given_or([each.restlessness for each in listings], seed, 3, _RESTLESSNESS),
+            ),
             swing=np.where(frozen, 0.0, 1.0),
             presence=np.where(is_daily, 1.0, np.where(thin, 0.66, 0.998)),
             idleness=np.where(frozen, 1.0, np.where(thin, 0.16, 0.0)),

@@ -14,6 +14,8 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 Endpoint = Literal[
     "tickers",
     "types",
+    "overview",
+    "events",
     "splits",
     "older_splits",
     "dividends",
@@ -25,6 +27,8 @@ Endpoint = Literal[
 _PATHS: tuple[tuple[Endpoint, re.Pattern[str]], ...] = (
     ("tickers", re.compile(r"/v3/reference/tickers")),
     ("types", re.compile(r"/v3/reference/tickers/types")),
+    ("overview", re.compile(r"/v3/reference/tickers/(?P<ticker>[^/]+)")),
+    ("events", re.compile(r"/vX/reference/tickers/(?P<ticker>[^/]+)/events")),
     ("splits", re.compile(r"/stocks/v1/splits")),
     ("older_splits", re.compile(r"/v3/reference/splits")),
     ("dividends", re.compile(r"/stocks/v1/dividends")),

@@ -64,6 +64,8 @@ class SimulatedVendor:
         now: the clock, timezone-aware; decides which sessions are published.
         plan_start: days before it are outside the plan (403).
         rate_limit: requests a key has in any 60 seconds, beyond which it gets 429; 0: no limit.
+        planted_until: lists that err, as described in `truth`, in the 60 sessions up to that day;
+            None: lists that are right.
 
     Raises:
         ValueError: `symbols` is too small or too large.
@@ -80,9 +82,11 @@ class SimulatedVendor:
         now: Callable[[], datetime] | None = None,
         plan_start: date | None = None,
         rate_limit: int = 0,
+        planted_until: date | None = None,
     ) -> None:
         clock = now or (lambda: datetime.now(UTC))
-        world, market = _world(symbols)
+        world, market = _world(symbols, planted_until)
+        self.truth = world.truth
 
         def today() -> date:
             return clock().astimezone(ZoneInfo(NEW_YORK)).date()
@@ -93,6 +97,8 @@ class SimulatedVendor:
         self._endpoints: dict[Endpoint, Callable[[Request], Answer]] = {
             "tickers": reference.tickers,
             "types": reference.types,
+            "overview": reference.overview,
+            "events": reference.events,
             "splits": splits.newer,
             "older_splits": splits.older,
             "dividends": dividends.newer,
@@ -206,9 +212,9 @@ class SimulatedVendor:
 
 
 @lru_cache(maxsize=4)
-def _world(symbols: int) -> tuple[World, Market]:
-    """Both never change, so that vendors of one size can share them."""
-    world = World(symbols)
+def _world(symbols: int, planted_until: date | None) -> tuple[World, Market]:
+    """Both never change, so that vendors of one kind can share them."""
+    world = World(symbols, planted_until=planted_until)
     return world, Market(world.listings)
 
 

@@ -37,7 +37,7 @@ class _Listed:
     @property
     def newer_row(self) -> dict[str, Any]:
         return {
-            "id": _id("E", 32, self),
+            "id": _id("P" if self.split.is_spin_off else "E", 32, self),
             "execution_date": self.execution_date,
             "split_from": float(self.split.split_from),
             "split_to": float(self.split.split_to),
@@ -103,15 +103,20 @@ class SplitLists:
         return sorted(found, key=operator.attrgetter(column, other), reverse=descending)
 
     def _all(self) -> list[_Listed]:
-        last = self._today().toordinal() + ANNOUNCED_FOR
+        today = self._today().toordinal()
         found: list[_Listed] = []
         for listing in self._world.listings:
             factor = 1.0
             for split in reversed(listing.splits):
-                if split.day <= last:
+                if _is_listed(split, today):
                     factor /= split.ratio
-                    found.append(_Listed(listing.ticker, split, factor))
+                    found.append(_Listed(split.listed_as or listing.ticker, split, factor))
         return found
+
+
+def _is_listed(split: Split, today: int) -> bool:
+    since = split.day - ANNOUNCED_FOR if split.listed_from is None else split.listed_from
+    return split.is_listed and since <= today < split.listed_until
 
 
 def _page(request: Request, rows: list[dict[str, Any]], *, default: int, most: int) -> Answer:
@@ -129,4 +134,6 @@ def _page(request: Request, rows: list[dict[str, Any]], *, default: int, most: i
 
 def _id(letter: str, size: int, listed: _Listed) -> str:
     text = f"{listed.ticker} {listed.execution_date}"
+    if not listed.split.happens:
+        text += f" {listed.split.ratio}"
     return letter + hashlib.blake2b(text.encode(), digest_size=size).hexdigest()

@@ -26,7 +26,20 @@ _LAST = date(2027, 6, 30).toordinal()
 _NEVER_SPLIT = frozenset({"PFD", "WARRANT", "UNIT", "RIGHT", "SP", "BOND", "ADRP"})
 
 
-class Split(msgspec.Struct, frozen=True):
+class Action(msgspec.Struct, frozen=True, kw_only=True):
+    """How the vendor's list and the prices know a split or a dividend."""
+
+    happens: bool = True
+    """False: a row of the list that prices know nothing of."""
+    is_listed: bool = True
+    """False: prices know it, and the list does not."""
+    listed_from: int | None = None
+    """Proleptic ordinal of the first day with the row; None: as usual."""
+    listed_until: int = date.max.toordinal()
+    """Ordinal of the first day without it again."""
+
+
+class Split(Action, frozen=True):
     """From the open of `day` on, `split_from` shares are `split_to`."""
 
     day: int
@@ -34,6 +47,10 @@ class Split(msgspec.Struct, frozen=True):
     split_from: float
     split_to: float
     type: str
+    listed_as: str | None = None
+    """The ticker in the list; None: the listing's."""
+    is_spin_off: bool = False
+    """Whether it stands for a spin-off: the list's id then begins with `P`."""
 
     @property
     def ratio(self) -> float:
@@ -106,11 +123,12 @@ class Splits:
     """The splits of listings, which are named by their places in the order given here."""
 
     def __init__(self, listings: Sequence[_Splitting]) -> None:
-        most = max((len(listing.splits) for listing in listings), default=0)
+        real = [[each for each in listing.splits if each.happens] for listing in listings]
+        most = max(map(len, real), default=0)
         self._days = np.zeros((most, len(listings)), np.int64)
         self._ratios = np.ones((most, len(listings)))
-        for place, listing in enumerate(listings):
-            for layer, split in enumerate(listing.splits):
+        for place, splits in enumerate(real):
+            for layer, split in enumerate(splits):
                 self._days[layer, place] = split.day
                 self._ratios[layer, place] = split.ratio
 
