@@ -33,6 +33,7 @@ class _Options(argparse.Namespace):
     plan_start: date | None
     rate_limit: int
     planted_until: date | None
+    restless: bool
     fault: list[Fault]
 
 
@@ -51,6 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
             plan_start=options.plan_start,
             rate_limit=options.rate_limit,
             planted_until=options.planted_until,
+            restless=options.restless,
         )
     except OSError as taken:
         sys.stderr.write(f"simulator: cannot listen on port {options.port}: {taken.strerror}\n")
@@ -96,6 +98,11 @@ def _parser() -> argparse.ArgumentParser:
         type=_day,
         metavar="YYYY-MM-DD",
         help="lists that err in known ways in the 60 sessions up to that day (simulator/truth.py)",
+    )
+    add(
+        "--restless",
+        action="store_true",
+        help="prices that jump, thin names that trade seldom, and warrants at cents",
     )
     add(
         "--fault",

@@ -20,6 +20,7 @@ from universe_pipeline.simulator.prices import (
     close_in_ticks,
     has_bar,
     ohlc_bars,
+    restless_traits,
 )
 from universe_pipeline.simulator.splits import Days, Splits
 
@@ -38,16 +39,17 @@ class Market:
 
     A frame of bars has the vendor's columns: `T` (the ticker), `v` (shares), `vw`, `o`, `c`, `h`,
     `l` (USD), `t` (Unix milliseconds), `n`, `otc`; `vw` and `n` are null where nothing traded.
-    They are as traded, or, where a day is given, in the shares of its end.
+    They are as traded, or, where a day is given, in the shares of its end. Restless ones jump,
+    trade seldom where they are thin, and have warrants at cents.
     """
 
-    def __init__(self, listings: Iterable[Listing]) -> None:
+    def __init__(self, listings: Iterable[Listing], *, restless: bool = False) -> None:
         # The vendor's order means nothing: a scattered order keeps clients from relying on it.
         traded = sorted(
             (listing for listing in listings if listing.traded),
             key=lambda listing: seed_of(listing.path),
         )
-        self._traits = Traits.of(traded)
+        self._traits = restless_traits(traded) if restless else Traits.of(traded)
         self._splits = Splits(traded)
         self._dividends = Dividends(traded, self._traits.price, self._traits.seed, self._splits)
         self._ticker = pl.Series("T", [listing.ticker for listing in traded])

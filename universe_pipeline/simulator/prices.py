@@ -9,7 +9,7 @@ same security on the same day has the same numbers either way.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import NamedTuple, TypeAlias
 
@@ -44,6 +44,28 @@ _BUSY_DAYS: _Distribution = ((0, 0.1, 0.5, 0.9, 0.99, 1), (0.35, 0.6, 1, 1.7, 3.
 _SWINGS = ((0.40, 4001.0), (0.18, 857.0), (0.07, 163.0))
 """Amplitude (as a rate of growth) and period in days of the slow swings of a price."""
 
+_CENTS_TYPES = frozenset({"WARRANT", "RIGHT"})
+_RESTLESS_CENTS: _Distribution = ((0, 0.5, 0.9, 1), (0.02, 0.1, 0.4, 3))
+_RESTLESS_PRESENCE: _Distribution = ((0, 0.3, 1), (0.03, 0.3, 0.9))
+"""The fraction of sessions in which a thin name trades."""
+_RESTLESS_MOVES: _Distribution = ((0, 0.5, 0.9, 1), (0.01, 0.035, 0.09, 0.2))
+_JUMPS: _Distribution = (
+    (0, 0.02, 0.08, 0.4, 0.6, 0.92, 0.98, 1),
+    (-0.9, -0.3, -0.12, -0.03, 0.03, 0.12, 0.3, 0.9),
+)
+"""What news does to a price until the next news, as a rate of growth."""
+_LIQUID_JUMPS = 0.25
+_NEWS_EVERY = (15.0, 120.0)
+"""Days from news to news, by security."""
+_NEWS_OVERNIGHT = 0.7
+"""The fraction of news between two sessions; all others come within one."""
+_NEWS_UNTRADED = 0.15
+"""The fraction of news that bring no more volume than usual."""
+_NEWS_VOLUME = (2.0, 9.0)
+_SPIKES, _SPIKE_SIZE, _LOWEST_SPIKE = 0.001, 8.0, 0.4
+"""The fraction of closes with so many times their usual noise, which the next one lacks; the
+lowest, as a fraction of the price."""
+
 _TRADES_DAILY = 50_000.0
 """USD a session from which on a symbol has a bar in each: a real one lacks it only when halted."""
 
@@ -70,6 +92,8 @@ class Traits:
     """The share of sessions with a bar."""
     idleness: Floats
     """The share of bars that are carried over without a trade, where the one before has trades."""
+    jumps: Floats | None
+    """How large news are, as a factor; None: there are none, and no spikes either."""
 
     @classmethod
     def of(cls, listings: Sequence[Listing]) -> "Traits":
@@ -95,6 +119,7 @@ class Traits:
             swing=np.where(frozen, 0.0, 1.0),
             presence=np.where(is_daily, 1.0, np.where(thin, 0.66, 0.998)),
             idleness=np.where(frozen, 1.0, np.where(thin, 0.16, 0.0)),
+            jumps=None,
         )
 
     def at(self, places: npt.NDArray[np.intp]) -> "Traits":
@@ -107,7 +132,25 @@ class Traits:
             swing=self.swing[places],
             presence=self.presence[places],
             idleness=self.idleness[places],
+            jumps=None if self.jumps is None else self.jumps[places],
         )
+
+
+def restless_traits(listings: Sequence[Listing]) -> Traits:
+    """Traits as of real securities, with news, spikes, cents and many days without a trade."""
+    calm = Traits.of(listings)
+    is_given = np.array([each.price is not None for each in listings])
+    at_cents = np.array([each.type in _CENTS_TYPES for each in listings]) & ~is_given
+    cents = np.interp(uniform(calm.seed, 1), *_RESTLESS_CENTS)
+    presence = np.interp(uniform(calm.seed, 22), *_RESTLESS_PRESENCE)
+    moves = np.interp(uniform(calm.seed, 3), *_RESTLESS_MOVES)
+    return replace(
+        calm,
+        price=np.where(at_cents, cents, calm.price),
+        restlessness=np.where(is_given | (calm.swing == 0), calm.restlessness, moves),
+        presence=np.where(calm.presence == 1.0, 1.0, presence),
+        jumps=calm.swing * np.where(is_given, _LIQUID_JUMPS, 1.0),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,14 +211,16 @@ def ohlc_bars(traits: Traits, day: Days, before: Days, became: Floats, cash: Cas
     idle = _is_idle(traits, day, before)
     gap = traits.restlessness * (uniform(daily, 4) - 0.5) * 0.6
     without = carried - became * cash.paid * TICKS
-    opened = np.where(idle, carried, _quoted(without * (1 + gap), uniform(daily, 5)))
+    expected = without * (1 + gap) * _overnight(traits, day, before)
+    opened = np.where(idle, carried, _quoted(expected, uniform(daily, 5)))
     closed = np.where(idle, carried, close_in_ticks(traits, day, became, cash.premium))
     top, bottom = np.maximum(opened, closed), np.minimum(opened, closed)
     up = top * (1 + 0.5 * traits.restlessness * uniform(daily, 6))
     down = bottom * (1 - 0.5 * traits.restlessness * uniform(daily, 8))
     high = np.where(idle, carried, np.maximum(top, _quoted(up, uniform(daily, 7))))
     low = np.where(idle, carried, np.minimum(bottom, _quoted(down, uniform(daily, 9))))
-    volume = _volume(traits.shares / became, daily, day)
+    shares = traits.shares / became * _news_volume(traits, day, before)
+    volume = _volume(shares, daily, day)
     transactions = np.maximum(1.0, np.floor(volume / (40 + 160 * uniform(daily, 16))))
     return OhlcBars(
         open=opened / TICKS,
@@ -218,14 +263,48 @@ def _level(traits: Traits, day: Days) -> Floats:
         ),
         start=np.zeros(1),
     )
-    return traits.price * growth(traits.swing * rate)
+    return traits.price * growth(traits.swing * rate) * _jumped(traits, day)
+
+
+def _jumped(traits: Traits, day: Days) -> Floats:
+    """What the news so far have made of the price, as a factor."""
+    if traits.jumps is None:
+        return np.ones(1)
+    drawn = uniform(traits.seed ^ seeds(_news(traits, day)), 41)
+    return growth(traits.jumps * np.interp(drawn, *_JUMPS))
+
+
+def _overnight(traits: Traits, day: Days, before: Days) -> Floats:
+    """What the news since the last session make of the open, as a factor."""
+    if traits.jumps is None:
+        return np.ones(1)
+    factor = _jumped(traits, day) / _jumped(traits, before)
+    return np.where(uniform(_daily(traits, day), 46) < _NEWS_OVERNIGHT, factor, 1.0)
+
+
+def _news(traits: Traits, day: Days) -> Days:
+    """The number of the news that a price is at: another one each 15 to 120 days."""
+    every = np.interp(uniform(traits.seed, 42), (0, 1), _NEWS_EVERY)
+    return np.floor(day / every + uniform(traits.seed, 43)).astype(np.int64)
+
+
+def _news_volume(traits: Traits, day: Days, before: Days) -> Floats:
+    """How many times its usual volume a security trades because of news."""
+    if traits.jumps is None:
+        return np.ones(1)
+    draw = uniform(_daily(traits, day), 44)
+    is_news = (_news(traits, day) != _news(traits, before)) & (draw >= _NEWS_UNTRADED)
+    return np.where(is_news, np.interp(draw, (0, 1), _NEWS_VOLUME), 1.0)
 
 
 def close_in_ticks(traits: Traits, day: Days, became: Floats, premium: Floats) -> Floats:
     """The close of shares that `became` so many of today's, each of which holds a `premium`."""
     daily = _daily(traits, day)
     noise = uniform(daily, 1) + uniform(daily, 2) - 1
-    level = became * _level(traits, day) * (1 + traits.restlessness * noise)
+    if traits.jumps is not None:
+        noise *= np.where(uniform(daily, 45) < _SPIKES * traits.jumps, _SPIKE_SIZE, 1.0)
+    moved = np.maximum(1 + traits.restlessness * noise, _LOWEST_SPIKE)
+    level = became * _level(traits, day) * moved
     level += became * premium
     return _quoted(level * TICKS, uniform(daily, 3))
 

@@ -66,6 +66,7 @@ class SimulatedVendor:
         rate_limit: requests a key has in any 60 seconds, beyond which it gets 429; 0: no limit.
         planted_until: lists that err, as described in `truth`, in the 60 sessions up to that day;
             None: lists that are right.
+        restless: prices that jump, thin names that trade seldom, and warrants at cents.
 
     Raises:
         ValueError: `symbols` is too small or too large.
@@ -83,9 +84,10 @@ class SimulatedVendor:
         plan_start: date | None = None,
         rate_limit: int = 0,
         planted_until: date | None = None,
+        restless: bool = False,
     ) -> None:
         clock = now or (lambda: datetime.now(UTC))
-        world, market = _world(symbols, planted_until)
+        world, market = _world(symbols, planted_until, restless=restless)
         self.truth = world.truth
 
         def today() -> date:
@@ -212,10 +214,10 @@ class SimulatedVendor:
 
 
 @lru_cache(maxsize=4)
-def _world(symbols: int, planted_until: date | None) -> tuple[World, Market]:
-    """Both never change, so that vendors of one kind can share them."""
+def _world(symbols: int, planted_until: date | None, *, restless: bool) -> tuple[World, Market]:
+    """Both never change, so that vendors with the same options can share them."""
     world = World(symbols, planted_until=planted_until)
-    return world, Market(world.listings)
+    return world, Market(world.listings, restless=restless)
 
 
 class _Pace:

@@ -67,13 +67,14 @@ def test_options_reach_the_vendor_and_ctrl_c_ends_it():
     assert statuses == [401, 500, 403, 200, 429]
 
 
-def test_the_world_is_planted_on_request(healthy: SimulatedVendor):
+def test_the_world_is_planted_and_restless_on_request(healthy: SimulatedVendor):
     day = "2024-07-03"
-    with running("--planted-until", day) as (_, url):
+    with running("--planted-until", day, "--restless") as (_, url):
         theirs = grouped(url, day).by_ticker
 
     ours = grouped(healthy, day).by_ticker
     assert theirs.keys() - ours.keys() >= {"HERTS", "LATES", "USUAL"}
+    assert theirs["SPY"]["c"] != ours["SPY"]["c"]
 
 
 @pytest.mark.parametrize(
