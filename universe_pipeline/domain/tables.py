@@ -34,6 +34,7 @@ POLARS_TYPES: dict[str, pl.DataType] = {
     "double precision": pl.Float64(),
     "bigint": pl.Int64(),
     "integer": pl.Int32(),
+    "smallint": pl.Int16(),
     "boolean": pl.Boolean(),
     "timestamp with time zone": pl.Datetime("us", "UTC"),
     "text[]": pl.List(pl.String()),
@@ -123,6 +124,23 @@ _SPLITS = _columns(
     """
 )
 
+_DIVIDENDS = _columns(
+    """
+    symbol            | text             | key    |                  | the vendor's ticker, case-sensitive
+    ex_date           | date             | key    |                  | from the open of this session on, a buyer does not receive it; after today: announced
+    n                 | smallint         | key    |                  | counts the different dividends of one symbol and day from 1, by amount, currency and type: a share paid all of them
+    cash_amount       | double precision | value  | currency a share | as declared: not adjusted for later splits
+    currency          | text             | value? |                  | ISO code, mostly `USD`; null where the vendor sends none
+    distribution_type | text             | value? |                  | `recurring`, `special`, `supplemental`, `irregular`, `unknown` …, an open set: decide nothing by it
+    frequency         | smallint         | value? | payments a year  | as the vendor sends it; 0: irregular or unknown
+    declaration_date  | date             | value? |                  | when it was announced
+    record_date       | date             | value? |                  | who holds a share on this day receives it
+    pay_date          | date             | value? |                  | when it is paid
+    fetched_at        | timestamptz      | origin |                  | when the window of ex-dates that holds it was last asked for
+    believed_from     | timestamptz      | origin |                  | since when the row is as it is
+    """
+)
+
 _REVISED = _columns(
     """
     believed_from | timestamptz | origin  |  | since when these values stood in the table
@@ -162,6 +180,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     ),
     "symbols": _SYMBOLS,
     "splits": _SPLITS,
+    "dividends": _DIVIDENDS,
     "split_factors": _columns(
         """
         symbol        | text             | key    |  | the vendor's ticker, case-sensitive
@@ -254,11 +273,11 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     "refused_answers": _columns(
         """
         id          | bigint      | key     |      | counts up
-        dataset     | text        | value   |      | `symbols`, `splits`, `session` or `symbol_bars`
+        dataset     | text        | value   |      | `symbols`, `splits`, `dividends`, `session` or `symbol_bars`
         date        | date        | value?  |      | the session that the answer is about; null for others
         symbol      | text        | value?  |      | the symbol that the answer is about; null for others
-        first_date  | date        | value?  |      | first day that was asked for of a symbol; null for others
-        last_date   | date        | value?  |      | last day that was asked for of a symbol; null for others
+        first_date  | date        | value?  |      | first day that was asked for of a symbol, or ex-date of dividends; null for others
+        last_date   | date        | value?  |      | the last one; null for others, and for dividends up to all announced ones
         answered_on | date        | value   |      | day of the request in New York
         rows        | integer     | value   | rows | usable ones of the answer
         expected    | integer     | value   | rows | that are stored (of a symbol without any: sessions asked for)
@@ -288,8 +307,8 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         id          | bigint      | key     |          | counts up
         occurred_at | timestamptz | origin  |          | when the last attempt failed
         endpoint    | text        | value   |          | the path that was asked
-        symbol      | text        | value?  |          | what it was about; null for sessions, reference lists and splits
-        date        | date        | value?  |          | what it was about; null for reference lists and splits
+        symbol      | text        | value?  |          | what it was about; null for sessions and lists
+        date        | date        | value?  |          | what it was about; null for lists
         kind        | text        | value   |          | one of the [kinds of failure](vendor.md#kinds-of-failure)
         http_status | integer     | value?  |          | where there was one
         message     | text        | value   |          | what the vendor or the connection said
@@ -356,6 +375,36 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         payload        | jsonb       | value   |  | the row under the vendor's names
         fetched_at     | timestamptz | origin  |  | when the list was asked for
         run_id         | text        | origin? |  | the run that asked
+        """
+    ),
+    "dividend_snapshots": (
+        _TAKEN_AT,
+        *_columns(
+            """
+            first_date   | date    | key    |           | first ex-date that was asked for
+            last_date    | date    | value? |           | the last one; null: all announced ones, too
+            endpoint     | text    | origin |           | the path that was asked
+            dividends    | integer | value  | dividends | usable ones
+            added        | integer | value  | dividends | that are new
+            changed      | integer | value  | dividends | that are others now
+            removed      | integer | value  | dividends | that the answer no longer has
+            rejected     | integer | value  | rows      | that broke a rule
+            content_hash | text    | value  |           | [fingerprint](#fingerprints) of the answer
+            """
+        ),
+        _RUN_ID,
+    ),
+    "dividend_revisions": (*_DIVIDENDS[:-2], *_REVISED),
+    "rejected_dividends": _columns(
+        """
+        id           | bigint      | key     |  | counts up
+        symbol       | text        | value?  |  | ticker; null where the row names none
+        ex_date      | date        | value?  |  | null where the row has none, or one that was not asked for
+        rule         | text        | value   |  | one of the [rules for dividends](vendor.md#dividends)
+        payload      | jsonb       | value   |  | the row under the vendor's names
+        window_start | date        | own     |  | first ex-date that was asked for
+        fetched_at   | timestamptz | origin  |  | when the answer that it came in was asked for
+        run_id       | text        | origin? |  | the run that asked
         """
     ),
     "rule_results": _columns(

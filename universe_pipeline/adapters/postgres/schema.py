@@ -16,7 +16,7 @@ from universe_pipeline.domain.errors import (
     SchemaTooOldError,
 )
 
-HEAD = "0010"
+HEAD = "0011"
 """The newest step of migrations/versions; a test holds the two together."""
 
 RELATIONS = [
@@ -28,10 +28,14 @@ RELATIONS = [
     "daily_bars",
     "data_coverage",
     "data_fetch_errors",
+    "dividend_revisions",
+    "dividend_snapshots",
+    "dividends",
     "load_jobs",
     "nyse_sessions",
     "refused_answers",
     "rejected_bars",
+    "rejected_dividends",
     "rejected_splits",
     "rejected_symbols",
     "request_pause",
