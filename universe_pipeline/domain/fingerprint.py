@@ -37,6 +37,9 @@ from datetime import UTC, date, datetime
 from hashlib import sha256
 from typing import TypeAlias
 
+import numpy as np
+import polars as pl
+
 VERSION = "1"
 """Raise it when equal values would get another fingerprint than before."""
 
@@ -102,6 +105,44 @@ def of_list(rows: Iterable[Sequence[Value]], keys: int) -> str:
     listed = [[v if type(v) in _AS_THEY_ARE else _text(v) for v in row] for row in rows]
     listed.sort(key=lambda row: [str(key).encode() for key in row[:keys]])
     return versioned("".join(f"{_CANONICAL.encode(row)}\n" for row in listed).encode())
+
+
+_ESCAPED = r'["\\\x00-\x1f]'
+"""Characters that RFC 8785 does not write as they are."""
+
+
+def of_frame(rows: pl.DataFrame, keys: int) -> str:
+    """The fingerprint of a list as a frame, without nulls in the key.
+
+    By columns, unless a text has characters to escape: a fraction of the time.
+    """
+    texts = pl.DataFrame([_as_texts(column) for column in rows])
+    needs_escapes = pl.col(pl.String).str.contains(_ESCAPED).any()
+    if any(texts.select(needs_escapes).row(0)):
+        return of_list(texts.iter_rows(), keys)
+    quoted = pl.format('"{}"', pl.col(pl.String))
+    cells = texts.sort(texts.columns[:keys]).with_columns(quoted).cast(pl.String)
+    lines = cells.select(pl.concat_str(pl.all().fill_null("null"), separator=",")).to_series()
+    return versioned("".join(f"[{line}]\n" for line in lines).encode())
+
+
+def _as_texts(values: pl.Series) -> pl.Series:
+    """The values of a column as the list has them; texts and booleans as they are."""
+    if values.dtype.is_float():
+        return pl.Series(values.name, _hexadecimal(values), pl.String)
+    if isinstance(values.dtype, pl.Datetime):
+        in_utc = values.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+        return in_utc.dt.to_string("%Y-%m-%dT%H:%M:%S%.6f")
+    return values if values.dtype == pl.Boolean else values.cast(pl.String)
+
+
+def _hexadecimal(values: pl.Series) -> list[str | None]:
+    numbers = values.to_numpy(writable=True) + 0.0  # -0.0 becomes 0.0
+    numbers[np.isnan(numbers)] = np.nan
+    digits = numbers.astype(">f8").tobytes().hex()
+    texts = (digits[at : at + 16] for at in range(0, len(digits), 16))
+    missing = values.is_null()
+    return [None if is_null else text for is_null, text in zip(missing, texts, strict=True)]
 
 
 _CANONICAL = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))

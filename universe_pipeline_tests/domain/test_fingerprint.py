@@ -7,10 +7,11 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from math import inf, nan
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from universe_pipeline.domain import fingerprint
-from universe_pipeline.domain.fingerprint import BarValues, of_list, of_session
+from universe_pipeline.domain.fingerprint import BarValues, of_frame, of_list, of_session
 
 ABC: BarValues = ("ABC", 10.0, 11.0, 9.0, 10.5, 1000.0, 10.25, 12)
 BARE: BarValues = ("A.B", 10.0, 11.0, 9.0, 10.5, 0.0, None, None)
@@ -132,6 +133,40 @@ def test_control_characters_and_other_alphabets_are_written_as_rfc_8785_writes_t
     content = '["a\\n\\t\\"\\\\\\u001f\x7f日本🙂"]\n'
 
     assert of_list([('a\n\t"\\\x1f\x7f日本🙂',)], keys=1) == by_hand(content.encode())
+
+
+COLUMNS = pl.Schema(
+    {
+        "symbol": pl.String(),
+        "n": pl.Int16(),
+        "name": pl.String(),
+        "active": pl.Boolean(),
+        "day": pl.Date(),
+        "at": pl.Datetime("us", "UTC"),
+        "number": pl.Float64(),
+    }
+)
+OTHER_NAN = struct.unpack(">d", bytes.fromhex("fff8000000000001"))[0]
+ROWS = [
+    ("B", 10, None, False, None, None, -0.0),
+    ("B", 2, "", None, date(1969, 12, 31), datetime(1969, 12, 31, 23, 59, 59, 7, UTC), OTHER_NAN),
+    ("Ä", 1, "日本🙂\x7f", True, date(2024, 7, 1), datetime(2024, 7, 1, 13, 30, tzinfo=UTC), inf),
+    ("A", 1, "no", True, date(2027, 1, 1), datetime(2024, 7, 1, 0, 0, 0, 123_456, UTC), None),
+]
+
+
+@pytest.mark.parametrize("more", ["plain", 'Ä "Ltd"', "a\\b", "a\n\t\x1f"])
+def test_a_frame_has_the_fingerprint_of_its_rows(more: str):
+    rows = [*ROWS, ("b", 1, more, True, None, None, 0.1)]
+
+    frame = pl.DataFrame(rows, COLUMNS, orient="row")
+
+    assert of_frame(frame, keys=2) == of_list(rows, keys=2)
+    assert of_frame(frame.reverse(), keys=2) == of_list(rows, keys=2)
+
+
+def test_an_empty_frame_has_the_fingerprint_of_no_rows():
+    assert of_frame(COLUMNS.to_frame(), keys=1) == of_list([], keys=1)
 
 
 def test_times_count_to_the_microsecond():
