@@ -33,7 +33,7 @@ VENDOR_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """A row of an answer that is not stored as a bar or split, and the rule that it broke."""
+    """A row of an answer that is not stored, and the rule that it broke."""
 
     rule: str
     symbol: str | None

@@ -1,4 +1,4 @@
-"""Reference lists: asked for whole, and replaced whole.
+"""Reference lists: asked for whole, and replaced whole; a long one by windows of days.
 
 What is the same for all of them: which columns identify a row, and when an answer lacks so much
 that it is short (`completeness`). How one is asked for, stored and believed is in
@@ -21,6 +21,7 @@ from universe_pipeline.domain.completeness import (
     loses_page,
 )
 from universe_pipeline.domain.quality import DUPLICATE
+from universe_pipeline.domain.windows import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,10 @@ class ReferenceList:
     """Columns by which the vendor sorts the list: a gap in this order is a lost page."""
     least_fraction: float = LEAST_FRACTION
     """An answer with less than this fraction of the rows of the one before is short."""
+    windowed_by: str | None = None
+    """The column whose days a request chooses; None: the list is asked for whole."""
+    fewest: int = 0
+    """With fewer rows before, only an answer without any is short."""
 
     def keys(self, rows: pl.DataFrame) -> pl.Series:
         """The key of each row (`schema`) as a text like "AAPL 2020-08-31", in the list's order."""
@@ -54,6 +59,8 @@ class Listed:
     rejected: Sequence[RejectedRow]
     taken_at: datetime
     """When its first page was asked for."""
+    window: Window | None = None
+    """The days that were asked for; None: all."""
 
     @property
     def received(self) -> int:
@@ -79,13 +86,14 @@ def shortage(
     Args:
         reference: the list.
         listed: the answer.
-        stored: the stored rows (`ReferenceList.schema`).
+        stored: the stored rows (`ReferenceList.schema`), of the answer's window.
         before: the list that was stored last; None if none was.
     """
     keys = reference.keys(stored)
     is_missing = ~keys.is_in(reference.keys(listed.accepted).implode())
     few = () if before is None else _too_few(reference, listed, before, is_missing)
-    reasons = (*few, *_unusable(listed))
+    unusable = () if listed.received < reference.fewest else _unusable(listed)
+    reasons = (*few, *unusable)
     if not reasons:
         return None
     missing: list[str] = keys.filter(is_missing).to_list()
@@ -105,11 +113,21 @@ def _too_few(
     missing, stored = int(is_missing.sum()), len(is_missing)
     lacks_keys = is_short(stored - missing, stored) or loses_page(is_missing)
     is_smaller = is_short(rows, before.rows, before.least_fraction)
+    if rows and before.rows < reference.fewest:
+        return
     if is_smaller or (before.is_same_list and lacks_keys):
-        yield (
-            f"{rows:,} usable {reference.name} where there were {before.rows:,}; "
-            f"{missing:,} of the {stored:,} stored ones are missing"
-        )
+        yield _in_words(reference, listed, before, f"{missing:,} of the {stored:,}")
+
+
+def _in_words(reference: ReferenceList, listed: Listed, before: Before, missing: str) -> str:
+    rows = listed.accepted.height
+    if listed.window is not None:
+        window = f"{reference.name} {listed.window}"
+        return f"{window}: {rows:,} rows where {before.rows:,} are stored"
+    return (
+        f"{rows:,} usable {reference.name} where there were {before.rows:,}; "
+        f"{missing} stored ones are missing"
+    )
 
 
 def _unusable(listed: Listed) -> Iterator[str]:

@@ -7,6 +7,8 @@ list that fails is a row of `data_fetch_errors` under the list's name, until one
 
 A list is a `WholeList`: what to ask, when an answer is short, how it is stored. `plain_list` makes
 one of its tables, path and validation; `loading/splits.py` and `loading/universe.py` differ more.
+A window of a longer list (`loading/dividends.py`) is a `WholeList` of its own, which `replace`
+takes alone.
 """
 
 from collections.abc import Callable, Iterable
@@ -42,6 +44,7 @@ from universe_pipeline.domain.errors import (
 from universe_pipeline.domain.moments import Now, is_fresh
 from universe_pipeline.domain.quality import Validated
 from universe_pipeline.domain.reference_lists import Before, Listed, ReferenceList
+from universe_pipeline.domain.windows import Window
 
 OnPage: TypeAlias = Callable[[int], None]
 """Called with 0 when the vendor is about to be asked, then with each page's rows."""
@@ -79,6 +82,15 @@ class WholeList(Generic[AnswerT, SnapshotT]):
     """Compare with what is stored."""
     swap: Callable[[Connection, AnswerT, str | None], SnapshotT]
     """Replace what is stored, for a run; in a transaction."""
+    window: Window | None = None
+    """The days of the list that this is about; None: all."""
+    outcome: str = ". Nothing stored was changed."
+    """What a refusal says after its reasons."""
+
+    @property
+    def subject(self) -> Subject:
+        """What refused answers are about."""
+        return refused_answers.of_window(self.name, self.window)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,19 +133,42 @@ def refresh(
         VendorError: a page failed. Either is recorded, and the stored list stays as it was.
     """
     with exclusive(connection, wanted.lock):
-        stored, at = wanted.newest(connection), now()
-        if stored is not None and is_fresh(stored.taken_at, at) and not force:
+        stored = wanted.newest(connection)
+        if stored is not None and is_fresh(stored.taken_at, now()) and not force:
             return Refreshed(stored)
-        try:
-            on_page(0)
-            answer = wanted.ask(client, connection, on_page, at)
-            _require_whole(wanted, connection, answer, run_id)
-        except VendorError as error:
-            fetch_errors.record_failure(connection, error, wanted.name, run_id=run_id, at=now())
-            raise
-        with connection.transaction():
-            snapshot = wanted.swap(connection, answer, run_id)
-            refused_answers.close(connection, Subject(wanted.name))
+        return replace(wanted, client, connection, now, run_id=run_id, on_page=on_page)
+
+
+def replace(
+    wanted: WholeList[AnswerT, SnapshotT],
+    client: PolygonClient,
+    connection: Connection,
+    now: Now,
+    *,
+    run_id: str | None = None,
+    on_page: OnPage = lambda _: None,
+) -> Refreshed[AnswerT, SnapshotT]:
+    """Ask for a list, or a window of one, and store it; the caller holds its lock.
+
+    A stored list ends its failures; a stored window leaves them, which may be about others.
+
+    Raises:
+        CollapsedError, VendorError: as `refresh`.
+    """
+    try:
+        on_page(0)
+        answer = wanted.ask(client, connection, on_page, now())
+        _require_whole(wanted, connection, answer, run_id)
+    except VendorError as error:
+        until = wanted.window and wanted.window.last
+        fetch_errors.record_failure(
+            connection, error, wanted.name, until=until, run_id=run_id, at=now()
+        )
+        raise
+    with connection.transaction():
+        snapshot = wanted.swap(connection, answer, run_id)
+        refused_answers.close(connection, wanted.subject)
+        if wanted.window is None:
             fetch_errors.resolve_list_failures(connection, wanted.name)
     return Refreshed(snapshot, answer)
 
@@ -145,13 +180,13 @@ def _require_whole(
     run_id: str | None,
 ) -> None:
     """Return if the answer may be stored; otherwise record it as refused, and raise."""
-    short, subject = wanted.shortage(connection, answer), Subject(wanted.name)
+    short, subject = wanted.shortage(connection, answer), wanted.subject
     if short is None:
         return
     if refused_answers.believe_or_refuse(connection, subject, short.answer, run_id):
         return
     way_out = refused_answers.way_out(connection, subject, short.answer)
-    message = f"{'; '.join(short.reasons)}. Nothing stored was changed. {way_out}"
+    message = f"{'; '.join(short.reasons)}{wanted.outcome} {way_out}"
     raise CollapsedError(FailureKind.COLLAPSED, answer.endpoint, message)
 
 
@@ -205,20 +240,33 @@ def listed(
     Raises:
         VendorError: a page failed, or no row can be used.
     """
-    frames = [reference.schema.to_frame()]
+    validated = every_row(pages, reference.schema, validate, on_page)
+    if not validated.accepted.height:
+        raise RetryableError(FailureKind.EMPTY, endpoint, "no usable row in the list")
+    return Listed(endpoint, validated.accepted, validated.rejected, at)
+
+
+def every_row(
+    pages: Iterable[ListPage[RejectedRow]], sent: pl.Schema, validate: Validate, on_page: OnPage
+) -> Validated:
+    """Take all pages, and separate the rows (`sent`) that can be stored from all others.
+
+    Raises:
+        VendorError: a page failed.
+    """
+    frames = [sent.to_frame()]
     undecodable: list[RejectedRow] = []
     for page in pages:
         frames.append(page.frame)
         undecodable += page.rejected
         on_page(page.rows)
     validated = validate(pl.concat(frames))
-    if not validated.accepted.height:
-        raise RetryableError(FailureKind.EMPTY, endpoint, "no usable row in the list")
-    return Listed(endpoint, validated.accepted, (*undecodable, *validated.rejected), at)
+    return Validated(validated.accepted, (*undecodable, *validated.rejected))
 
 
 def shortage_of(
     connection: Connection, tables: ListTables, answer: Listed, before: Before | None
 ) -> Shortage | None:
-    """Compare an answer with the stored rows and the list `before`."""
-    return reference_lists.shortage(tables.of, answer, stored_rows(connection, tables), before)
+    """Compare an answer with the stored rows of its window and the list `before`."""
+    stored = stored_rows(connection, tables, answer.window)
+    return reference_lists.shortage(tables.of, answer, stored, before)

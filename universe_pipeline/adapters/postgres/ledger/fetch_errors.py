@@ -69,7 +69,7 @@ def record_failure(
         dataset: what was asked for, one of `Dataset`.
         symbol: the symbol that was asked for, alone.
         day: the session, or the first day that was asked for of a symbol.
-        until: the last day that was asked for of a symbol.
+        until: the last day that was asked for of a symbol, or of a list that comes in windows.
         run_id: the run that asked.
         at: when it happened; default: the database's now.
     """
@@ -97,13 +97,29 @@ def record_failure(
     )
 
 
-def resolve_list_failures(connection: psycopg.Connection, dataset: str) -> None:
-    """A whole list has come in: its failures are history."""
+_OPEN_OF_LIST = """
+    dataset = %(dataset)s AND symbol IS NULL AND date IS NULL AND resolved_at IS NULL
+    """
+
+
+def resolve_list_failures(
+    connection: psycopg.Connection, dataset: str, but_for: FailureKind | None = None
+) -> None:
+    """A whole list, or all windows of one, have come in: failures are history, but for one kind."""
     connection.execute(
         "UPDATE data_fetch_errors SET resolved_at = now()"
-        " WHERE dataset = %s AND symbol IS NULL AND date IS NULL AND resolved_at IS NULL",
-        (dataset,),
+        f" WHERE {_OPEN_OF_LIST} AND kind IS DISTINCT FROM %(but_for)s",
+        {"dataset": dataset, "but_for": but_for},
     )
+
+
+def beyond_plan(connection: psycopg.Connection, dataset: str) -> date | None:
+    """The newest day of a list that the plan does not reach, as far as is known."""
+    row = connection.execute(
+        f"SELECT max(until) FROM data_fetch_errors WHERE {_OPEN_OF_LIST} AND kind = %(kind)s",
+        {"dataset": dataset, "kind": FailureKind.OUTSIDE_PLAN},
+    ).fetchone()
+    return row[0] if row else None
 
 
 def resolve_symbol_failures(

@@ -20,18 +20,20 @@ from universe_pipeline.domain.completeness import (
     is_believed,
 )
 from universe_pipeline.domain.foreign_text import symbol_option, visible
+from universe_pipeline.domain.windows import Window
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What an answer is about: a whole list, one session, or one symbol's bars over a range."""
+    """What an answer is about: a list, whole or a window of it, a session, or a symbol's bars."""
 
     dataset: str
     session: date | None = None
     symbol: str | None = None
     first: date | None = None
-    """The first session that was asked for of the symbol."""
+    """The first session that was asked for of the symbol, or day of the list."""
     last: date | None = None
+    """The last one; None for a window without an end."""
 
     @property
     def span(self) -> tuple[date, date]:
@@ -45,13 +47,23 @@ class Subject:
         return self.first, self.last
 
     @property
+    def window(self) -> Window | None:
+        """The window that was asked for of a list; None for what is asked for whole."""
+        is_windowed = self.first is not None and self.symbol is None
+        return Window(self.first, self.last) if self.first and is_windowed else None
+
+    @property
     def approval(self) -> str:
-        """The command that approves it, for a shell."""
+        """The command that approves it, for a shell; of a list, all its windows."""
         named = self.symbol is not None and not _UNMISTAKABLE.fullmatch(self.symbol)
-        what = symbol_option(self.symbol) if self.symbol and named else str(self)
+        what = symbol_option(self.symbol) if self.symbol and named else self._what
         return f"universe approve {what} --reason TEXT"
 
     def __str__(self) -> str:
+        return self._what if self.window is None else f"{self._what} {self.window}"
+
+    @property
+    def _what(self) -> str:
         return visible(str(self.session or self.symbol or self.dataset))
 
 
@@ -68,6 +80,15 @@ def of_session(session: date) -> Subject:
     return Subject("session", session)
 
 
+def of_window(dataset: str, window: Window | None) -> Subject:
+    """The answers about a list, or about a window of it."""
+    return (
+        Subject(dataset)
+        if window is None
+        else Subject(dataset, first=window.first, last=window.last)
+    )
+
+
 def of_symbol(symbol: str, first: date | None = None, last: date | None = None) -> Subject:
     """The per-symbol answers of a symbol over a range; without one, over any range."""
     return Subject("symbol_bars", symbol=storable(symbol), first=first, last=last)
@@ -79,6 +100,8 @@ _SUBJECT = "dataset, date, symbol, first_date, last_date"
 _IS_OPEN = """
     dataset = %(dataset)s AND date IS NOT DISTINCT FROM %(date)s
     AND symbol IS NOT DISTINCT FROM %(symbol)s AND stored_at IS NULL
+    AND (symbol IS NOT NULL OR (first_date IS NOT DISTINCT FROM %(first)s
+                                AND last_date IS NOT DISTINCT FROM %(last)s))
     """
 
 
@@ -205,6 +228,16 @@ def open_refusals(connection: psycopg.Connection) -> Mapping[Subject, OpenRefusa
         OpenRefusal(Subject(*row[:5]), *row[5:]) for row in connection.execute(_NEWEST).fetchall()
     ]
     return {one.subject: one for one in found}
+
+
+def refused_windows(connection: psycopg.Connection, dataset: str) -> list[Window]:
+    """The windows of a list of which no answer was stored since one was refused, in order."""
+    rows = connection.execute(
+        "SELECT DISTINCT first_date, last_date FROM refused_answers"
+        " WHERE dataset = %s AND stored_at IS NULL ORDER BY first_date, last_date",
+        (dataset,),
+    )
+    return [Window(*row) for row in rows]
 
 
 def approve(

@@ -3,11 +3,15 @@
 A list has four tables: its rows (`splits`), one row for each list that came in whole
 (`split_snapshots`), what a later list changed or dropped (`split_revisions`), and what cannot be
 used of the newest list (`rejected_splits`). `ListTables` names them, and says where a list differs.
+
+A list of `ReferenceList.windowed_by` comes in windows of days. Each is swapped as a list is, and
+touches only rows of its days. Its snapshots have `first_date` and `last_date` (null: no end), its
+rejected rows `window_start`, the first day that was asked for.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import date, datetime
 from typing import Any, LiteralString
 
 import polars as pl
@@ -20,6 +24,7 @@ from universe_pipeline.adapters.postgres.text import storable, storable_json
 from universe_pipeline.domain import fingerprint
 from universe_pipeline.domain.bars import RejectedRow
 from universe_pipeline.domain.reference_lists import Listed, ReferenceList
+from universe_pipeline.domain.windows import Window
 
 _STAMPED = """
     fetched_at = excluded.fetched_at,
@@ -55,7 +60,10 @@ class ListTables:
     passing: tuple[str, ...] = ()
     """Values that change without a revision."""
     completed: LiteralString | None = None
-    """A statement that gives staged rows (`listed`) what they lack and the stored ones have."""
+    """A statement that gives staged rows (`listed`) what they lack and the stored ones have, or
+    removes those about which the stored ones stay (`unsure` has their keys)."""
+    harmless: tuple[str, ...] = ()
+    """Rules whose rejected rows leave no doubt about the stored ones."""
     believed_from: LiteralString = "s.believed_from"
     """Since when the stored row `s` is as it is."""
     stamped: LiteralString = _STAMPED
@@ -83,6 +91,7 @@ def swap(
     unsure: Iterable[Key],
     taken_at: datetime,
     run_id: str | None,
+    window: Window | None = None,
 ) -> Changes:
     """Make `rows` those of the table, and keep the values that this changes as revisions.
 
@@ -93,16 +102,17 @@ def swap(
         unsure: keys of stored rows that stay as they are, because a row about them cannot be used.
         taken_at: when the list was asked for.
         run_id: the run that asked.
+        window: the days of which these are all rows; None: all days.
     """
-    given = {"at": taken_at, "run_id": run_id}
+    given = {"at": taken_at, "run_id": run_id, **_days(window)}
     _stage(connection, tables, rows, taken_at)
     _stage_unsure(connection, tables, unsure)
     if tables.completed is not None:
         connection.execute(tables.completed)
     changed = connection.execute(_of(tables, _REVISE_CHANGED), given).rowcount
     removed = connection.execute(_of(tables, _REVISE_GONE), given).rowcount
-    connection.execute(_of(tables, _RETIRE if tables.retirement else _REMOVE))
-    added = connection.execute(_of(tables, _COUNT_NEW)).fetchone()
+    connection.execute(_of(tables, _RETIRE if tables.retirement else _REMOVE), given)
+    added = connection.execute(_of(tables, _COUNT_NEW), given).fetchone()
     connection.execute(_of(tables, _UPSERT))
     return Changes(added[0] if added else 0, changed, removed)
 
@@ -111,13 +121,13 @@ _REVISE_CHANGED = """
     INSERT INTO {revisions}
     SELECT {row}, {believed_from}, %(at)s, %(run_id)s
     FROM {table} s JOIN listed l ON {is_same}
-    WHERE ({stored}) IS DISTINCT FROM ({listed})
+    WHERE ({stored}) IS DISTINCT FROM ({listed}) AND {in_window}
     """
 
 _IS_GONE = """
     NOT EXISTS (SELECT FROM listed l WHERE {is_same})
     AND NOT EXISTS (SELECT FROM unsure u WHERE {is_unsure})
-    AND {may_go}
+    AND {may_go} AND {in_window}
     """
 
 _REVISE_GONE = f"""
@@ -130,7 +140,8 @@ _REMOVE = f"DELETE FROM {{table}} s WHERE {_IS_GONE}"
 _RETIRE = f"UPDATE {{table}} s SET {{retired}} WHERE {_IS_GONE}"
 
 _COUNT_NEW = """
-    SELECT count(*) FROM listed l WHERE NOT EXISTS (SELECT FROM {table} s WHERE {is_same})
+    SELECT count(*) FROM listed l
+    WHERE NOT EXISTS (SELECT FROM {table} s WHERE {is_same} AND {in_window})
     """
 
 _UPSERT = """
@@ -156,6 +167,8 @@ def _of(tables: ListTables, query: LiteralString) -> sql.Composed:
         is_same=_matching("l.{0} = s.{0}", tables.of.key),
         is_unsure=_matching("coalesce(u.{0}, s.{0}) = s.{0}", tables.of.key),
         may_go=sql.SQL(retirement.applies_to),
+        in_window=_in_window(tables, "s.{}"),
+        rejected_in_window=_in_window(tables, "coalesce({}, window_start)"),
         retired=sql.SQL(retirement.changes),
         replaced=columns.replaced(values),
         stamped=sql.SQL(tables.stamped).format(**sides),
@@ -171,6 +184,21 @@ def _names(tables: ListTables) -> dict[str, str]:
     }
 
 
+def _days(window: Window | None) -> dict[str, date | None]:
+    return {} if window is None else {"first": window.first, "last": window.last}
+
+
+def _in_window(tables: ListTables, day: LiteralString) -> sql.Composable:
+    """The condition that `day` is of the window whose `_days` are given; true for a whole list."""
+    if tables.of.windowed_by is None:
+        return sql.SQL("true")
+    named = sql.SQL(day).format(sql.Identifier(tables.of.windowed_by))
+    return sql.SQL(_BETWEEN).format(day=named)
+
+
+_BETWEEN = "{day} BETWEEN %(first)s AND coalesce(%(last)s::date, 'infinity')"
+
+
 def _matching(condition: LiteralString, names: Sequence[str]) -> sql.Composed:
     return sql.SQL(" AND ").join(sql.SQL(condition).format(sql.Identifier(name)) for name in names)
 
@@ -179,11 +207,17 @@ def _stage(
     connection: psycopg.Connection, tables: ListTables, rows: pl.DataFrame, taken_at: datetime
 ) -> None:
     connection.execute(_of(tables, _STAGED))
-    with connection.cursor() as cursor, cursor.copy("COPY listed FROM STDIN") as copy:
-        for row in rows.select(tables.of.schema.names()).iter_rows():
-            copy.write_row((*map(_storable, row), taken_at, taken_at))
+    named = rows.select(tables.of.schema.names()).with_columns(
+        pl.col(pl.String).str.replace_all("\0", storable("\0"), literal=True)
+    )
+    stamped = named.with_columns(_fetched=pl.lit(taken_at), _believed=pl.lit(taken_at))
+    with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+        copy.write(stamped.write_csv(include_header=False, quote_style="non_numeric"))
     connection.execute("ANALYZE listed")
 
+
+_COPY = "COPY listed FROM STDIN (FORMAT csv)"
+"""Polars writes texts in quotes, and null without."""
 
 _STAGED = "CREATE TEMPORARY TABLE listed (LIKE {table} INCLUDING DEFAULTS) ON COMMIT DROP"
 
@@ -195,6 +229,7 @@ def _stage_unsure(
     with connection.cursor() as cursor, cursor.copy("COPY unsure FROM STDIN") as copy:
         for key in unsure:
             copy.write_row(tuple(map(_storable, key)))
+    connection.execute("ANALYZE unsure")  # mostly empty, which the planner would not assume
 
 
 _STAGED_UNSURE = """
@@ -222,26 +257,39 @@ def replace_rejected(
     rejected: Iterable[Unusable],
     fetched_at: datetime,
     run_id: str | None,
+    window: Window | None = None,
 ) -> None:
-    """Keep the rows of the newest list that cannot be used, and no others."""
-    connection.execute(_of(tables, "DELETE FROM {rejected}"))
-    insert = sql.SQL(
-        "INSERT INTO {} ({}, rule, payload, fetched_at, run_id) VALUES (%s, %s, %s, %s, %s, %s)"
-    ).format(sql.Identifier(tables.rejected), columns.listed(tables.rejected_by))
+    """Keep the rows of the newest list that cannot be used, and no others of its window."""
+    connection.execute(_of(tables, _FORGET_REJECTED), _days(window))
+    asked = {} if window is None else {"window_start": window.first}
+    rows = [
+        {
+            **dict(zip(tables.rejected_by, map(_storable, row.about), strict=True)),
+            "rule": row.rule,
+            "payload": Json(storable_json(row.payload)),
+            "fetched_at": fetched_at,
+            "run_id": run_id,
+            **asked,
+        }
+        for row in rejected
+    ]
+    _insert(connection, tables.rejected, rows)
+
+
+_FORGET_REJECTED = "DELETE FROM {rejected} WHERE {rejected_in_window}"
+
+
+def _insert(connection: psycopg.Connection, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows, all with the columns of the first."""
+    if not rows:
+        return
+    query = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
+        sql.Identifier(table),
+        columns.listed(rows[0]),
+        sql.SQL(", ").join(map(sql.Placeholder, rows[0])),
+    )
     with connection.cursor() as cursor:
-        cursor.executemany(
-            insert,
-            [
-                (
-                    *map(_storable, row.about),
-                    row.rule,
-                    Json(storable_json(row.payload)),
-                    fetched_at,
-                    run_id,
-                )
-                for row in rejected
-            ],
-        )
+        cursor.executemany(query, rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,18 +327,20 @@ def _snapshot_columns(tables: ListTables) -> sql.SQL:
 def swap_list(
     connection: psycopg.Connection, tables: ListTables, listed: Listed, run_id: str | None
 ) -> ListSnapshot:
-    """Make `listed` the table's rows, and record the snapshot, in one transaction.
+    """Make `listed` the table's rows (of its window), and record the snapshot, in one transaction.
 
     A stored row stays as it is where the row about it was rejected: of the row's symbol and day,
     as far as the row has them.
     """
     with connection.transaction():
         unsure = _keys_of(tables, listed.rejected)
-        changes = swap(connection, tables, listed.accepted, unsure, listed.taken_at, run_id)
+        changes = swap(
+            connection, tables, listed.accepted, unsure, listed.taken_at, run_id, listed.window
+        )
         rejected = (
             Unusable((row.symbol, row.day), row.rule, row.payload) for row in listed.rejected
         )
-        replace_rejected(connection, tables, rejected, listed.taken_at, run_id)
+        replace_rejected(connection, tables, rejected, listed.taken_at, run_id, listed.window)
         snapshot = ListSnapshot(
             taken_at=listed.taken_at,
             endpoint=listed.endpoint,
@@ -301,50 +351,49 @@ def swap_list(
             rejected=len(listed.rejected),
             content_hash=content_hash(tables.of, listed.accepted),
         )
-        _record(connection, tables, snapshot, run_id)
+        _record(connection, tables, snapshot, run_id, listed.window)
     return snapshot
 
 
 def _keys_of(tables: ListTables, rejected: Iterable[RejectedRow]) -> set[Key]:
     """The keys that rejected rows are about, without those of which nothing can be read."""
-    about = (dict(zip(tables.rejected_by, (row.symbol, row.day), strict=True)) for row in rejected)
+    doubtful = ((row.symbol, row.day) for row in rejected if row.rule not in tables.harmless)
+    about = (dict(zip(tables.rejected_by, each, strict=True)) for each in doubtful)
     keys = {tuple(each.get(name) for name in tables.of.key) for each in about}
     return {key for key in keys if any(value is not None for value in key)}
 
 
 def content_hash(reference: ReferenceList, rows: pl.DataFrame) -> str:
     """The fingerprint of a list's rows."""
-    listed = rows.select(reference.schema.names()).rows()
-    return fingerprint.of_list(listed, keys=len(reference.key))
+    return fingerprint.of_frame(rows.select(reference.schema.names()), len(reference.key))
 
 
 def _record(
-    connection: psycopg.Connection, tables: ListTables, snapshot: ListSnapshot, run_id: str | None
+    connection: psycopg.Connection,
+    tables: ListTables,
+    snapshot: ListSnapshot,
+    run_id: str | None,
+    window: Window | None,
 ) -> None:
-    query = sql.SQL(
-        "INSERT INTO {} ({}, run_id) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
-    ).format(sql.Identifier(tables.snapshots), _snapshot_columns(tables))
-    connection.execute(
-        query,
-        (
-            snapshot.taken_at,
-            snapshot.endpoint,
-            snapshot.rows,
-            snapshot.added,
-            snapshot.changed,
-            snapshot.removed,
-            snapshot.rejected,
-            snapshot.content_hash,
-            run_id,
-        ),
-    )
+    row = {tables.of.name if name == "rows" else name: value for name, value in _items(snapshot)}
+    asked = {} if window is None else {"first_date": window.first, "last_date": window.last}
+    _insert(connection, tables.snapshots, [{**row, **asked, "run_id": run_id}])
 
 
-def stored_rows(connection: psycopg.Connection, tables: ListTables) -> pl.DataFrame:
-    """Every row of the list (`ReferenceList.schema`), by key."""
-    names, key = columns.listed(tables.of.schema), columns.listed(tables.of.key)
-    query = sql.SQL("SELECT {} FROM {} ORDER BY {}").format(
-        names, sql.Identifier(tables.of.name), key
+def _items(snapshot: ListSnapshot) -> Iterator[tuple[str, Any]]:
+    return ((each.name, getattr(snapshot, each.name)) for each in fields(snapshot))
+
+
+def stored_rows(
+    connection: psycopg.Connection, tables: ListTables, window: Window | None = None
+) -> pl.DataFrame:
+    """Every row of the list, or of a window of it (`ReferenceList.schema`), by key."""
+    in_window = sql.SQL("true") if window is None else _in_window(tables, "{}")
+    query = sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY {}").format(
+        columns.listed(tables.of.schema),
+        sql.Identifier(tables.of.name),
+        in_window,
+        columns.listed(tables.of.key),
     )
-    rows = connection.execute(query).fetchall()
+    rows = connection.execute(query, _days(window)).fetchall()
     return pl.DataFrame(rows, schema=tables.of.schema, orient="row")
