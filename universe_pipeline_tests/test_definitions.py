@@ -21,14 +21,19 @@ def partitions(asset: str) -> dg.PartitionsDefinition:
     return found
 
 
-def test_the_assets_are_the_tables_of_sessions_the_splits_and_the_report() -> None:
+def test_the_assets_are_the_tables_of_sessions_the_corporate_actions_and_the_report() -> None:
     found = {key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys()}
 
-    assert found == {*ASSETS, "splits", "report"}
+    assert found == {*ASSETS, "splits", "dividends", "report"}
 
 
 @pytest.mark.parametrize(
-    ("asset", "group"), [("splits", "corporate_actions"), ("report", "reports")]
+    ("asset", "group"),
+    [
+        ("splits", "corporate_actions"),
+        ("dividends", "corporate_actions"),
+        ("report", "reports"),
+    ],
 )
 def test_what_has_no_partitions_has_a_group_of_its_own(asset: str, group: str) -> None:
     # "Materialize all" of the group `universe` stays a backfill of one definition of partitions.
@@ -201,6 +206,7 @@ def test_every_field_of_the_run_configuration_is_described() -> None:
     assert {name for name, text in fields.items() if not text} == set()
     assert {name.partition(".")[0] for name in fields} == {
         "daily_bars",
+        "dividends",
         "load_chosen_symbols",
         "sample_checks",
         "splits",

@@ -160,9 +160,10 @@ def discover(
         bool, typer.Option(help="Ask also for what is younger than 24 hours.")
     ] = False,
 ) -> int:
-    """Ask for the lists: symbols and splits.
+    """Ask for the lists: symbols, splits and dividends.
 
     Symbols are the active and the delisted ones. Lists younger than 24 hours are used again.
+    The history of dividends is asked for once; ctrl-C keeps what has come of it.
     """
     from universe_pipeline.cli.load import discover_universe
     from universe_pipeline.domain.datasets import WHOLE_LISTS
@@ -353,7 +354,9 @@ def approve(
     context: Call,
     what: Annotated[
         str | None,
-        typer.Argument(metavar="WHAT", help="DATE of a session, symbols, splits, or a SYMBOL."),
+        typer.Argument(
+            metavar="WHAT", help="DATE of a session, symbols, splits, dividends, or a SYMBOL."
+        ),
     ] = None,
     *,
     symbol: Annotated[
@@ -369,7 +372,7 @@ def approve(
         return approve(context.obj, _day(what) if what[:1].isdigit() else what, reason)
     if symbol is not None and what is None:
         return approve_one_symbol(context.obj, _symbol(symbol), reason)
-    raise typer.BadParameter("give either WHAT (a DATE, symbols, splits, or a SYMBOL) or --symbol")
+    raise typer.BadParameter("give either WHAT (a DATE, a list, or a SYMBOL) or --symbol")
 
 
 @command("up --port 3001")

@@ -9,8 +9,6 @@ from universe_pipeline.domain.errors import UsageError
 from universe_pipeline.domain.foreign_text import visible
 from universe_pipeline.settings import Settings
 
-_RESERVED = "dividends"
-
 
 def approve(settings: Settings, what: date | str, reason: str) -> int:
     """Approve what was kept from readers or refused, and keep why.
@@ -27,9 +25,7 @@ def approve(settings: Settings, what: date | str, reason: str) -> int:
     if isinstance(what, date):
         return approve_session(settings, what, why, _user())
     if what in LISTS:
-        return approve_list(settings, LISTS[what], why, _user())
-    if what == _RESERVED:
-        raise UsageError(f"there is no list of {what} to approve; the lists: {', '.join(LISTS)}")
+        return approve_list(settings, what, why, _user())
     return approve_one_symbol(settings, what, reason)
 
 

@@ -8,17 +8,21 @@ from functools import partial
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.ledger import load_jobs, session_states
+from universe_pipeline.adapters.postgres.ledger.dividend_windows import reading
 from universe_pipeline.adapters.postgres.ledger.fetch_errors import OpenFailure, failures_of_run
 from universe_pipeline.adapters.postgres.liveness import Hold
 from universe_pipeline.adapters.postgres.quality.rule_results import broken_by
 from universe_pipeline.adapters.postgres.reference.splits import newest_splits
 from universe_pipeline.adapters.postgres.reference.symbols import Snapshot, newest_snapshot
+from universe_pipeline.adapters.postgres.summaries.figures import DividendFigures, dividend_figures
 from universe_pipeline.cli import changes
 from universe_pipeline.cli.days import span, spans
 from universe_pipeline.cli.exits import DONE, FAILED
 from universe_pipeline.cli.lists import about_splits, about_symbols
 from universe_pipeline.cli.status import write_checkpoint
 from universe_pipeline.cli.terminal import note, progress_bars, result
+from universe_pipeline.domain.completeness import day_of
+from universe_pipeline.domain.datasets import Dataset
 from universe_pipeline.domain.errors import FailureKind, RangeError
 from universe_pipeline.domain.foreign_text import visible
 from universe_pipeline.domain.moments import is_fresh
@@ -34,6 +38,7 @@ from universe_pipeline.domain.sessions import (
 )
 from universe_pipeline.loading import load_job, load_states
 from universe_pipeline.loading import plan as plans
+from universe_pipeline.loading.dividends import requests_of
 from universe_pipeline.loading.load_job import LoadJob
 from universe_pipeline.loading.plan import SessionPlan
 from universe_pipeline.orchestration.execution.in_process import Ended, open_runs
@@ -45,6 +50,9 @@ END_OF_CALENDAR = close_of(last_known_session())
 LIST_REQUESTS = 50
 """About what universe and splits take together: lists of a thousand rows a page."""
 
+LONG = 10
+"""From so many requests on, dividends are announced with what they take."""
+
 
 def tuned(settings: Settings, *, batch_size: int | None, concurrency: int | None) -> Settings:
     """The settings, with the options that are given in place of those of the same meaning."""
@@ -54,7 +62,7 @@ def tuned(settings: Settings, *, batch_size: int | None, concurrency: int | None
 
 
 def discover_universe(settings: Settings, *, force: Collection[str] = ()) -> int:
-    """Ask for the universe and the splits unless both are fresh.
+    """Ask for the universe, the splits and the dividends unless all are fresh.
 
     Args:
         settings: of the command.
@@ -64,20 +72,22 @@ def discover_universe(settings: Settings, *, force: Collection[str] = ()) -> int
     database = wiring.open_for_loading(settings)
     with database.connect() as connection:
         known, splits = newest_snapshot(connection), newest_splits(connection)
-        fresh = _has_fresh_lists(settings, connection)
+        paid = dividend_figures(connection, day_of(wiring.now(settings)))
+        fresh = not _due_lists(settings, connection)
     if known is not None and fresh and not force:
         result(f"the universe is fresh: {_describe(settings, known)}; --force-refresh asks again")
         return DONE
     ended = _discover(settings, database, force)
     with database.connect() as connection:
         found, found_splits = newest_snapshot(connection), newest_splits(connection)
+        dividends = _new_dividends(settings, connection, paid)
     parts = (
         [f"discovered {_describe(settings, found)}"] if found is not None and found != known else []
     )
-    if ended.success and found_splits is not None and found_splits != splits:
+    if found_splits is not None and found_splits != splits:
         parts.append(f"{found_splits.rows:,} splits")
-    if parts:
-        result("; ".join(parts))
+    if parts or dividends:
+        result("; ".join([*parts, *dividends]))
     if found is not None and found != known:
         for line in about_symbols(found):
             result(line)
@@ -87,9 +97,22 @@ def discover_universe(settings: Settings, *, force: Collection[str] = ()) -> int
     return report_failures(database, ended)
 
 
+def _new_dividends(
+    settings: Settings, connection: Connection, before: DividendFigures
+) -> list[str]:
+    """The stored dividends in words, where a window of them came in since `before`."""
+    now = wiring.now(settings)
+    figures = dividend_figures(connection, day_of(now))
+    if figures.fetched_at == before.fetched_at:
+        return []
+    since = reading(connection, settings.universe_start_date).complete_since(now)
+    return [f"{figures.total:,} dividends" + (f" since {since}" if since else "")]
+
+
 def _discover(settings: Settings, database: Database, force: Collection[str] = ()) -> Ended:
     newest = newest_closed(wiring.now(settings))
-    _announce_lists(settings)
+    with database.connect() as connection:
+        _announce_lists(settings, connection, force)
     with open_runs(settings, database) as runs, progress_bars():
         return runs.run(
             "universe_discovery",
@@ -100,21 +123,63 @@ def _discover(settings: Settings, database: Database, force: Collection[str] = (
 
 
 def discover_if_stale(settings: Settings, database: Database) -> int:
-    """Discover unless universe and splits are fresh, for commands whose own run does not."""
+    """Discover unless all lists are fresh, for commands whose own run does not."""
     with database.connect() as connection:
-        fresh = _has_fresh_lists(settings, connection)
-    return DONE if fresh else report_failures(database, _discover(settings, database))
+        due = _due_lists(settings, connection)
+    return report_failures(database, _discover(settings, database)) if due else DONE
 
 
-def _has_fresh_lists(settings: Settings, connection: Connection) -> bool:
-    now, lists = wiring.now(settings), (newest_snapshot, newest_splits)
-    newest = [newest_of(connection) for newest_of in lists]
-    return all(list_ is not None and is_fresh(list_.taken_at, now) for list_ in newest)
+def discover_symbols_if_stale(settings: Settings, database: Database) -> int:
+    """Ask for universe and splits unless both are fresh; dividends wait for another command."""
+    with database.connect() as connection:
+        if not _due_lists(settings, connection) - {Dataset.DIVIDENDS}:
+            return DONE
+    _announce_symbols(settings)
+    newest = newest_closed(wiring.now(settings))
+    with open_runs(settings, database) as runs, progress_bars():
+        ended = runs.run("symbols_and_splits", [newest], name="symbols_and_splits")
+    return report_failures(database, ended)
 
 
-def _announce_lists(settings: Settings) -> None:
+def _due_lists(settings: Settings, connection: Connection) -> set[str]:
+    """The lists that a discovery asks for, of `WHOLE_LISTS`."""
+    now = wiring.now(settings)
+    symbols, splits = newest_snapshot(connection), newest_splits(connection)
+    windows = reading(connection, settings.universe_start_date).due(now)
+    is_due = {
+        Dataset.SYMBOLS: symbols is None or not is_fresh(symbols.taken_at, now),
+        Dataset.SPLITS: splits is None or not is_fresh(splits.taken_at, now),
+        Dataset.DIVIDENDS: bool(windows),
+    }
+    return {name for name, due in is_due.items() if due}
+
+
+def _announce_lists(
+    settings: Settings, connection: Connection, force: Collection[str] = ()
+) -> None:
+    """Print what the lists that are due take."""
+    due = _due_lists(settings, connection) | set(force)
+    if due - {Dataset.DIVIDENDS}:
+        _announce_symbols(settings)
+    if Dataset.DIVIDENDS in due:
+        _announce_dividends(settings, connection, force=Dataset.DIVIDENDS in force)
+
+
+def _announce_symbols(settings: Settings) -> None:
     if settings.polygon_rate_limit:
         note(f"universe and splits are asked for, too, {at_pace(settings, LIST_REQUESTS)}")
+
+
+def _announce_dividends(settings: Settings, connection: Connection, *, force: bool) -> None:
+    now = wiring.now(settings)
+    read = reading(connection, settings.universe_start_date)
+    requests = requests_of(read.due(now, force=force), now)
+    if requests >= LONG:
+        note(
+            f"dividends since {read.since} are asked for last, once, in about {requests} "
+            f"requests, {at_pace(settings, requests)}; ctrl-C keeps what has come, and the next "
+            "command goes on"
+        )
 
 
 def _describe(settings: Settings, snapshot: Snapshot) -> str:
@@ -315,8 +380,7 @@ def _carry_out(
         _report_unusual(connection, job.sessions)
         return discover_if_stale(settings, database)
     _announce(settings, wanted)
-    if not _has_fresh_lists(settings, connection):
-        _announce_lists(settings)
+    _announce_lists(settings, connection)
     before = changes.before(connection, wanted)
     config = {"daily_bars": {"fetch": [day.isoformat() for day in wanted]}}
     with open_runs(settings, database) as runs, progress_bars():
@@ -458,5 +522,7 @@ def _failure_line(alike: Sequence[OpenFailure]) -> str:
     days = [one.day for one in alike if one.day is not None]
     if first.kind == FailureKind.OUTSIDE_PLAN and days:
         return f"{span(min(days), max(days))}: {first.message} [{first.kind}]"
+    if first.message.startswith(first.subject):
+        return visible(f"{first.message} [{first.kind}]")
     more = f" and {len(alike) - 1} more" if len(alike) > 1 else ""
     return visible(f"{first.subject}{more}: {first.message} [{first.kind}]")

@@ -4,7 +4,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, date
 from errno import EDQUOT, ENOSPC
 from typing import Any
 
@@ -15,11 +15,17 @@ from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.holders import all_holders, paces
 from universe_pipeline.adapters.postgres.ledger import load_jobs
 from universe_pipeline.adapters.postgres.ledger.asked import ever_asked
+from universe_pipeline.adapters.postgres.ledger.dividend_windows import reading
 from universe_pipeline.adapters.postgres.ledger.fetch_errors import OpenFailure, open_failures
 from universe_pipeline.adapters.postgres.ledger.load_jobs import Job
 from universe_pipeline.adapters.postgres.ledger.refused_answers import OpenRefusal, open_refusals
 from universe_pipeline.adapters.postgres.quality.standing import standing
-from universe_pipeline.adapters.postgres.summaries.figures import Figures, figures
+from universe_pipeline.adapters.postgres.summaries.figures import (
+    DividendFigures,
+    Figures,
+    dividend_figures,
+    figures,
+)
 from universe_pipeline.adapters.whole_file import replacing
 from universe_pipeline.cli.exits import DONE
 from universe_pipeline.cli.findings import sentence
@@ -30,6 +36,7 @@ from universe_pipeline.cli.others import (
     pace_documents,
 )
 from universe_pipeline.cli.terminal import result, table
+from universe_pipeline.domain.completeness import day_of
 from universe_pipeline.domain.foreign_text import visible
 from universe_pipeline.domain.quality.rules import Severity
 from universe_pipeline.domain.sessions import newest_closed
@@ -50,22 +57,25 @@ def show(settings: Settings, *, as_json: bool) -> int:
         known, numbers = load_jobs.jobs(connection, now), figures(connection)
         refused = list(open_refusals(connection).values())
         held, asking = all_holders(connection), paces(connection)
+        paid = dividend_figures(connection, day_of(now))
+        since = reading(connection, settings.universe_start_date).complete_since(now)
         quality = _quality(settings, connection)
     _write(settings, known)
     if as_json:
+        dividends = {"dividends": _dividends_document(paid, since)}
         waiting = {"refused": [_refused_document(one) for one in refused]}
         others = {
             "pace": {"requests_per_minute": limit, "processes": pace_documents(asking)},
             "locks": [lock_document(one) for one in held],
         }
-        result(
-            json.dumps(_document(settings, known, numbers) | waiting | others | quality, indent=2)
-        )
+        document = _document(settings, known, numbers) | dividends | waiting | others | quality
+        result(json.dumps(document, indent=2))
         return DONE
     if known:
         table(_job_table(known))
     limits = [f"limits    {line}" for line in different_limits(limit, asking)]
-    for line in [*_lines(settings, numbers), *limits, *_refused_lines(refused), *lock_lines(held)]:
+    lines = [*_lines(settings, numbers, _dividends_line(paid, since)), *limits]
+    for line in [*lines, *_refused_lines(refused), *lock_lines(held)]:
         result(line)
     result(f"\n{quality['summary']}")
     return DONE
@@ -169,12 +179,27 @@ def _document(settings: Settings, known: Sequence[Job], numbers: Figures) -> dic
     }
 
 
+def _dividends_document(paid: DividendFigures, since: date | None) -> dict[str, Any]:
+    return {
+        "total": paid.total,
+        "announced": paid.announced,
+        "since": since and since.isoformat(),
+        "fetched_at": paid.fetched_at and paid.fetched_at.isoformat(),
+    }
+
+
+def _dividends_line(paid: DividendFigures, since: date | None) -> str:
+    complete = f"; complete since {since}" if since else ""
+    return f"dividends {paid.total:,} known, {paid.announced:,} of them announced{complete}"
+
+
 def _refused_document(refused: OpenRefusal) -> dict[str, Any]:
     subject = refused.subject
     return {
         "dataset": subject.dataset,
         "date": subject.session and subject.session.isoformat(),
         "symbol": subject.symbol,
+        "window": subject.window and str(subject.window),
         "rows": refused.rows,
         "expected": refused.expected,
         "days": refused.days,
@@ -239,7 +264,7 @@ def _failure_table(failures: Sequence[OpenFailure]) -> Table:
     return rows
 
 
-def _lines(settings: Settings, numbers: Figures) -> list[str]:
+def _lines(settings: Settings, numbers: Figures, dividends: str) -> list[str]:
     states = ", ".join(f"{count:,} {state}" for state, count in sorted(numbers.sessions.items()))
     span = f" ({numbers.first_session} to {numbers.last_session})" if numbers.first_session else ""
     types, limit = ",".join(settings.universe_types), settings.polygon_rate_limit
@@ -253,6 +278,7 @@ def _lines(settings: Settings, numbers: Figures) -> list[str]:
         f"bars      {bars}, {numbers.rejected:,} rows rejected{by_symbol}",
         f"symbols   {symbols}; {universe}, {numbers.universe_covered:,} of them with bars",
         f"splits    {numbers.splits:,} known, {numbers.announced_splits:,} of them announced",
+        dividends,
         f"errors    {numbers.open_failures:,} open",
         f"pace      {f'{limit} requests a minute, all processes together' if limit else 'unpaced'}",
         f"database  {numbers.database_bytes / 1e6:,.0f} MB",

@@ -17,7 +17,7 @@ from universe_pipeline.cli.exits import DONE, FAILED
 from universe_pipeline.cli.findings import broken, is_broken, show
 from universe_pipeline.cli.load import (
     at_pace,
-    discover_if_stale,
+    discover_symbols_if_stale,
     last_day,
     load_again,
     report_failures,
@@ -69,7 +69,7 @@ def repair(settings: Settings, symbols: Sequence[str], start: date, end: date) -
 
 def _open_discovered(settings: Settings) -> tuple[Database, int]:
     database = wiring.open_for_loading(settings)
-    return database, discover_if_stale(settings, database)
+    return database, discover_symbols_if_stale(settings, database)
 
 
 def _of_sessions(job: LoadJob) -> LoadJob:

@@ -14,10 +14,13 @@ class Dataset(StrEnum):
     """The lists of active and of delisted tickers."""
     SPLITS = "splits"
     """The list of splits, from whichever endpoint answers."""
+    DIVIDENDS = "dividends"
+    """Cash dividends of a window of ex-dates."""
 
 
-WHOLE_LISTS = (Dataset.SYMBOLS.value, Dataset.SPLITS.value)
-"""What is asked for whole, once a day, and swapped whole: also the names of assets and tables."""
+WHOLE_LISTS = (Dataset.SYMBOLS.value, Dataset.SPLITS.value, Dataset.DIVIDENDS.value)
+"""What is asked for once a day, whole or by windows, and swapped so: also the names of assets and
+tables."""
 
 NEEDED_BY_LOADS = (Dataset.DAILY_BARS, Dataset.SYMBOL_BARS, Dataset.SYMBOLS)
 """Without these nothing can be loaded; a plan may lack the others."""

@@ -316,7 +316,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         retryable   | boolean     | value   |          | whether asking again is useful
         run_id      | text        | origin? |          | the run that asked
         resolved_at | timestamptz | value?  |          | when a later load succeeded; null: open
-        until       | date        | value?  |          | the last day that was asked for of a symbol, from `date` on; `retry` asks for these
+        until       | date        | value?  |          | the last day that was asked for of a symbol, from `date` on (`retry` asks for these), or of a window of dividends
         dataset     | text        | value   |          | one of the [datasets](vendor.md#datasets): what was asked for
         """
     ),

@@ -196,7 +196,7 @@ def test_an_approval_does_not_cover_another_short_list(
 @pytest.mark.parametrize(
     ("what", "said"),
     [
-        ("dividends", "there is no list of dividends to approve"),
+        ("dividends", "no refused answer about dividends waits; waiting for approval: symbols"),
         ("MSFT", "no refused answer about MSFT waits; waiting for approval: symbols"),
         ("splits", "no refused answer about splits waits; waiting for approval: symbols"),
     ],

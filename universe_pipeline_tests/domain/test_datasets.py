@@ -15,5 +15,5 @@ def test_the_datasets_are_those_of_the_docs():
     assert documented == list(Dataset)
 
 
-def test_only_the_splits_can_be_lacking_from_a_plan_that_loads():
-    assert set(Dataset) - set(NEEDED_BY_LOADS) == {Dataset.SPLITS}
+def test_only_splits_and_dividends_can_be_lacking_from_a_plan_that_loads():
+    assert set(Dataset) - set(NEEDED_BY_LOADS) == {Dataset.SPLITS, Dataset.DIVIDENDS}

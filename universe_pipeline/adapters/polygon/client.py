@@ -14,6 +14,7 @@ import httpx
 import polars as pl
 
 from universe_pipeline.adapters.polygon.bars import RangePage, grouped_bars, range_bars
+from universe_pipeline.adapters.polygon.dividends import DividendPage, dividend_page
 from universe_pipeline.adapters.polygon.http import Packed, Reply, VendorConnections, endpoint_of
 from universe_pipeline.adapters.polygon.key import ApiKey
 from universe_pipeline.adapters.polygon.lists import ListPage, Rejected
@@ -33,17 +34,19 @@ from universe_pipeline.domain.errors import (
     RetryableError,
     VendorError,
 )
+from universe_pipeline.domain.windows import Window
 
 SPLITS = "/stocks/v1/splits"
 OLDER_SPLITS = "/v3/reference/splits"
 """Deprecated in February 2026, and still answering."""
+DIVIDENDS = "/stocks/v1/dividends"
 
 MOST_PAGES = 1_000
 """Far more than any list has: all delisted tickers are some 30 pages."""
 
 MOST_ROWS = 100_000
-"""On all pages of an answer, which are kept until the last has come. Delisted tickers, the longest
-list, are some 30,000."""
+"""On all pages of an answer, which are kept until the last has come. The longest answer, a year's
+dividends, has some 40,000."""
 
 MOST_WAITING = 2 * 1024 * 1024
 """Bytes of an answer that may wait unread, of which there are many: a grouped one has 0.3 MB, and
@@ -203,6 +206,19 @@ class PolygonClient:
             else f"{SPLITS}?sort=execution_date.desc&limit=5000"
         )
         yield from self.pages(question, split_page)
+
+    def dividends(self, window: Window) -> Iterator[DividendPage]:
+        """Ask for every cash dividend of a window of ex-dates, as declared, by ex-date.
+
+        The older `/v3/reference/dividends` is never asked: its amounts may be adjusted for splits.
+
+        Raises:
+            VendorError: a page cannot be had; the pages before it are not all of the window.
+        """
+        end = "" if window.end is None else f"&ex_dividend_date.lt={window.end}"
+        days = f"ex_dividend_date.gte={window.first}{end}"
+        order = "sort=ex_dividend_date.asc,ticker.asc"
+        yield from self.pages(f"{DIVIDENDS}?{days}&{order}&limit=5000", dividend_page)
 
     def pages(
         self, question: str, read: Callable[[Reply], ListPage[Rejected]]

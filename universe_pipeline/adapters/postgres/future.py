@@ -56,6 +56,7 @@ _LATEST = """
         UNION ALL SELECT max(fetched_at) FROM symbol_loads
         UNION ALL SELECT max(taken_at) FROM universe_snapshots
         UNION ALL SELECT max(taken_at) FROM split_snapshots
+        UNION ALL SELECT max(taken_at) FROM dividend_snapshots
         UNION ALL SELECT max(greatest(last_updated, fresh_since)) FROM load_jobs
         UNION ALL SELECT max(occurred_at) FROM data_fetch_errors WHERE resolved_at IS NULL
         UNION ALL SELECT max(answered_on) + 1 FROM refused_answers
@@ -117,6 +118,8 @@ _PLAIN = (
     ("symbols", "last_seen_at"),
     ("splits", "fetched_at"),
     ("splits", "believed_from"),
+    ("dividends", "fetched_at"),
+    ("dividends", "believed_from"),
     ("rule_results", "judged_at"),
     ("broken_rules", "judged_at"),
     ("session_approvals", "approved_at"),
@@ -138,4 +141,5 @@ _KEYS = (
     # Lists are asked for again: how old they are is not known.
     ("universe_snapshots", "taken_at", sql.SQL("true"), "stale"),
     ("split_snapshots", "taken_at", sql.SQL("true"), "stale"),
+    ("dividend_snapshots", "taken_at", sql.SQL("true"), "stale"),
 )

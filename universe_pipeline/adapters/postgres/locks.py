@@ -21,7 +21,8 @@ _FIRST = 0x756E6973  # numbers that no other program takes: "un" and on
     DISCOVERY_LOCK,
     SEALING_LOCK,
     VENDOR_LOCK,
-) = range(_FIRST, _FIRST + 11)
+    DIVIDENDS_LOCK,
+) = range(_FIRST, _FIRST + 12)
 """Of advisory locks; `SESSION_LOCKS` is the first half of one whose second is the session's day."""
 
 URGENT = "urgent requests"
@@ -39,6 +40,7 @@ _NAMES = {
     DISCOVERY_LOCK: "discovery",
     SEALING_LOCK: "sealing",
     VENDOR_LOCK: "vendor",
+    DIVIDENDS_LOCK: "dividends",
 }
 
 

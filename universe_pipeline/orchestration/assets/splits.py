@@ -64,7 +64,7 @@ def splits(
         database.connect() as connection,
         polygon.client(database, context.run, connection) as client,
     ):
-        _require_accepted_key(connection, context.run)
+        require_accepted_key(connection, context.run)
         try:
             refreshed = refresh_splits(
                 client,
@@ -82,7 +82,7 @@ def splits(
         return dg.MaterializeResult(metadata=_metadata(connection, refreshed, today))
 
 
-def _require_accepted_key(connection: Connection, run: dg.DagsterRun) -> None:
+def require_accepted_key(connection: Connection, run: dg.DagsterRun) -> None:
     """Once is enough to learn that a key is not accepted."""
     for failure in failures_of_run(connection, run.run_id):
         if failure.kind == FailureKind.UNAUTHORIZED:

@@ -62,6 +62,7 @@ def _is_filled(connection: psycopg.Connection) -> bool:
             OR EXISTS (SELECT FROM symbol_loads)
             OR EXISTS (SELECT FROM universe_snapshots)
             OR EXISTS (SELECT FROM split_snapshots)
+            OR EXISTS (SELECT FROM dividend_snapshots)
         """,
         (list(COMMITTED),),
     ).fetchone()

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 import psycopg
 
@@ -63,6 +64,27 @@ def figures(connection: psycopg.Connection) -> Figures:
     ).fetchone()
     assert row is not None  # noqa: S101  # an aggregate without GROUP BY always gives a row
     return Figures(by_status, *row)
+
+
+@dataclass(frozen=True, slots=True)
+class DividendFigures:
+    """The stored dividends in a few numbers."""
+
+    total: int
+    announced: int
+    """With an ex-date after today."""
+    fetched_at: datetime | None
+    """When a window of them last came in whole."""
+
+
+def dividend_figures(connection: psycopg.Connection, today: date) -> DividendFigures:
+    """Count the dividends as of `today`, the day in New York."""
+    row: Any = connection.execute(
+        "SELECT count(*), count(*) FILTER (WHERE ex_date > %s),"
+        " (SELECT max(taken_at) FROM dividend_snapshots) FROM dividends",
+        (today,),
+    ).fetchone()
+    return DividendFigures(*row)
 
 
 def seconds_a_session(connection: psycopg.Connection) -> float:
