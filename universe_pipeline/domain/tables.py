@@ -141,6 +141,21 @@ _DIVIDENDS = _columns(
     """
 )
 
+_LISTINGS = _columns(
+    """
+    security_id      | bigint      | key    |  | the security
+    symbol           | text        | value  |  | the vendor's ticker, case-sensitive
+    name             | text        | value  |  | the newest name that a list gave in this time; empty where none did
+    type             | text        | value? |  | the vendor's type code; null where no list gave one
+    primary_exchange | text        | value? |  | ISO code (MIC) of the listing exchange
+    valid_from       | date        | key    |  | its first session
+    valid_to         | date        | value? |  | the session after its last one; null: still listed
+    end_reason       | text        | value? |  | `delisted`, `renamed` or `unknown`; null: still listed
+    evidence         | text        | value  |  | what ties it to its security: `figi`, `cik`, `event`, `bars`, `list`, `owner` or `unknown`
+    believed_from    | timestamptz | origin |  | since when the row is as it is
+    """
+)
+
 _REVISED = _columns(
     """
     believed_from | timestamptz | origin  |  | since when these values stood in the table
@@ -158,7 +173,15 @@ _RUN_ID, _TAKEN_AT = _columns(
 
 COLUMNS: dict[str, tuple[Column, ...]] = {
     "daily_bars": _BARS,
-    "universe_bars": (*_BAR_KEYS, *_BARS[2:]),
+    "universe_bars": (
+        *_BAR_KEYS,
+        *_BARS[2:],
+        *_columns(
+            """
+            security_id | bigint | value? |  | the security that bore the symbol on that day; null until [listings](#listings) are built
+            """
+        ),
+    ),
     "adjusted_bars": (
         *_BAR_KEYS,
         *_columns(
@@ -405,6 +428,65 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         window_start | date        | own     |  | first ex-date that was asked for
         fetched_at   | timestamptz | origin  |  | when the answer that it came in was asked for
         run_id       | text        | origin? |  | the run that asked
+        """
+    ),
+    "securities": _columns(
+        """
+        security_id      | bigint      | key    |  | its permanent number
+        security_key     | text        | value  |  | first symbol @ first session as it was first seen: `FB@2012-05-18`; never changed
+        composite_figi   | text        | value? |  | the newest one that a list gave; not unique
+        share_class_figi | text        | value? |  | likewise
+        cik              | text        | value? |  | likewise
+        merged_into      | bigint      | value? |  | the security that it turned out to be; null: it stands for itself
+        created_at       | timestamptz | origin |  | when it was first seen
+        """
+    ),
+    "listings": _LISTINGS,
+    "listing_revisions": (*_LISTINGS[:-1], *_REVISED),
+    "listing_evidence": _columns(
+        """
+        symbol           | text        | key    |  | the vendor's ticker, case-sensitive
+        first_on         | date        | key    |  | first day that it speaks of; of `delisted_list`: the day of the delisting
+        last_on          | date        | value  |  | the last one
+        source           | text        | key    |  | `discovery` (the list of active tickers), `delisted_list`, `dated_list`, `event`
+        name             | text        | value? |  | the name that the list gives
+        type             | text        | value? |  | the vendor's type code
+        primary_exchange | text        | value? |  | ISO code (MIC)
+        cik              | text        | value? |  | the issuer's SEC number
+        composite_figi   | text        | value? |  | composite OpenFIGI identifier
+        share_class_figi | text        | value? |  | share class OpenFIGI identifier
+        list_date        | date        | value? |  | when the vendor says that it was listed
+        doubtful         | boolean     | value  |  | whether a list of that day had several rows that differ
+        changed_at       | timestamptz | origin |  | when it came in, or its days were last divided
+        """
+    ),
+    "listing_overrides": _columns(
+        """
+        id           | bigint      | key     |  | counts up; of two that differ the later one holds
+        kind         | text        | value   |  | `join`: two listings are of one security; `split`: from `day` on the symbol is another security's
+        symbol       | text        | value   |  | the symbol
+        day          | date        | value   |  | a day of the listing; of a split: the first day of the later one
+        other_symbol | text        | value?  |  | of a join: the other symbol
+        other_day    | date        | value?  |  | of a join: a day of the other listing
+        reason       | text        | value   |  | of `universe listings join` or `split`
+        made_by      | text        | origin? |  | the account
+        made_at      | timestamptz | origin  |  | when
+        """
+    ),
+    "listing_states": _columns(
+        """
+        symbol      | text        | key    |  | the vendor's ticker, case-sensitive
+        last_date   | date        | own    |  | its last session when it was judged
+        loaded_hash | bigint      | own    |  | of its runs in `data_coverage` up to then
+        judged_at   | timestamptz | origin |  | when
+        """
+    ),
+    "dated_lists": _columns(
+        """
+        date     | date        | key     |         | the day that the list is of
+        tickers  | integer     | value   | tickers | that were active
+        taken_at | timestamptz | origin  |         | when it was asked for
+        run_id   | text        | origin? |         | the run that asked
         """
     ),
     "rule_results": _columns(

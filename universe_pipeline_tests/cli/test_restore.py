@@ -123,6 +123,8 @@ def test_tables_and_views_of_the_user_are_restored_with_ours(
         INSERT INTO mine.notes ("a;b$c") VALUES ('x');
         COMMENT ON TABLE mine.notes IS 'it''s; /* mine */ -- $$';
         CREATE MATERIALIZED VIEW mine.newest AS SELECT max(at) FROM mine.notes;
+        CREATE FUNCTION mine.after(day date DEFAULT NULL) RETURNS TABLE (at timestamptz)
+            LANGUAGE sql STABLE PARALLEL SAFE AS $$SELECT at FROM mine.notes WHERE at > day$$;
         CREATE VIEW mine.some AS SELECT "a;b$c" ~ '^\\w' AS "is; word" FROM mine.notes
         """
     with database.connect() as connection:
@@ -166,6 +168,7 @@ def archive_of(*entries: tuple[str, str, str, str]) -> bytes:
     return b"".join(made)
 
 
+READS = "CREATE FUNCTION public.x(day date) RETURNS bigint LANGUAGE sql STABLE PARALLEL SAFE"
 OURS = ("TABLE DATA", "universe_schema_version", "", "COPY public.x (a) FROM stdin;\n")
 
 
@@ -180,6 +183,12 @@ OURS = ("TABLE DATA", "universe_schema_version", "", "COPY public.x (a) FROM std
         ("TABLE", "CREATE TABLE public.x (a int) /* ; */; DO 'BEGIN END';", ""),
         ("TABLE", "CREATE TABLE public.x (a int DEFAULT U&\"lo\\005fimport\"('x'));", ""),
         ("TABLE", "CREATE TABLE public.x (a oid DEFAULT \"lo_import\"('x'));", ""),
+        ("FUNCTION", f"{READS} AS $$SELECT pg_read_file('x')$$;", ""),
+        ("FUNCTION", f"{READS} AS $$SELECT 1$$; DO $$BEGIN END$$;", ""),
+        ("FUNCTION", f"{READS} AS $$SELECT 1; SELECT 2$$;", ""),
+        ("FUNCTION", f'{READS} AS $$SELECT 1 -- "\n$$;', ""),
+        ("FUNCTION", f"{READS.replace('STABLE', 'VOLATILE')} AS $$DELETE FROM symbols$$;", ""),
+        ("FUNCTION", f"{READS.replace('sql', 'plpgsql')} AS $$BEGIN END$$;", ""),
         ("STDSTRINGS", "SET standard_conforming_strings = 'off';", ""),
         ("SEARCHPATH", "SELECT pg_read_file('x');", ""),
         ("COMMENT", "DO 'BEGIN END';", ""),

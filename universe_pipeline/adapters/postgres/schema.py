@@ -16,7 +16,7 @@ from universe_pipeline.domain.errors import (
     SchemaTooOldError,
 )
 
-HEAD = "0011"
+HEAD = "0012"
 """The newest step of migrations/versions; a test holds the two together."""
 
 RELATIONS = [
@@ -28,9 +28,15 @@ RELATIONS = [
     "daily_bars",
     "data_coverage",
     "data_fetch_errors",
+    "dated_lists",
     "dividend_revisions",
     "dividend_snapshots",
     "dividends",
+    "listing_evidence",
+    "listing_overrides",
+    "listing_revisions",
+    "listing_states",
+    "listings",
     "load_jobs",
     "nyse_sessions",
     "refused_answers",
@@ -41,6 +47,7 @@ RELATIONS = [
     "request_pause",
     "request_slots",
     "rule_results",
+    "securities",
     "session_approvals",
     "session_conditions",
     "session_loads",

@@ -1,7 +1,8 @@
 """What a file of `pg_dump -Fc` would run, read from its table of contents without running anything.
 
 The SQL of a stranger's file may differ from its title ("TABLE"), so that the statements count, not
-the titles. A file is refused unless each statement makes tables, views and what belongs to them.
+the titles. A file is refused unless each statement makes tables, views and what belongs to them, or
+a function that, like a view, only reads.
 """
 
 import re
@@ -160,7 +161,7 @@ _USUAL = {
     "COMMENT": "COMMENT ON ",
     "AGGREGATE": r"CREATE AGGREGATE public\.split_product\(double precision\) \("
     r"\s*SFUNC = float8mul,\s*STYPE = double precision,\s*INITCOND = '1',\s*PARALLEL = safe\s*\);",
-    "TYPE": rf"CREATE TYPE {_NAME} AS (?:ENUM )?\(",
+    "TYPE": rf"CREATE TYPE {_NAME} AS (?:ENUM |RANGE )?\(",
     **dict.fromkeys(
         (
             *("SEQUENCE OWNED BY", "TABLE ATTACH", "INDEX ATTACH", "DEFAULT"),
@@ -170,6 +171,12 @@ _USUAL = {
     ),
 }
 """How each statement of an object begins, by its kind."""
+
+_FUNCTION = re.compile(
+    rf"CREATE FUNCTION {_NAME}\((?:[\w ,\[\]]|DEFAULT NULL::\w+)*\) RETURNS [\w ,()\[\]]+"
+    r"\s+LANGUAGE sql STABLE PARALLEL SAFE\s+AS \$(\w*)\$(?P<body>[^$]*)\$\1\$;\s*"
+)
+"""A function that only reads: PostgreSQL lets none that is STABLE write, and SQL is as a view's."""
 
 _COPY = re.compile(rf'COPY {_NAME} (?:\((?:"[^"]+"|[\w, ])*\) )?FROM stdin;\s*')
 
@@ -206,6 +213,8 @@ def _is_usual(entry: Entry) -> bool:
         return True
     if entry.kind == "TABLE DATA":
         return not entry.sql and bool(_COPY.fullmatch(entry.copy))
+    if entry.kind == "FUNCTION":
+        return not entry.copy and _only_reads(entry)
     usual = _USUAL.get(entry.kind)
     if usual is None or entry.copy:
         return False
@@ -213,6 +222,12 @@ def _is_usual(entry: Entry) -> bool:
     return statements is not None and all(
         re.match(usual, each) and not _reaches_out(entry, each) for each in statements
     )
+
+
+def _only_reads(entry: Entry) -> bool:
+    function = _FUNCTION.fullmatch(entry.sql)
+    body = None if function is None else _statements(f"{function['body'].rstrip()};")
+    return body is not None and len(body) == 1 and not _reaches_out(entry, body[0])
 
 
 def _reaches_out(entry: Entry, statement: str) -> bool:
