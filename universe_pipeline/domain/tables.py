@@ -163,6 +163,45 @@ _REVISED = _columns(
     run_id        | text        | origin? |  | the run that replaced them
     """
 )
+_ACTION_KEY = _columns(
+    """
+    kind        | text | key |  | `split` or `dividend`
+    symbol      | text | key |  | the symbol under which it is listed
+    action_date | date | key |  | its execution date or ex-date
+    """
+)
+
+_ACTION_VERDICTS = (
+    *_ACTION_KEY,
+    *_columns(
+        """
+        security_id | bigint           | value? |  | the security that it belongs to; null: none, or listings are not built yet
+        verdict     | text             | value  |  | one of the [verdicts](#verdicts-on-actions)
+        applied_on  | date             | value? |  | the day on which it takes effect; null: it is not applied
+        multiplier  | double precision | value? |  | of a split `split_to / split_from`, of a dividend close before / (close before - cash); null: it is not applied
+        observed    | double precision | value? |  | open / close before, in the shares of before
+        expected    | double precision | value? |  | the same, as the action makes it
+        judged_at   | timestamptz      | origin |  | when it was last judged
+        believed_from | timestamptz    | origin |  | since when the verdict is as it is
+        """
+    ),
+)
+
+_ACTION_OVERRIDES = (
+    *_ACTION_KEY,
+    *_columns(
+        """
+        split_from | double precision | value? | shares      | so many old shares became `split_to` new ones; null for a dividend, or one to remove
+        split_to   | double precision | value? | shares      | so many new ones
+        cash       | double precision | value? | USD a share | of a dividend, in the shares of its day
+        removed    | boolean          | value  |             | the action is not applied, though the vendor lists it
+        reason     | text             | value  |             | of `universe actions`
+        made_by    | text             | origin |             | the account
+        made_at    | timestamptz      | origin |             | when
+        """
+    ),
+)
+
 _RUN_ID, _TAKEN_AT = _columns(
     """
     run_id   | text        | origin? |  | the run that wrote the row
@@ -198,6 +237,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         *_columns(
             """
             price_factor | double precision | value  |  | what the prices as traded were multiplied by
+            security_id  | bigint           | value? |  | the security that bore the symbol on that day; null until listings are built
             """
         ),
     ),
@@ -211,6 +251,19 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         until         | date             | key    |  | the day after the last of them: an execution date
         price_factor  | double precision | value  |  | what prices are multiplied by
         volume_factor | double precision | value  |  | what volumes are multiplied by
+        """
+    ),
+    "action_verdicts": _ACTION_VERDICTS,
+    "action_verdict_revisions": (*_ACTION_VERDICTS[:-2], *_REVISED),
+    "action_overrides": _ACTION_OVERRIDES,
+    "action_override_revisions": (*_ACTION_OVERRIDES, _REVISED[1]),
+    "adjustment_steps": _columns(
+        """
+        security_id | bigint           | key    |  | the security
+        since       | date             | key    |  | first day of the bars that the products are for: an action takes effect
+        until       | date             | value? |  | the day after the last of them: the next action takes effect; null: none has
+        split       | double precision | value  |  | C: new shares for a share of before the first action
+        dividend    | double precision | value  |  | H: product of close before / (close before - cash) over the ex-dates
         """
     ),
     "data_coverage": _columns(

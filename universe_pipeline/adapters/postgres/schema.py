@@ -16,11 +16,16 @@ from universe_pipeline.domain.errors import (
     SchemaTooOldError,
 )
 
-HEAD = "0012"
+HEAD = "0013"
 """The newest step of migrations/versions; a test holds the two together."""
 
 RELATIONS = [
+    "action_override_revisions",
+    "action_overrides",
+    "action_verdict_revisions",
+    "action_verdicts",
     "adjusted_bars",
+    "adjustment_steps",
     "bar_additions",
     "bar_revisions",
     "broken_rules",
