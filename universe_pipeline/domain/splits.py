@@ -1,16 +1,14 @@
-"""Splits: which rows of the vendor's list can be used, and what they do to prices and volumes.
+"""Splits: which rows of the vendor's list can be used, and how many shares they make of one.
 
 A split takes effect before the open of its execution date: that session's bar is already of the
-new shares. A share becomes `split_to / split_from` shares, so a bar before that date compares with
-later ones as price x split_from / split_to and volume x split_to / split_from.
+new shares. `verdicts` says which splits count, `adjustment` what follows for bars.
 """
 
-from datetime import date
 from typing import Any
 
 import polars as pl
 
-from universe_pipeline.domain.bars import DATED_BAR_SCHEMA, RejectedRow
+from universe_pipeline.domain.bars import RejectedRow
 from universe_pipeline.domain.blanks import value
 from universe_pipeline.domain.quality import (
     DUPLICATE,
@@ -92,55 +90,18 @@ def validate(listed: pl.DataFrame) -> Validated:
     )
 
 
-def factors(splits: pl.DataFrame, today: date) -> pl.DataFrame:
-    """By what the bars before the splits executed up to `today` are multiplied.
-
-    Args:
-        splits: `SPLIT_SCHEMA`, one a symbol and date; announced ones are not applied.
-        today: the day in New York.
+def events(splits: pl.DataFrame) -> pl.DataFrame:
+    """What splits (`SPLIT_SCHEMA`) do to the shares of their symbols, for `adjustment.steps`.
 
     Returns:
-        `symbol`, `until` (Date), `price_factor`, `volume_factor` (Float64): the factors of the
-        symbol's bars before the day `until`, from the day of its split before that on.
+        `symbol`, `date`, `split`, `dividend`, as `adjustment.EVENT_SCHEMA` describes them.
     """
-    executed = splits.filter(pl.col("execution_date") <= today).sort(_ONE)
-    price = pl.col("split_from") / pl.col("split_to")
-    volume = pl.col("split_to") / pl.col("split_from")
-    return executed.select(
+    return splits.select(
         "symbol",
-        until="execution_date",
-        price_factor=price.cum_prod(reverse=True).over("symbol"),
-        volume_factor=volume.cum_prod(reverse=True).over("symbol"),
+        date="execution_date",
+        split=pl.col("split_to") / pl.col("split_from"),
+        dividend=pl.lit(1.0),
     )
-
-
-def adjust(bars: pl.DataFrame, splits: pl.DataFrame, today: date) -> pl.DataFrame:
-    """Bars as traded -> bars in the shares of `today`, in their order.
-
-    Args:
-        bars: `DATED_BAR_SCHEMA`.
-        splits: `SPLIT_SCHEMA`, one a symbol and date.
-        today: the day in New York.
-    """
-    matched = (
-        bars.with_row_index("_order")
-        .sort("date")
-        .join_asof(
-            factors(splits, today).sort("until"),
-            left_on="date",
-            right_on="until",
-            by="symbol",
-            strategy="forward",
-            allow_exact_matches=False,
-            check_sortedness=False,
-        )
-        .sort("_order")
-    )
-    price = pl.col("price_factor").fill_null(1.0)
-    return matched.with_columns(
-        pl.col("open", "high", "low", "close", "vwap") * price,
-        pl.col("volume") * pl.col("volume_factor").fill_null(1.0),
-    ).select(DATED_BAR_SCHEMA.names())
 
 
 def _first_broken_rule() -> pl.Expr:

@@ -6,14 +6,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from universe_pipeline.domain.bars import DATED_BAR_SCHEMA
 from universe_pipeline.domain.quality import DUPLICATE, UNDECODABLE
 from universe_pipeline.domain.splits import (
     SPLIT_LIST,
     SPLIT_RULES,
     SPLIT_SCHEMA,
-    adjust,
-    factors,
+    events,
     validate,
 )
 
@@ -30,18 +28,6 @@ APPLE: tuple[Split, ...] = (
 
 def listed(*rows: Split) -> pl.DataFrame:
     return pl.DataFrame(list(rows), schema=SPLIT_SCHEMA, orient="row")
-
-
-def bars(*rows: tuple[str, date, float, float]) -> pl.DataFrame:
-    """Bars by symbol, date, close and volume; open a dollar lower, no vwap, seven trades."""
-    return pl.DataFrame(
-        [
-            (day, symbol, close - 1, close + 1, close - 2, close, volume, None, 7)
-            for symbol, day, close, volume in rows
-        ],
-        schema=DATED_BAR_SCHEMA,
-        orient="row",
-    )
 
 
 def seen(rejected: tuple[Any, ...]) -> list[tuple[str, str | None, date | None]]:
@@ -194,48 +180,11 @@ def test_an_unusable_row_does_not_make_a_usable_one_a_duplicate():
     assert seen(found.rejected) == [("sides_positive", "SHOP", TODAY)]
 
 
-def test_factors_multiply_back_from_the_newest_split():
-    found = factors(listed(*APPLE, ("TRUE", JUNE_2014, 8, 1, None)), TODAY)
+def test_a_split_multiplies_the_shares_from_its_day_on():
+    found = events(listed(*APPLE, ("TRUE", JUNE_2014, 8, 1, None)))
 
     assert found.rows() == [
-        ("AAPL", JUNE_2014, 1 / 28, 28.0),
-        ("AAPL", AUGUST_2020, 0.25, 4.0),
-        ("TRUE", JUNE_2014, 8.0, 0.125),
+        ("AAPL", AUGUST_2020, 4.0, 1.0),
+        ("AAPL", JUNE_2014, 7.0, 1.0),
+        ("TRUE", JUNE_2014, 0.125, 1.0),
     ]
-
-
-def test_bars_before_the_execution_date_are_adjusted_and_that_session_is_not():
-    as_traded = bars(
-        ("AAPL", date(2014, 6, 6), 560.0, 1_000.0),
-        ("AAPL", JUNE_2014, 92.0, 7_000.0),
-        ("AAPL", date(2020, 8, 28), 500.0, 100.0),
-        ("AAPL", AUGUST_2020, 129.0, 400.0),
-        ("MSFT", date(2014, 6, 6), 41.0, 10.0),
-    )
-
-    found = adjust(as_traded, listed(*APPLE), TODAY)
-
-    assert found.schema == DATED_BAR_SCHEMA
-    assert found.select("date", "symbol", "close", "volume", "transactions").rows() == [
-        (date(2014, 6, 6), "AAPL", 20.0, 28_000.0, 7),
-        (JUNE_2014, "AAPL", 23.0, 28_000.0, 7),
-        (date(2020, 8, 28), "AAPL", 125.0, 400.0, 7),
-        (AUGUST_2020, "AAPL", 129.0, 400.0, 7),
-        (date(2014, 6, 6), "MSFT", 41.0, 10.0, 7),
-    ]
-    assert found.select("open", "high", "low", "vwap").row(2) == (124.75, 125.25, 124.5, None)
-
-
-@pytest.mark.parametrize(("today", "close"), [(TODAY, 100.0), (date(2027, 2, 1), 50.0)])
-def test_an_announced_split_counts_from_its_day_on(today: date, close: float):
-    announced = listed(("A", date(2027, 2, 1), 1, 2, "forward_split"))
-
-    found = adjust(bars(("A", date(2026, 11, 20), 100.0, 1.0)), announced, today)
-
-    assert found["close"].to_list() == [close]
-
-
-def test_without_splits_bars_stay_as_they_are():
-    as_traded = bars(("A", date(2026, 11, 20), 100.0, 1.0))
-
-    assert adjust(as_traded, listed(), TODAY).equals(as_traded)

@@ -4,10 +4,11 @@ from datetime import date
 
 import polars as pl
 
+from universe_pipeline.domain.adjustment import Adjustment, adjust, steps
 from universe_pipeline.domain.bars import BAR_VALUES
 from universe_pipeline.domain.quality.findings import Violation
 from universe_pipeline.domain.quality.rows import PRICES
-from universe_pipeline.domain.splits import adjust
+from universe_pipeline.domain.splits import events
 
 _RELATIVE, _ABSOLUTE = 1e-3, 1e-4
 """The vendor rounds what it adjusts to four decimals."""
@@ -45,7 +46,9 @@ def misadjusted(
         splits: `SPLIT_SCHEMA`.
         today: splits after it are announced, and not applied yet.
     """
-    both = adjust(raw, splits, today).join(adjusted, on="date", suffix="_given").sort("date")
+    by_split = steps(events(splits), by="symbol")
+    ours = adjust(raw, by_split, Adjustment.SPLITS, today, by="symbol")
+    both = ours.join(adjusted, on="date", suffix="_given").sort("date")
     return [
         Violation(row["date"], row["symbol"], text)
         for row in both.iter_rows(named=True)

@@ -4,11 +4,12 @@ Collected only with `--recorded FOLDER`. Most were asked for adjusted, and are r
 """
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
+import polars as pl
 import pytest
 
 from universe_pipeline.adapters.polygon.bars import RangePage, grouped_bars, range_bars
@@ -18,6 +19,7 @@ from universe_pipeline.adapters.polygon.reference import ticker_page, ticker_typ
 from universe_pipeline.adapters.polygon.refusals import TooEarlyError, refusal
 from universe_pipeline.adapters.polygon.splits import split_page
 from universe_pipeline.domain import splits
+from universe_pipeline.domain.adjustment import Adjustment, factors, steps
 from universe_pipeline.domain.bars import Bars, Nothing
 from universe_pipeline.domain.errors import (
     AccessError,
@@ -93,14 +95,18 @@ def test_splits_of_the_newer_endpoint_and_the_factors_that_the_vendor_says(recor
     path = recorded / "trimmed/stocks_v1_splits_AAPL.json"
     page = split_page(_reply(path))
 
-    found = splits.factors(splits.validate(page.frame).accepted, date(2026, 11, 23))
+    listed = splits.validate(page.frame).accepted
+    days_before = listed.select("symbol", date=pl.col("execution_date") - timedelta(days=1))
+    made = steps(splits.events(listed), by="symbol")
+    found = factors(days_before, made, Adjustment.SPLITS, date(2026, 11, 23), by="symbol")
 
     assert page.frame["adjustment_type"].to_list() == ["forward_split"] * 2
     assert destination(URL, page.next_url or "") is not None
     said = {
         row["execution_date"]: row["historical_adjustment_factor"] for row in _json(path)["results"]
     }
-    assert {day.isoformat(): round(factor, 6) for _, day, factor, _ in found.iter_rows()} == said
+    days = (day.isoformat() for day in listed["execution_date"])
+    assert dict(zip(days, found["price_factor"].round(6), strict=True)) == said
 
 
 def test_a_raw_grouped_day(recorded: Path):
