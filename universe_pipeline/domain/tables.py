@@ -176,7 +176,7 @@ _ACTION_VERDICTS = (
     *_columns(
         """
         security_id | bigint           | value? |  | the security that it belongs to; null: none, or listings are not built yet
-        verdict     | text             | value  |  | one of the [verdicts](#verdicts-on-actions)
+        verdict     | text             | value  |  | one of the [verdicts](adjustment.md#verdicts)
         applied_on  | date             | value? |  | the day on which it takes effect; null: it is not applied
         multiplier  | double precision | value? |  | of a split `split_to / split_from`, of a dividend close before / (close before - cash); null: it is not applied
         observed    | double precision | value? |  | open / close before, in the shares of before

@@ -44,6 +44,7 @@ def test_a_load_over_partitions_asks_once_and_marks_the_asset_without_one(
     assert (*shown, first["announced"], first["newest"]) == rows
     assert (first["reused"], newest(instance)["reused"]) == (False, True)
     assert newest(instance)["fetched_at"] == first["fetched_at"]
+    assert sum(newest(instance)["verdicts"].values()) == first["dagster/row_count"]
 
 
 def test_it_can_be_asked_for_alone_and_anew(

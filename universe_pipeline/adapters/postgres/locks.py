@@ -22,13 +22,14 @@ _FIRST = 0x756E6973  # numbers that no other program takes: "un" and on
     SEALING_LOCK,
     VENDOR_LOCK,
     DIVIDENDS_LOCK,
-) = range(_FIRST, _FIRST + 12)
+    ACTIONS_LOCK,
+) = range(_FIRST, _FIRST + 13)
 """Of advisory locks; `SESSION_LOCKS` is the first half of one whose second is the session's day."""
 
 URGENT = "urgent requests"
 """What urgent clients hold by `liveness`, all together; meanwhile no other takes a turn."""
 
-FOR_A_TRANSACTION = (QUARTERS_LOCK, ALL_SESSIONS_LOCK, COVERAGE_LOCK)
+FOR_A_TRANSACTION = (QUARTERS_LOCK, ALL_SESSIONS_LOCK, COVERAGE_LOCK, ACTIONS_LOCK)
 """Held until a transaction ends, as those of sessions are; the others are held by a connection."""
 
 _NAMES = {
@@ -41,6 +42,7 @@ _NAMES = {
     SEALING_LOCK: "sealing",
     VENDOR_LOCK: "vendor",
     DIVIDENDS_LOCK: "dividends",
+    ACTIONS_LOCK: "actions",
 }
 
 

@@ -7,11 +7,14 @@ import dagster as dg
 from pydantic import Field
 
 from universe_pipeline import wiring
+from universe_pipeline.adapters.postgres.actions.verdicts import counts
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.ledger.fetch_errors import failures_of_run
 from universe_pipeline.adapters.postgres.reference.splits import split_figures
 from universe_pipeline.domain.completeness import day_of
 from universe_pipeline.domain.errors import FailureKind, VendorError
+from universe_pipeline.domain.verdicts import Kind
+from universe_pipeline.loading.actions import refresh_actions
 from universe_pipeline.loading.progress import Step, report
 from universe_pipeline.loading.splits import RefreshedSplits, refresh_splits
 from universe_pipeline.orchestration.display.metadata import OWNERS, table
@@ -24,7 +27,8 @@ Every split of the vendor's list, announced ones included, one a symbol and date
 It is asked for once a day by whatever runs first, staged, and swapped whole in one transaction;
 what a later list changed or no longer has goes to `split_revisions`. Without partitions: a list
 has no sessions, and no bar needs it. Bars are stored as traded; the view `adjusted_bars` applies
-the splits that have been executed.
+the splits that have been executed. Prices say which of them are right: each has a verdict in
+`action_verdicts`, and is applied as that says.
 """
 
 
@@ -78,8 +82,9 @@ def splits(
             raise stop(f"the splits could not be had: {error}", error) from None
         if not refreshed.reused:
             report(Step("splits", rows, rows))
-        today = day_of(wiring.now(postgres.settings))
-        return dg.MaterializeResult(metadata=_metadata(connection, refreshed, today))
+        now = wiring.now(postgres.settings)
+        refresh_actions(connection, now, context.run.run_id)
+        return dg.MaterializeResult(metadata=_metadata(connection, refreshed, day_of(now)))
 
 
 def require_accepted_key(connection: Connection, run: dg.DagsterRun) -> None:
@@ -104,4 +109,5 @@ def _metadata(connection: Connection, refreshed: RefreshedSplits, today: date) -
         "endpoint": snapshot.endpoint,
         "fetched_at": dg.MetadataValue.timestamp(snapshot.taken_at),
         "reused": refreshed.reused,
+        "verdicts": counts(connection).get(Kind.SPLIT, {}),
     }

@@ -1,0 +1,7 @@
+"""Corporate actions: which are to be judged, what was judged of them, what follows for bars.
+
+pending    actions whose verdict may be another now, and the bars around them
+verdicts   `action_verdicts`: kept, revised, read
+steps      `adjustment_steps` of the securities that verdicts touch
+overrides  what the owner added and removed
+"""
