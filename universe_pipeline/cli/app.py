@@ -29,7 +29,7 @@ GROUPS = {
     "Start": ("demo", "doctor"),
     "Load": ("discover", "historical", "daily", "resume"),
     "Look": ("status", "verify", "report", "errors", "url", "psql"),
-    "Repair": ("retry", "repair", "approve", "clear-checkpoint"),
+    "Repair": ("retry", "repair", "approve", "actions", "clear-checkpoint"),
     "Run": ("up", "backup", "restore", "prune"),
 }
 """The commands as `--help` lists them: by what they are for, a newcomer's first."""
@@ -373,6 +373,53 @@ def approve(
     if symbol is not None and what is None:
         return approve_one_symbol(context.obj, _symbol(symbol), reason)
     raise typer.BadParameter("give either WHAT (a DATE, a list, or a SYMBOL) or --symbol")
+
+
+@command('actions add GE 2021-08-02 --split 8:1 --reason "filing"')
+def actions(
+    context: Call,
+    verb: Annotated[
+        str | None, typer.Argument(metavar="add|remove", help="What to do; default: show.")
+    ] = None,
+    symbol: Annotated[
+        str | None, typer.Argument(metavar="SYMBOL", help="Under which it is listed.")
+    ] = None,
+    day: Annotated[
+        date | None,
+        typer.Argument(parser=_day, metavar="DATE", help="Execution date or ex-date."),
+    ] = None,
+    *,
+    split: Annotated[
+        str | None, typer.Option(metavar="FROM:TO", help="Add: 1:4 makes 4 new shares of one.")
+    ] = None,
+    dividend: Annotated[
+        float | None, typer.Option(metavar="CASH", help="Add: USD a share, of that day's.")
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option(metavar="KIND", help="Remove: split or dividend.")
+    ] = None,
+    reason: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Why you know it; it is kept.")
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Show doubtful splits and dividends, or mend one.
+
+    Prices say which are right; each is applied as its verdict says. Yours outrank the vendor's.
+    """
+    from universe_pipeline.cli import actions
+
+    if verb is None:
+        return actions.show(context.obj, as_json=json)
+    if symbol is None or day is None or verb not in ("add", "remove"):
+        raise typer.BadParameter(
+            "give add or remove, SYMBOL and DATE, like: add GOOGL 2014-04-03 --split 1:2.002"
+            " --reason TEXT"
+        )
+    name = _symbol(symbol)
+    if verb == "add":
+        return actions.add(context.obj, name, day, reason, split=split, dividend=dividend)
+    return actions.remove(context.obj, name, day, reason, kind)
 
 
 @command("up --port 3001")

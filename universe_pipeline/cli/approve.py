@@ -21,28 +21,29 @@ def approve(settings: Settings, what: date | str, reason: str) -> int:
     Raises:
         UsageError: nothing about it waits for approval, or no reason is given.
     """
-    why = _readable(reason)
+    why = readable(reason)
     if isinstance(what, date):
-        return approve_session(settings, what, why, _user())
+        return approve_session(settings, what, why, user())
     if what in LISTS:
-        return approve_list(settings, what, why, _user())
+        return approve_list(settings, what, why, user())
     return approve_one_symbol(settings, what, reason)
 
 
 def approve_one_symbol(settings: Settings, symbol: str, reason: str) -> int:
     """Approve what was refused of a symbol, though it may be named like a list; as `approve`."""
-    why = _readable(reason)
-    return approve_symbol(settings, symbol, why, _user())
+    why = readable(reason)
+    return approve_symbol(settings, symbol, why, user())
 
 
-def _readable(reason: str) -> str:
+def readable(reason: str) -> str:
     """The reason as one line of visible characters: reports and terminals show it as it is kept."""
     if not reason.strip():
         raise UsageError("--reason is empty: say why it is right as it is")
     return visible(reason.strip())
 
 
-def _user() -> str:
+def user() -> str:
+    """The account that runs the command, for what is kept under its name."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # an account without a name, as in a container
