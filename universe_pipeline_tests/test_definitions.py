@@ -113,6 +113,7 @@ def test_checks_are_named_as_the_sentence_that_is_true_when_they_pass() -> None:
         ("symbols", "symbols_are_unique"),
         ("splits", "splits_are_unique"),
         ("splits", "splits_have_usable_ratios"),
+        ("splits", "actions_agree_with_prices"),
     }
 
 

@@ -4,6 +4,7 @@ A split takes effect before the open of its execution date: that session's bar i
 new shares. `verdicts` says which splits count, `adjustment` what follows for bars.
 """
 
+from fractions import Fraction
 from typing import Any
 
 import polars as pl
@@ -102,6 +103,15 @@ def events(splits: pl.DataFrame) -> pl.DataFrame:
         split=pl.col("split_to") / pl.col("split_from"),
         dividend=pl.lit(1.0),
     )
+
+
+def is_unusual(split_from: float, split_to: float) -> bool:
+    """Whether no side of the reduced ratio is at most 100, as of a spin-off listed as a split."""
+    ratio = Fraction(str(split_to)) / Fraction(str(split_from))
+    return min(ratio.numerator, ratio.denominator) > _LARGEST_SIDE
+
+
+_LARGEST_SIDE = 100
 
 
 def _first_broken_rule() -> pl.Expr:

@@ -11,13 +11,18 @@ from universe_pipeline.adapters.postgres.ledger.fetch_errors import OpenFailure
 from universe_pipeline.adapters.postgres.quality.rule_results import RecordedResult
 from universe_pipeline.adapters.postgres.summaries.overview import Broken
 from universe_pipeline.domain.quality.rules import (
+    DAY_SHARED,
+    DIVIDENDS_BELOW,
     LOAD,
     LOOK,
+    RATIO_UNUSUAL,
     RESUME,
     RETRY,
     RULES,
+    SPLITS_SINGLE,
     SPLITS_UNIQUE,
     SPLITS_USABLE,
+    SPLITS_VERIFIED,
     Rule,
     Severity,
 )
@@ -30,7 +35,18 @@ WORST = 5
 SEVERITIES = (Severity.ERROR, Severity.WARN)
 """Those of rules whose offenders are listed; what is only for information is not."""
 
-_OF_LISTS = (SPLITS_UNIQUE.name, SPLITS_USABLE.name)
+_OF_LISTS = tuple(
+    rule.name
+    for rule in (
+        SPLITS_UNIQUE,
+        SPLITS_USABLE,
+        SPLITS_VERIFIED,
+        SPLITS_SINGLE,
+        DIVIDENDS_BELOW,
+        RATIO_UNUSUAL,
+        DAY_SHARED,
+    )
+)
 """Those about rows of a list, whose days are not sessions of the report."""
 
 _RULES = {rule.name: rule for rule in RULES}

@@ -33,6 +33,7 @@ CHECKS = {
     "data_coverage_knows_every_load",
     "splits_are_unique",
     "splits_have_usable_ratios",
+    "actions_agree_with_prices",
 }
 
 

@@ -12,6 +12,7 @@ from universe_pipeline.domain.splits import (
     SPLIT_RULES,
     SPLIT_SCHEMA,
     events,
+    is_unusual,
     validate,
 )
 
@@ -188,3 +189,16 @@ def test_a_split_multiplies_the_shares_from_its_day_on():
         ("AAPL", JUNE_2014, 7.0, 1.0),
         ("TRUE", JUNE_2014, 0.125, 1.0),
     ]
+
+
+@pytest.mark.parametrize(
+    ("split_from", "split_to", "expected"),
+    [
+        *((1, 4, False), (8, 1, False), (2, 3, False), (20, 21, False), (1, 1000, False)),
+        *((1, 1.5, False), (1, 1.281, True), (1000, 1281, True), (1, 2.002, True)),
+    ],
+)
+def test_a_ratio_without_a_side_of_at_most_a_hundred_is_unusual(
+    split_from: float, split_to: float, *, expected: bool
+):
+    assert is_unusual(split_from, split_to) is expected

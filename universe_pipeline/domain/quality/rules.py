@@ -44,6 +44,7 @@ FROM_THERE = "universe historical --symbols=SYMBOL --start DATE --reload"
 VERIFY = "universe verify"
 DELETE = "universe psql -c \"DELETE FROM daily_bars WHERE date = 'DATE'\""
 LOOK = "look at it"
+ACTIONS = "universe actions"
 _NAMED = "--symbols=SYMBOL"
 
 
@@ -87,6 +88,7 @@ _load = partial(Rule, level=Level.SESSION)
 _series = partial(Rule, repair=REPAIR, level=Level.SERIES)
 _source = partial(Rule, repair=RELOAD, level=Level.SOURCE)
 _universe = partial(Rule, repair=DISCOVER, level=Level.UNIVERSE)
+_action = partial(Rule, repair=ACTIONS, level=Level.UNIVERSE)
 
 SYMBOL_FORM = _row(
     "symbol_form",
@@ -328,6 +330,26 @@ SPLITS_UNIQUE = _universe(
 )
 SPLITS_USABLE = _universe(
     "splits_have_usable_ratios", "every row of the vendor's list is a split that can be applied"
+)
+SPLITS_VERIFIED = _action(
+    "splits_are_verified", "prices show each split that they can show, on its execution date"
+)
+SPLITS_SINGLE = _action(
+    "splits_are_single", "no action of a security is listed under two days or symbols"
+)
+DIVIDENDS_BELOW = _action(
+    "dividends_are_below_the_price",
+    "a dividend is less than the price, and one over three usual moves shows in it",
+)
+RATIO_UNUSUAL = _action(
+    "split_ratio_is_unusual",
+    "the reduced ratio of a split has a side of at most 100, or it is a stock dividend; that of a"
+    " spin-off has not",
+)
+DAY_SHARED = _action(
+    "a_split_and_a_dividend_share_a_day",
+    "no split and dividend of a security take effect on one day: whether the cash is of an old or"
+    " a new share is not listed",
 )
 
 RULES = tuple(value for value in list(globals().values()) if isinstance(value, Rule))

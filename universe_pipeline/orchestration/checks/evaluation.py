@@ -152,6 +152,17 @@ OF_SPLITS = (
         "Every row of the vendor's list is a split that can be applied.",
         (rules.SPLITS_USABLE,),
     ),
+    RuleCheck(
+        "actions_agree_with_prices",
+        "Prices show the splits and dividends that are listed, each once.",
+        (
+            rules.SPLITS_VERIFIED,
+            rules.SPLITS_SINGLE,
+            rules.DIVIDENDS_BELOW,
+            rules.RATIO_UNUSUAL,
+            rules.DAY_SHARED,
+        ),
+    ),
 )
 
 KNOWS_LOADS = RuleCheck(

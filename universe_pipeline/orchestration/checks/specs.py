@@ -23,6 +23,7 @@ from universe_pipeline.domain.quality.findings import Finding
 from universe_pipeline.domain.quality.rules import SESSIONS_USABLE
 from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline.domain.sessions import newest_closed
+from universe_pipeline.loading.quality.actions import judge_actions
 from universe_pipeline.loading.quality.comparison import compare, draw_symbols
 from universe_pipeline.loading.quality.stored import (
     judge_bars,
@@ -150,14 +151,14 @@ def _fail_for_failed(
 @dg.multi_asset_check(
     specs=[spec(check, splits) for check in OF_SPLITS],
     can_subset=True,
-    description="Judge the rows of the vendor's list of splits.",
+    description="Judge the rows of the vendor's list of splits, and the verdicts on all actions.",
 )
 def splits_checks(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource
 ) -> Iterator[dg.AssetCheckResult]:
     """Name the rows that are not stored: bars around them are adjusted as if they were not."""
     with postgres.database.connect() as connection:
-        findings = judge_split_list(connection)
+        findings = [*judge_split_list(connection), *judge_actions(connection)]
         _record(context, connection, findings, [], wiring.now(postgres.settings))
     chosen = {key.name for key in context.selected_asset_check_keys}
     found = {each.rule: each for each in findings}

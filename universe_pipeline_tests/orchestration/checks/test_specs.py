@@ -40,6 +40,7 @@ NAMES = {
     "data_coverage_knows_every_load",
     "splits_are_unique",
     "splits_have_usable_ratios",
+    "actions_agree_with_prices",
 }
 
 
