@@ -36,6 +36,10 @@ help: ## list the targets
 .PHONY: install
 install: $(VENV)/.project ## what it needs to run, in .venv; after a pull, what that needs
 
+.PHONY: wheels
+wheels: install ## in dist/: the wheel of everything, and that of the reader, which needs no Dagster
+	@$(BIN)/python -m pip wheel -q --disable-pip-version-check --no-deps --no-build-isolation -w dist . ./reader
+
 .PHONY: demo
 demo: install ## discover, load and verify against a simulated vendor; no key needed
 	@$(BIN)/universe demo $(ARGS)

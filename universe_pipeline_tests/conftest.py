@@ -103,19 +103,19 @@ def on_database(url: str, name: str) -> str:
 @pytest.fixture
 def empty_database(server_url: str) -> Generator[Database]:
     """A database of the test's own, with nothing in it."""
-    with _database(server_url, "template0") as database:
+    with database_from(server_url, "template0") as database:
         yield database
 
 
 @pytest.fixture
 def database(server_url: str, template: str) -> Generator[Database]:
     """A migrated database of the test's own; the universe's types are CS."""
-    with _database(server_url, template) as database:
+    with database_from(server_url, template) as database:
         yield database
 
 
 @contextlib.contextmanager
-def _database(server_url: str, template: str) -> Generator[Database]:
+def database_from(server_url: str, template: str) -> Generator[Database]:
     name = f"test_{uuid.uuid4().hex}"
     made = {"name": sql.Identifier(name), "template": sql.Identifier(template)}
     with psycopg.connect(server_url, autocommit=True) as connection:

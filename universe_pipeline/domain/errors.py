@@ -7,6 +7,12 @@
     │   ├── SessionNotClosedError     the session has not closed yet
     │   ├── RangeError                the range is reversed or holds no session
     │   └── SchemaTooOldError         the database must be migrated before it can be read
+    ├── DataError                     a read cannot be answered: base of all that `read` raises
+    │   ├── UnknownSymbol             no list and no bar has the symbol, or no security the id
+    │   ├── AmbiguousSymbol           several securities bore the symbol in the range
+    │   ├── NotLoaded                 sessions or lists that the read needs are not stored
+    │   ├── NoDividends               total return is asked for, and no dividends are stored
+    │   └── Unavailable               the database cannot be reached or read
     ├── DatabaseError                 the database cannot do its part
     │   ├── DatabaseUnreachableError  no server answers at the address
     │   ├── DatabaseLostError         it answered, and failed in the middle of the work
@@ -125,6 +131,30 @@ class SessionNotClosedError(UsageError):
 
 class RangeError(UsageError):
     """A range of days that is reversed, outside the calendar, or without a session."""
+
+
+class DataError(UniverseError):
+    """A read cannot be answered from what is stored; one line says why and what to do."""
+
+
+class UnknownSymbol(DataError):  # noqa: N818  # a public name, like the next four
+    """No list and no bar has the symbol, or no security the id."""
+
+
+class AmbiguousSymbol(DataError):  # noqa: N818
+    """Several securities bore the symbol in the range; the text names their ids."""
+
+
+class NotLoaded(DataError):  # noqa: N818
+    """Sessions or lists that the read needs are not stored; the text names the command."""
+
+
+class NoDividends(DataError):  # noqa: N818
+    """Total return is asked for, and no dividends are stored."""
+
+
+class Unavailable(DataError):  # noqa: N818
+    """The database cannot be reached, or this release cannot read it."""
 
 
 class DatabaseError(UniverseError):

@@ -14,9 +14,9 @@ PAGES = {
 TEXT = "\n\n".join(PAGES.values())
 
 
-def blocks(language: str) -> list[str]:
+def blocks(language: str, text: str = TEXT) -> list[str]:
     """What stands in the fenced blocks of a language, each once, in the order of the pages."""
-    found = re.findall(rf"^```{language}\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+    found = re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     return list(dict.fromkeys(found))
 
 

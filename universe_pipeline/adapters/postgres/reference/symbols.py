@@ -271,3 +271,8 @@ def listed_counts(connection: psycopg.Connection, sessions: Sequence[date]) -> d
         {"sessions": list(sessions)},
     ).fetchall()
     return dict(rows)
+
+
+def chosen_types(connection: psycopg.Connection) -> list[str]:
+    """The type codes by which this session filters."""
+    return [code for (code,) in connection.execute("SELECT type FROM chosen_types ORDER BY 1")]

@@ -1,0 +1,61 @@
+"""`adjustment_steps` as readers need them: packed, as there are a hundred thousand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import psycopg
+
+from universe_pipeline.adapters.postgres.packing import Numbers, Pack, query, unpack
+
+_PACKS = (
+    Pack(("security_id",), "string_agg(int8send(security_id), '')", ">i8"),
+    Pack(("date",), "string_agg(date_send(since), '')", ">i4"),
+    Pack(("split", "dividend"), "string_agg(point_send(point(split, dividend)), '')", ">f8"),
+)
+
+_ALL = f"""
+    SELECT {", ".join(f"coalesce({pack.sql}, '')" for pack in _PACKS)} FROM adjustment_steps
+    """
+
+_OF_SOME = f"{_ALL} WHERE security_id = ANY (%(ids)s)"
+
+_KNOWN = "SELECT EXISTS (SELECT FROM listings), EXISTS (SELECT FROM dividends)"
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The products of securities from days on: see `domain/adjustment.py`."""
+
+    ids: Numbers
+    days: Numbers
+    """Days since 1970-01-01."""
+    splits: Numbers
+    dividends: Numbers
+
+
+NO_STEPS = Steps(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0), np.empty(0))
+
+
+def steps(connection: psycopg.Connection, ids: Sequence[int] | None = None) -> Steps:
+    """The steps of the securities `ids`, or of all, in any order."""
+    statement, given = (_ALL, {}) if ids is None else (_OF_SOME, {"ids": list(ids)})
+    with connection.cursor(binary=True) as cursor:
+        row: Any = cursor.execute(query(statement), given, prepare=True).fetchone()
+    found = unpack(_PACKS, row)
+    return Steps(found["security_id"], found["date"], found["split"], found["dividend"])
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What adjusting needs, and whether it is stored."""
+
+    listings: bool
+    dividends: bool
+
+
+def known(connection: psycopg.Connection) -> Known:
+    """Whether there are listings and dividends."""
+    row: Any = connection.execute(_KNOWN, prepare=True).fetchone()
+    return Known(*row)
