@@ -125,6 +125,12 @@ class Settings(BaseSettings):
         validate_default=True,
         description="folder of the embedded server's data, logs and the checkpoint document",
     )
+    universe_port: int | None = Field(
+        default=None,
+        ge=1024,
+        le=65535,
+        description="loopback port on which the embedded server also answers; unset = none",
+    )
     dagster_home: Path | None = Field(
         default=None, description="Dagster's own folder; unset = UNIVERSE_HOME/dagster"
     )

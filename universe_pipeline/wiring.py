@@ -16,6 +16,7 @@ from universe_pipeline.adapters.embedded_postgres import attachment, libpq_envir
 from universe_pipeline.adapters.postgres import future, schema
 from universe_pipeline.adapters.postgres.clock import Clock
 from universe_pipeline.adapters.postgres.connection import Connection, Database
+from universe_pipeline.domain.errors import EmbeddedServerError, UsageError
 from universe_pipeline.domain.sessions import NEW_YORK
 from universe_pipeline.settings import Settings
 
@@ -28,10 +29,14 @@ if TYPE_CHECKING:
 
 
 @lru_cache(maxsize=8)
-def _attached(home: Path) -> attachment.EmbeddedServer:
+def _attached(home: Path, port: int | None) -> attachment.EmbeddedServer:
     libpq_environment.forget()
     # Kept for the life of the process: the server runs as long as a process is attached.
-    return attachment.attach(home)
+    return attachment.attach(home, port=port)
+
+
+def _embedded(settings: Settings) -> attachment.EmbeddedServer:
+    return _attached(settings.universe_home, settings.universe_port)
 
 
 def database_url(settings: Settings) -> str:
@@ -40,12 +45,40 @@ def database_url(settings: Settings) -> str:
     Raises:
         DatabaseError: the embedded server cannot run here.
     """
-    return settings.database_url or _attached(settings.universe_home).url
+    return settings.database_url or _embedded(settings).url
+
+
+def loopback_url(settings: Settings) -> str:
+    """The embedded server's address on loopback, with the password of a role that only reads.
+
+    A server that runs without UNIVERSE_PORT, and that no process uses, is started again.
+
+    Raises:
+        UsageError: no port is set, or the database is on an own server.
+        DatabaseError: the embedded server cannot run here, or runs without that port.
+    """
+    from universe_pipeline.adapters.embedded_postgres import loopback
+
+    port = settings.universe_port
+    if settings.database_url is not None:
+        raise UsageError("UNIVERSE_DATABASE_URL names a server of your own: run `universe url`")
+    if port is None:
+        raise UsageError("UNIVERSE_PORT is not set: set it to a free port, such as 5433")
+    if not loopback.answers_on(_embedded(settings).url, port):
+        detach(settings)
+        attachment.stop(settings.universe_home)
+    url = _embedded(settings).url
+    if not loopback.answers_on(url, port):
+        raise EmbeddedServerError(
+            f"the embedded PostgreSQL runs without UNIVERSE_PORT={port}: end the programs that use "
+            "it, `universe up` among them, and run this again"
+        )
+    return loopback.reader_url(settings.universe_home, url, port)
 
 
 def detach(settings: Settings) -> None:
     """Let the embedded server be stopped."""
-    _attached(settings.universe_home).detach()
+    _embedded(settings).detach()
     _attached.cache_clear()
 
 

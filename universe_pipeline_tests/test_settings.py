@@ -362,7 +362,7 @@ def test_a_slip_in_a_name_is_named_with_what_was_meant(
         ("MASSIVE_RATE_LIMIT", "did you mean POLYGON_RATE_LIMIT?"),
         ("UNIVERSE_DB_URL", "did you mean UNIVERSE_DATABASE_URL?"),
         ("POLYGON_TOKENS_ABC", "docs/settings.md lists the settings"),
-        ("UNIVERSE_PORTS", ""),
+        ("UNIVERSE_COLOURS", ""),
     ],
 )
 def test_a_name_that_only_begins_as_ours_do_is_logged(

@@ -466,14 +466,21 @@ def doctor(context: Call) -> int:
 
 
 @command("url")
-def url(context: Call) -> int:
+def url(
+    context: Call,
+    *,
+    tcp: Annotated[
+        bool,
+        typer.Option("--tcp", help="On UNIVERSE_PORT, with the password of a role that reads."),
+    ] = False,
+) -> int:
     """Print the database's address.
 
     For any program of this machine that speaks PostgreSQL.
     """
-    from universe_pipeline.cli.database import print_url
+    from universe_pipeline.cli.database import print_loopback_url, print_url
 
-    return print_url(context.obj)
+    return print_loopback_url(context.obj) if tcp else print_url(context.obj)
 
 
 @command(

@@ -25,6 +25,12 @@ def print_url(settings: Settings) -> int:
     return DONE
 
 
+def print_loopback_url(settings: Settings) -> int:
+    """Print the address of the embedded server on UNIVERSE_PORT, with its password."""
+    result(wiring.loopback_url(settings))
+    return DONE
+
+
 def open_psql(settings: Settings, arguments: Sequence[str]) -> NoReturn:
     """Become psql: the machine's own where there is one, otherwise the embedded server's."""
     address, environment = _database(settings).for_program()

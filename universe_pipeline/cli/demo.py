@@ -74,6 +74,7 @@ def demo_settings(settings: Settings, home: Path, base_url: str) -> Settings:
         update={
             "universe_home": home,
             "universe_database_url": None,
+            "universe_port": None,
             "dagster_home": home / "dagster",
             "polygon_api_key": SecretStr("demo"),
             "polygon_base_url": base_url,

@@ -21,7 +21,7 @@ from universe_pipeline.adapters.embedded_postgres.folder import (
     try_lock,
 )
 from universe_pipeline.adapters.embedded_postgres.processes import holders
-from universe_pipeline.adapters.embedded_postgres.start import POLL_SECONDS, await_server
+from universe_pipeline.adapters.embedded_postgres.start import POLL_SECONDS, Manner, await_server
 from universe_pipeline.domain.errors import EmbeddedServerError
 
 LINGER_SECONDS = 600.0
@@ -71,12 +71,15 @@ def psql_binary() -> Path:
     return wheel_binaries() / "psql"
 
 
-def attach(home: Path, *, linger: float = LINGER_SECONDS) -> EmbeddedServer:
+def attach(
+    home: Path, *, linger: float = LINGER_SECONDS, port: int | None = None
+) -> EmbeddedServer:
     """Join the server of `home` (UNIVERSE_HOME), which is started if it does not run.
 
     Args:
         home: made if missing. Its server is known by connecting and comparing data directories.
         linger: seconds that a server started here runs on after its last user.
+        port: of loopback, where a server started here also answers; see `loopback`.
 
     Raises:
         EmbeddedServerError: it cannot run there; one line says why and what to do.
@@ -84,19 +87,19 @@ def attach(home: Path, *, linger: float = LINGER_SECONDS) -> EmbeddedServer:
     folder = ServerFolder.below(home)
     try:
         folder.create()
-        users_lock = _use(folder, linger)
+        users_lock = _use(folder, Manner(linger, port))
         losses.remember(folder)
         return EmbeddedServer(folder.url, folder.path, users_lock)
     except OSError as broken:
         raise unusable(home, broken) from None
 
 
-def _use(folder: ServerFolder, linger: float) -> int:
+def _use(folder: ServerFolder, manner: Manner) -> int:
     """Have the server running, and hold users.lock, which may be replaced meanwhile."""
     while True:
         users_lock = _join(folder)
         try:
-            await_server(folder, linger)
+            await_server(folder, manner)
         except BaseException:
             os.close(users_lock)
             raise

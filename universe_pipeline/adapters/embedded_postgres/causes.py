@@ -76,6 +76,7 @@ _ADVICE = (
     ("effective user ID", f"give this user id an account (`useradd`), or {OWN_SERVER}"),
     ("invalid permissions", "`chmod 700 {data}`"),
     ("wrong ownership", "give {data} back to its account (`chown -R`)"),
+    ("could not create any TCP/IP sockets", "set UNIVERSE_PORT to a free port, or unset it"),
     ("too many clients|connection slots", "end some of the programs that are connected"),
     ('"(log_)?[Tt]ime[Zz]one": "UTC"', AGAIN),
     (r"\.conf\b|configuration|password|authentication", "correct the settings in {data}"),

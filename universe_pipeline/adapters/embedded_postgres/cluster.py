@@ -29,6 +29,7 @@ from universe_pipeline.adapters.embedded_postgres.folder import (
     require_owner,
     try_lock,
 )
+from universe_pipeline.adapters.embedded_postgres.loopback import RULES
 from universe_pipeline.adapters.embedded_postgres.processes import holders, is_stopped
 from universe_pipeline.adapters.whole_file import sync_folder
 from universe_pipeline.domain.errors import EmbeddedServerError
@@ -67,8 +68,11 @@ class Cluster:
         self.folder, self.account = folder, account
         self.binaries, self.server_lock = binaries, server_lock
 
-    def start(self) -> "subprocess.Popen[bytes]":
+    def start(self, port: int | None = None) -> "subprocess.Popen[bytes]":
         """Start the server, which ends by a fast shutdown when this process dies (Linux).
+
+        Args:
+            port: of loopback, where it also answers; None: on its socket only.
 
         Raises:
             EmbeddedServerError: the data cannot be made, belong to another user, or are of another
@@ -82,7 +86,7 @@ class Cluster:
         drop_pid_of_stranger(self.folder)
         command = [
             *(self.binaries / "postgres", "-D", self.folder.data),
-            *("-c", "listen_addresses=", "-c", f"port={PORT}"),
+            *self._place_of_answers(port),
             *("-c", f'unix_socket_directories="{self.folder.socket}"'),
             *("-c", "unix_socket_permissions=0700", "-c", "logging_collector=off"),
             *("-c", "log_destination=stderr"),
@@ -92,6 +96,23 @@ class Cluster:
             output=sys.stderr.fileno(),
             keeps=(self.server_lock, data_lock),
             dies_by=signal.SIGINT,
+        )
+
+    def _place_of_answers(self, port: int | None) -> tuple[str, ...]:
+        """Settings by which the server answers on its socket, which keeps its name, and on `port`.
+
+        PostgreSQL names its socket after its port.
+        """
+        if port is None:
+            return ("-c", "listen_addresses=", "-c", f"port={PORT}")
+        rules = self.folder.data / "loopback_hba.conf"
+        rules.write_text(RULES)
+        os.chown(rules, self.account.uid, self.account.gid)
+        if port != PORT:
+            (self.folder.socket / f".s.PGSQL.{PORT}").symlink_to(f".s.PGSQL.{port}")
+        return (
+            *("-c", "listen_addresses=127.0.0.1", "-c", f"port={port}"),
+            *("-c", f"hba_file={rules}"),
         )
 
     def _initialize(self) -> None:

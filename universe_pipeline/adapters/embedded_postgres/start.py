@@ -65,6 +65,16 @@ class Sign(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Manner:
+    """How a server runs that is started here."""
+
+    linger: float
+    """Seconds that it runs on after its last user."""
+    port: int | None = None
+    """Of loopback, where it also answers; None: on its socket only."""
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """A look at the server; `refusal` is what it says to us, where it refuses."""
 
@@ -72,14 +82,14 @@ class Seen:
     refusal: str = ""
 
 
-def await_server(folder: ServerFolder, linger: float) -> None:
+def await_server(folder: ServerFolder, manner: Manner) -> None:
     """Wait until the server of `folder` answers, and have it started if no other process does.
 
     Raises:
         EmbeddedServerError: it does not start, or cannot be reached.
     """
     os.close(folder.open_lock(folder.server_lock))  # The socket is named after it.
-    wait = _Wait(folder, linger)
+    wait = _Wait(folder, manner)
     try:
         while (seen := _look(folder, wait.connect_seconds)).sign is not Sign.OURS:
             wait.have_started()
@@ -92,8 +102,8 @@ def await_server(folder: ServerFolder, linger: float) -> None:
 class _Wait:
     """One process's wait for the server: what it has started, and how long it has waited."""
 
-    def __init__(self, folder: ServerFolder, linger: float) -> None:
-        self.folder, self.linger = folder, linger
+    def __init__(self, folder: ServerFolder, manner: Manner) -> None:
+        self.folder, self.manner = folder, manner
         self.position = self.looked = folder.log_size()
         self.began = self.alive = self.willing = time.monotonic()
         self.searched = self.began + SEARCH_SECONDS
@@ -116,7 +126,7 @@ class _Wait:
     def have_started(self) -> None:
         """Start a supervisor where none is, and read why ours failed."""
         if self.reports is None:
-            self.reports = _start_supervisor(self.folder, self.linger)
+            self.reports = _start_supervisor(self.folder, self.manner)
         elif select.select([self.reports], [], [], 0)[0]:
             failure = os.read(self.reports, 65536).decode()
             self.killed += not failure
@@ -223,7 +233,7 @@ def _seen(refusal: str) -> Seen:
     return Seen(Sign.REFUSING, "; ".join(line.strip() for line in lines))
 
 
-def _start_supervisor(folder: ServerFolder, linger: float) -> int | None:
+def _start_supervisor(folder: ServerFolder, manner: Manner) -> int | None:
     """Start one, unless there is one; the open file in which it says why it failed, if it does."""
     lock = folder.open_lock(folder.supervisor_lock)
     try:
@@ -231,7 +241,7 @@ def _start_supervisor(folder: ServerFolder, linger: float) -> int | None:
             return None
         reports, writer = os.pipe()
         try:
-            _run_supervisor(folder, linger, writer, lock)
+            _run_supervisor(folder, manner, writer, lock)
         except BaseException:
             os.close(reports)
             raise
@@ -242,11 +252,12 @@ def _start_supervisor(folder: ServerFolder, linger: float) -> int | None:
         os.close(lock)
 
 
-def _run_supervisor(folder: ServerFolder, linger: float, reports: int, lock: int) -> None:
+def _run_supervisor(folder: ServerFolder, manner: Manner, reports: int, lock: int) -> None:
     """Returns at once, since the supervisor leaves us; it inherits `lock`, and so holds it on."""
     command = [
-        *(sys.executable, "-P", "-m", SUPERVISOR, folder.path, "--linger", str(linger)),
+        *(sys.executable, "-P", "-m", SUPERVISOR, folder.path, "--linger", str(manner.linger)),
         *("--binaries", wheel_binaries(), "--reports", str(reports)),
+        *(() if manner.port is None else ("--port", str(manner.port))),
     ]
     with folder.open_log() as log:
         try:

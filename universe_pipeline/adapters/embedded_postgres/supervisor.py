@@ -51,8 +51,8 @@ ENDINGS = ((signal.SIGINT, 120.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, None
 class Supervisor:
     """Watches the server of `folder`; stops it after `linger` seconds without any user."""
 
-    def __init__(self, folder: ServerFolder, linger: float) -> None:
-        self.folder, self.linger = folder, linger
+    def __init__(self, folder: ServerFolder, linger: float, port: int | None) -> None:
+        self.folder, self.linger, self.port = folder, linger, port
         self.tick = min(TICK_SECONDS, max(linger, 0.05))
         self.server = await_processes(folder.open_lock(folder.server_lock), folder)
         self.users = folder.open_lock(folder.users_lock)
@@ -72,7 +72,7 @@ class Supervisor:
         """Start the server, out of `binaries` or, where they cannot be reached, a copy."""
         account = account_for(self.folder)
         reachable = reachable_binaries(binaries, account, self.folder)
-        postgres = Cluster(self.folder, account, reachable, self.server).start()
+        postgres = Cluster(self.folder, account, reachable, self.server).start(self.port)
         self.pid = postgres.pid
         return postgres
 
@@ -153,11 +153,11 @@ def say(line: str) -> None:
         sys.stderr.flush()
 
 
-def supervise(folder: ServerFolder, binaries: Path, linger: float) -> str:
+def supervise(folder: ServerFolder, binaries: Path, linger: float, port: int | None) -> str:
     """Run the server to its end; why it ended as one line, or nothing if we or a kill ended it."""
     position = folder.log_size()
     try:
-        supervisor = Supervisor(folder, linger)
+        supervisor = Supervisor(folder, linger, port)
         postgres = supervisor.start(binaries)
         if supervisor.watch(postgres):
             return ""
@@ -187,6 +187,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="UNIVERSE_HOME/postgres, resolved")
     parser.add_argument("--binaries", type=Path, required=True, help="PostgreSQL's bin folder")
     parser.add_argument("--linger", type=float, required=True, help="seconds to run unused")
+    parser.add_argument("--port", type=int, help="of loopback, where the server also answers")
     parser.add_argument("--reports", type=int, required=True, help="open file: why it failed")
     given = parser.parse_args()
     # The starter waits for its child only; init adopts this one, so that it never becomes a zombie.
@@ -194,7 +195,7 @@ def main() -> None:
         os._exit(0)
     os.chdir("/")
     os.umask(0o077)  # Files that our starter's umask closes to ourselves would lock us out.
-    failure = supervise(ServerFolder(given.folder), given.binaries, given.linger)
+    failure = supervise(ServerFolder(given.folder), given.binaries, given.linger, given.port)
     if failure:
         say(failure)
         with contextlib.suppress(BrokenPipeError):
