@@ -18,6 +18,7 @@ from benchmarks.figures import Figure, text_table
 from benchmarks.reads import reads
 from benchmarks.reload import reload
 from benchmarks.report import write
+from benchmarks.research import research
 from benchmarks.reserve import own_memory
 from benchmarks.scale import FULL, SMALL, Scale
 from benchmarks.stage import ROOT, Stage, note, open_stage
@@ -36,6 +37,7 @@ ON_ARCHIVE: Mapping[str, Callable[[Stage, Archive], list[Figure]]] = {
     "memory": memory,
     "startup": startup,
     "reads": reads,
+    "research": research,
     "verify": verification,
 }
 PARTS = (*WAYS, *ALONE, *ON_ARCHIVE)

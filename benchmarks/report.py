@@ -65,6 +65,9 @@ alone takes for as many equal rows shows what of the growth is the disk's.""",
 Warm medians over five years, planning and transfer included. The reference is the best layout that
 we know of: quarters in the order of arrival, closed ones with a covering index by symbol. Reads
 through the view are compared with the same reads of `daily_bars`.""",
+    "research": """\
+`universe_pipeline.read` into Polars, compared with receiving the same rows of `daily_bars` by COPY
+BINARY and dropping them. A quarter of the securities have a corporate action every two months.""",
     "verify": "`universe verify`, report included, compared with only reading the bars in columns.",
 }
 

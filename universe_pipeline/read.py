@@ -19,9 +19,11 @@ from universe_pipeline.domain.errors import (
     UniverseError,
     UnknownSymbol,
 )
+from universe_pipeline.research.arguments import Adjustment
 from universe_pipeline.research.reader import Reader
 
 __all__ = [
+    "Adjustment",
     "AmbiguousSymbol",
     "DataError",
     "NoDividends",

@@ -140,16 +140,20 @@ class Reader:
     def scan(
         self, start: Day, end: Day | None = None, months: int = 1, **options: Any
     ) -> Iterator[pl.DataFrame]:
-        """The bars of a range that does not fit memory, so many months at a time.
+        """The bars of all symbols over a range that does not fit memory, some months at a time.
+
+        Each frame sees the database at its own moment.
 
         Args:
             start: the first day.
             end: the last day; None: the newest loaded session.
             months: how many a frame holds.
-            options: as those of `bars`; symbols too.
+            options: as those of `bars`, but for chosen symbols.
         """
         if months < 1:
             raise ValueError(f"months={months} is not accepted: give 1 or more")
+        if "symbols" in options:
+            raise ValueError("scan() reads all symbols: read chosen ones by bars()")
         asked = _asked(start, end, missing=options.get("missing", "raise"))
         with self._snapshot() as connection:
             whole = bars.range_of(connection, asked)

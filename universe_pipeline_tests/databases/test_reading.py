@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from universe_pipeline import wiring
+from universe_pipeline import read, wiring
 from universe_pipeline.adapters.postgres import schema
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.settings import load_settings
@@ -66,6 +66,12 @@ def test_a_role_with_only_select_reads(loaded: str, command: Command) -> None:
     assert [(one.code, one.err) for one in ended.values()] == [(0, "")] * len(READING)
     assert json.loads(ended["status", "--json"].out)["sessions"]["loaded"] == 3
     assert "Complete from 2024-07-01 to 2024-07-03" in ended["status",].out
+
+
+def test_a_notebook_of_a_role_with_only_select_reads(loaded: str) -> None:
+    with read.connect(loaded) as data:
+        assert len(data.session("2024-07-02")) > 100
+        assert len(data.symbols()) > 100
 
 
 def test_a_verification_says_what_a_role_with_only_select_lacks(

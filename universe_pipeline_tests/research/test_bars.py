@@ -104,6 +104,13 @@ def test_a_scan_is_the_whole_in_pieces(loaded: Connection, data: read.Reader) ->
     assert pl.concat(pieces).equals(data.bars(start="2024-06-28", columns=["close"]))
 
 
+def test_a_scan_is_of_all_symbols(data: read.Reader) -> None:
+    with pytest.raises(ValueError, match="read chosen ones by bars"):
+        data.scan(JULY_1, symbols="A")
+    with pytest.raises(ValueError, match="months=0 is not accepted: give 1 or more"):
+        data.scan(JULY_1, months=0)
+
+
 def test_sessions_that_lack_are_named_with_their_command(
     loaded: Connection, data: read.Reader
 ) -> None:

@@ -120,6 +120,7 @@ def test_a_universe_is_of_the_listings_of_the_day(ids: dict[int, int], data: rea
         (JULY_3, "META"),
         (JULY_5, "META"),
     ]
+    assert len(data.bars(start=JULY_1, universe="WARRANT")) == 0
     assert of_types.select("date", "security_id").rows() == [(JULY_1, ids[FUND])]
 
 

@@ -40,6 +40,10 @@ _SPANS = """
     """
 
 
+AT_ONCE = 250
+"""Spans of one statement, whose answer is held in memory."""
+
+
 @dataclass(frozen=True, slots=True)
 class PackedSession:
     """A session's bars: `symbols` as `packing.texts` reads them, `values` as `unpack`."""
@@ -96,15 +100,19 @@ def spans(
     connection: psycopg.Connection, days: Days, names: tuple[str, ...], chosen: Sequence[Span]
 ) -> Iterator[PackedSpan]:
     """The bars of each span that has any, in the order of `chosen`; dates may be in any."""
-    given = {
-        **days.given,
+    with connection.cursor(binary=True) as cursor:
+        for start in range(0, len(chosen), AT_ONCE):
+            given = days.given | _columns(chosen[start : start + AT_ONCE])
+            for place, rows, *values in cursor.execute(_span_query(names), given, prepare=True):
+                yield PackedSpan(start + place - 1, rows, tuple(values))
+
+
+def _columns(chosen: Sequence[Span]) -> dict[str, Any]:
+    return {
         "symbols": [span.symbol for span in chosen],
         "firsts": [span.first for span in chosen],
         "lasts": [span.last for span in chosen],
     }
-    with connection.cursor(binary=True) as cursor:
-        for place, rows, *values in cursor.execute(_span_query(names), given, prepare=True):
-            yield PackedSpan(place - 1, rows, tuple(values))
 
 
 @lru_cache(maxsize=64)
