@@ -471,7 +471,7 @@ def url(
     *,
     tcp: Annotated[
         bool,
-        typer.Option("--tcp", help="On UNIVERSE_PORT, with the password of a role that reads."),
+        typer.Option("--tcp", help="On UNIVERSE_PORT, for a role that reads."),
     ] = False,
 ) -> int:
     """Print the database's address.
