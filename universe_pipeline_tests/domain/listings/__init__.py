@@ -1,0 +1,1 @@
+"""Identity: segments and evidence in, securities out."""
