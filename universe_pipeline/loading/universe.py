@@ -8,6 +8,7 @@ import polars as pl
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.adapters.postgres.identity import statements
 from universe_pipeline.adapters.postgres.locks import DISCOVERY_LOCK
 from universe_pipeline.adapters.postgres.reference.symbols import (
     Aside,
@@ -19,6 +20,7 @@ from universe_pipeline.adapters.postgres.reference.symbols import (
 from universe_pipeline.domain.completeness import Shortage, day_of
 from universe_pipeline.domain.datasets import Dataset
 from universe_pipeline.domain.errors import FailureKind, RetryableError
+from universe_pipeline.domain.listings.statements import of_active, of_delisted, with_known
 from universe_pipeline.domain.moments import Now
 from universe_pipeline.domain.symbols import (
     SYMBOL_SCHEMA,
@@ -112,7 +114,20 @@ def _swap(connection: Connection, found: _Found, run_id: str | None) -> Snapshot
     merged = merge(found.universe, found.known)
     rejected = [row for each in found.lists for row in each.rejected]
     aside = Aside(rejected, found.unsure, merged.absent)
+    _record_evidence(connection, found, merged.symbols)
     return swap_universe(connection, merged.symbols, found.taken_at, run_id, aside)
+
+
+def _record_evidence(connection: Connection, found: _Found, known: pl.DataFrame) -> None:
+    day = day_of(found.taken_at)
+    for each in found.lists:
+        of_list = known.filter(pl.col("active") == each.active)
+        if each.active:
+            said = with_known(of_active(each.rows, day), of_list)
+            statements.record_active(connection, said, day)
+        else:
+            said = with_known(of_delisted(each.rows), of_list)
+            statements.record_delisted(connection, said)
 
 
 WHOLE_SYMBOLS = WholeList(

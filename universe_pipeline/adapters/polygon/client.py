@@ -174,10 +174,14 @@ class PolygonClient:
 
         return _outcome(bars)
 
-    def tickers(self, *, active: bool) -> Iterator[TickerPage]:
+    def tickers(self, *, active: bool, on: date | None = None) -> Iterator[TickerPage]:
         """Ask for the whole list of active or delisted stocks, page by page.
 
         Pages are asked for as the iteration goes. Symbols may repeat: `symbols.resolve` chooses.
+
+        Args:
+            active: whether to ask for the active ones.
+            on: those that were so on a past day; None: today.
 
         Raises:
             VendorError: a page cannot be had; the pages before it are not a whole list.
@@ -185,6 +189,7 @@ class PolygonClient:
         listed = str(active).lower()
         question = (
             f"/v3/reference/tickers?market=stocks&active={listed}&limit=1000&order=asc&sort=ticker"
+            + ("" if on is None else f"&date={on}")
         )
         yield from self.pages(question, lambda reply: ticker_page(reply, active=active))
 

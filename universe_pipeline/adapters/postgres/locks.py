@@ -23,13 +23,20 @@ _FIRST = 0x756E6973  # numbers that no other program takes: "un" and on
     VENDOR_LOCK,
     DIVIDENDS_LOCK,
     ACTIONS_LOCK,
-) = range(_FIRST, _FIRST + 13)
+    LISTINGS_LOCK,
+) = range(_FIRST, _FIRST + 14)
 """Of advisory locks; `SESSION_LOCKS` is the first half of one whose second is the session's day."""
 
 URGENT = "urgent requests"
 """What urgent clients hold by `liveness`, all together; meanwhile no other takes a turn."""
 
-FOR_A_TRANSACTION = (QUARTERS_LOCK, ALL_SESSIONS_LOCK, COVERAGE_LOCK, ACTIONS_LOCK)
+FOR_A_TRANSACTION = (
+    QUARTERS_LOCK,
+    ALL_SESSIONS_LOCK,
+    COVERAGE_LOCK,
+    ACTIONS_LOCK,
+    LISTINGS_LOCK,
+)
 """Held until a transaction ends, as those of sessions are; the others are held by a connection."""
 
 _NAMES = {
@@ -43,6 +50,7 @@ _NAMES = {
     VENDOR_LOCK: "vendor",
     DIVIDENDS_LOCK: "dividends",
     ACTIONS_LOCK: "actions",
+    LISTINGS_LOCK: "listings",
 }
 
 
@@ -70,3 +78,8 @@ def exclusive(connection: psycopg.Connection, number: int) -> Generator[None]:
         yield
     finally:
         connection.execute("SELECT pg_advisory_unlock(%s)", (number,))
+
+
+def hold_until_commit(connection: psycopg.Connection, number: int) -> None:
+    """Take the advisory lock of that number until the transaction ends; wait for it first."""
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", (number,))

@@ -19,7 +19,7 @@ CREATE TABLE securities (
     composite_figi   text,
     share_class_figi text,
     cik              text,
-    merged_into      bigint REFERENCES securities,
+    merged_into      bigint REFERENCES securities DEFERRABLE INITIALLY DEFERRED,
     created_at       timestamptz NOT NULL
 );
 COMMENT ON TABLE securities IS
@@ -30,7 +30,7 @@ COMMENT ON COLUMN securities.merged_into IS
     'the security that this one turned out to be; null: it stands for itself';
 
 CREATE TABLE listings (
-    security_id      bigint NOT NULL REFERENCES securities,
+    security_id      bigint NOT NULL REFERENCES securities DEFERRABLE INITIALLY DEFERRED,
     symbol           text COLLATE "C" NOT NULL,
     name             text NOT NULL,
     type             text,

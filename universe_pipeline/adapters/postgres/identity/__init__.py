@@ -1,0 +1,1 @@
+"""Securities and listings: what lists said, what is judged by it, what came of it."""
