@@ -21,10 +21,10 @@ def partitions(asset: str) -> dg.PartitionsDefinition:
     return found
 
 
-def test_the_assets_are_the_tables_of_sessions_the_corporate_actions_and_the_report() -> None:
+def test_the_assets_are_the_tables_of_sessions_and_those_without_partitions() -> None:
     found = {key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys()}
 
-    assert found == {*ASSETS, "splits", "dividends", "report"}
+    assert found == {*ASSETS, "splits", "dividends", "listings", "report"}
 
 
 @pytest.mark.parametrize(
@@ -208,6 +208,7 @@ def test_every_field_of_the_run_configuration_is_described() -> None:
     assert {name.partition(".")[0] for name in fields} == {
         "daily_bars",
         "dividends",
+        "listings",
         "load_chosen_symbols",
         "sample_checks",
         "splits",

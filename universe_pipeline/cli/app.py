@@ -28,7 +28,7 @@ R = TypeVar("R")
 GROUPS = {
     "Start": ("demo", "doctor"),
     "Load": ("discover", "historical", "daily", "resume"),
-    "Look": ("status", "verify", "report", "errors", "url", "psql"),
+    "Look": ("status", "verify", "listings", "report", "errors", "url", "psql"),
     "Repair": ("retry", "repair", "approve", "actions", "clear-checkpoint"),
     "Run": ("up", "backup", "restore", "prune"),
 }
@@ -322,6 +322,52 @@ def verify(
     from universe_pipeline.cli.verify import verify
 
     return verify(context.obj, (start, end), sample_size, as_json=json, every_rule=all)
+
+
+@command('listings join FB META --reason "renamed on 2022-06-09"')
+def listings(
+    context: Call,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SYMBOL | join A B | split SYMBOL DATE]", help="Default: all."),
+    ] = None,
+    *,
+    unknown: Annotated[bool, typer.Option(help="Only those that nothing ties together.")] = False,
+    anchors: Annotated[bool, typer.Option(help="Ask for a list of past tickers a month.")] = False,
+    start: Annotated[
+        date | None,
+        typer.Option(parser=_day, metavar="YYYY-MM-DD", help="Of the lists: first day."),
+    ] = None,
+    end: Annotated[
+        date | None,
+        typer.Option(parser=_day, metavar="YYYY-MM-DD", help="Of the lists: last day."),
+    ] = None,
+    reason: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Of join and split: why.")
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Show which security a symbol meant when.
+
+    `join A B` says that two are one security; `split SYMBOL DATE`, that another one begins there.
+    A symbol with several holders takes a day: META@2022-06-09.
+    """
+    from universe_pipeline.cli import listings
+
+    match words or []:
+        case ["join", left, right] if reason is not None:
+            return listings.join(context.obj, left, right, reason)
+        case ["split", symbol, day] if reason is not None:
+            return listings.split(context.obj, _symbol(symbol), _day(day), reason)
+        case ["join", _, _] | ["split", _, _]:
+            raise typer.BadParameter("--reason is missing: say why")
+        case [] if anchors:
+            return listings.fetch_anchors(context.obj, start, end)
+        case [] | [_] as given:
+            symbol = _symbol(given[0]) if given else None
+            return listings.show(context.obj, symbol, unknown=unknown, as_json=json)
+        case _:
+            raise typer.BadParameter("give a SYMBOL, join A B, or split SYMBOL DATE")
 
 
 @command("report --output report.html")

@@ -4,6 +4,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, date
 from errno import EDQUOT, ENOSPC
 from typing import Any
@@ -13,6 +14,7 @@ from rich.table import Table
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.holders import all_holders, paces
+from universe_pipeline.adapters.postgres.identity.counts import Identities, identities
 from universe_pipeline.adapters.postgres.ledger import load_jobs
 from universe_pipeline.adapters.postgres.ledger.asked import ever_asked
 from universe_pipeline.adapters.postgres.ledger.dividend_windows import reading
@@ -60,11 +62,13 @@ def show(settings: Settings, *, as_json: bool) -> int:
         paid = dividend_figures(connection, day_of(now))
         since = reading(connection, settings.universe_start_date).complete_since(now)
         quality = _quality(settings, connection)
+        known_identities = identities(connection)
     _write(settings, known)
     if as_json:
         dividends = {"dividends": _dividends_document(paid, since)}
         waiting = {"refused": [_refused_document(one) for one in refused]}
         others = {
+            "listings": asdict(known_identities),
             "pace": {"requests_per_minute": limit, "processes": pace_documents(asking)},
             "locks": [lock_document(one) for one in held],
         }
@@ -74,11 +78,22 @@ def show(settings: Settings, *, as_json: bool) -> int:
     if known:
         table(_job_table(known))
     limits = [f"limits    {line}" for line in different_limits(limit, asking)]
-    lines = [*_lines(settings, numbers, _dividends_line(paid, since)), *limits]
+    lines = [
+        *_lines(settings, numbers, _dividends_line(paid, since)),
+        _identity_line(known_identities),
+        *limits,
+    ]
     for line in [*lines, *_refused_lines(refused), *lock_lines(held)]:
         result(line)
     result(f"\n{quality['summary']}")
     return DONE
+
+
+def _identity_line(known: Identities) -> str:
+    return (
+        f"listings  {known.listings:,} of {known.securities:,} securities, {known.unknown:,} of "
+        "them unknown"
+    )
 
 
 def _quality(settings: Settings, connection: Connection) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from universe_pipeline.domain.sessions import FIRST_SESSION
 from universe_pipeline.orchestration.assets.daily_bars import daily_bars
 from universe_pipeline.orchestration.assets.data_coverage import data_coverage
 from universe_pipeline.orchestration.assets.dividends import dividends
+from universe_pipeline.orchestration.assets.listings import listings
 from universe_pipeline.orchestration.assets.report import report
 from universe_pipeline.orchestration.assets.session_assets import partitioned
 from universe_pipeline.orchestration.assets.splits import splits
@@ -49,7 +50,7 @@ def build_defs(
     policy = backfill_policy(settings.universe_sessions_per_run)
     by_session = partitioned([symbols, daily_bars, data_coverage], sessions, policy)
     everything = dg.Definitions(
-        assets=[*by_session, splits, dividends, report],
+        assets=[*by_session, splits, dividends, listings, report],
         asset_checks=CHECKS,
         jobs=JOBS,
         schedules=SCHEDULES,

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from universe_pipeline.orchestration.assets.dividends import dividends
+from universe_pipeline.orchestration.assets.listings import listings
 from universe_pipeline.orchestration.assets.report import report
 from universe_pipeline.orchestration.assets.splits import splits
 from universe_pipeline.orchestration.assets.symbols import symbols
@@ -22,27 +23,27 @@ SESSION_ASSETS = dg.AssetSelection.assets(
 
 universe_discovery = dg.define_asset_job(
     "universe_discovery",
-    selection=dg.AssetSelection.assets(symbols, splits, dividends),
+    selection=dg.AssetSelection.assets(symbols, splits, dividends, listings),
     description="Discover the universe of symbols and ask for splits and dividends: what "
     "`universe discover` runs.",
 )
 
 symbols_and_splits = dg.define_asset_job(
     "symbols_and_splits",
-    selection=dg.AssetSelection.assets(symbols, splits),
+    selection=dg.AssetSelection.assets(symbols, splits, listings),
     description="Discover the universe of symbols and ask for the splits, without the dividends: "
     "what loads and repairs of chosen symbols run first, so that they do not wait for those.",
 )
 
 historical_load = dg.define_asset_job(
     HISTORICAL_LOAD,
-    selection=SESSION_ASSETS | dg.AssetSelection.assets(splits, dividends),
+    selection=SESSION_ASSETS | dg.AssetSelection.assets(splits, dividends, listings),
     description="Load a range of sessions: what `universe historical` runs.",
 )
 
 daily_update = dg.define_asset_job(
     DAILY_UPDATE,
-    selection=SESSION_ASSETS | dg.AssetSelection.assets(splits, dividends),
+    selection=SESSION_ASSETS | dg.AssetSelection.assets(splits, dividends, listings),
     description="Load the newest closed sessions and fetch the trailing ones again: what "
     "`universe daily` and the schedule `daily_update_after_close` run.",
 )
