@@ -174,7 +174,7 @@ def _announce_dividends(settings: Settings, connection: Connection, *, force: bo
     now = wiring.now(settings)
     read = reading(connection, settings.universe_start_date)
     requests = requests_of(read.due(now, force=force), now)
-    if requests >= LONG:
+    if settings.polygon_rate_limit and requests >= LONG:
         note(
             f"dividends since {read.since} are asked for last, once, in about {requests} "
             f"requests, {at_pace(settings, requests)}; ctrl-C keeps what has come, and the next "

@@ -227,7 +227,7 @@ def test_a_vendor_that_cannot_be_reached_is_named_once_a_round(
     assert ended.code == 1
     assert ended.out.startswith("2024-07-09: not loaded; nothing new\n")
     assert (
-        "reference lists and 2 more: cannot reach http://127.0.0.1:21490 (POLYGON_BASE_URL): "
+        "reference lists and 3 more: cannot reach http://127.0.0.1:21490 (POLYGON_BASE_URL): "
         in ended.err
     )
     rounds = [line.partition("; try ")[2][:6] for line in caplog.messages if "; try " in line]

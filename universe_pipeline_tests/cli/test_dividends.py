@@ -25,12 +25,13 @@ def counted(connection: psycopg.Connection) -> int:
 def test_a_discovery_prints_what_they_take_and_how_many_there_are(
     command: Command, connection: psycopg.Connection, vendor: SimulatedVendor
 ) -> None:
-    ended = command("discover")
+    ended = command("discover", POLYGON_RATE_LIMIT="6000")
     asked = vendor.count("dividends")
-    again = command("discover")
+    again = command("discover", POLYGON_RATE_LIMIT="6000")
 
     assert (ended.code, again.code) == (0, 0)
     assert "dividends since 2002-01-01 are asked for last, once, in about 15" in ended.err
+    assert "requests, 6000 requests a minute; ctrl-C" in ended.err
     assert "ctrl-C keeps what has come, and the next command goes on" in ended.err
     assert ended.out.endswith(f"; {counted(connection):,} dividends since 2002-01-01\n")
     assert "dividends" not in again.err
