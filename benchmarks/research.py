@@ -45,7 +45,7 @@ ACTIONS = """
     INSERT INTO dividends (symbol, ex_date, n, cash_amount, currency, fetched_at, believed_from)
     SELECT min(symbol), current_date, 1, 0.5, 'USD', now(), now() FROM symbols
     ON CONFLICT DO NOTHING;
-    VACUUM ANALYZE listings, adjustment_steps
+    VACUUM ANALYZE listings, adjustment_steps, daily_bars
     """
 """A hundred thousand steps: of a quarter of the securities, one every two months."""
 

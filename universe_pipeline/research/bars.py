@@ -53,7 +53,7 @@ def range_of(connection: Connection, asked: Asked) -> Range:
     """
     stored = readable.stored(connection)
     if stored.first is None or stored.last is None:
-        raise NotLoaded("no session is loaded: run `universe historical --start D`")
+        raise NotLoaded("nothing is loaded: run `universe historical --start D`")
     start = asked.start or stored.first
     newest = stored.last if asked.end is None else min(asked.end, newest_closed(stored.now))
     if start > newest and not asked.may_lack:
@@ -142,8 +142,8 @@ def _hidden(connection: Connection, asked: Asked, days: Range, parts: Sequence[P
     """
     lacking = readable.lacking(connection, days.start, days.end)
     if lacking and parts:
-        symbols = sorted({part.span.symbol for part in parts})
-        alone = readable.loaded_alone(connection, symbols, [one.day for one in lacking])
+        spans = [(part.span.symbol, part.span.first, part.span.last) for part in parts]
+        alone = readable.loaded_alone(connection, spans, [one.day for one in lacking])
         lacking = [one for one in lacking if one.day not in alone]
     if lacking and not asked.may_lack:
         raise NotLoaded(_what_lacks(lacking, len(sessions_between(days.start, days.end))))

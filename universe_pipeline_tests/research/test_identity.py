@@ -11,8 +11,10 @@ from universe_pipeline_tests.support.session_answers import (
     JULY_3,
     JULY_5,
     answered,
+    answered_symbol,
     bar,
     write_session,
+    write_symbol,
 )
 
 FB, FUND, OLD = 1, 2, 3
@@ -48,6 +50,18 @@ def test_a_symbol_brings_its_earlier_symbols(ids: dict[int, int], data: read.Rea
         (JULY_3, "META", ids[FB]),
         (JULY_5, "META", ids[FB]),
     ]
+
+
+def test_symbols_that_were_loaded_alone_need_no_sessions(
+    store: Connection, data: read.Reader
+) -> None:
+    for symbol, days in (("FB", [JULY_1, JULY_2]), ("META", [JULY_3])):
+        write_symbol(store, answered_symbol(symbol, days, {day: bar(symbol) for day in days}), None)
+    plant_listings(store, [(FB, "FB", "CS", JULY_1, JULY_3), (FB, "META", "CS", JULY_3, None)])
+
+    assert data.bars("META")["symbol"].to_list() == ["FB", "FB", "META"]
+    with pytest.raises(read.NotLoaded):
+        data.bars(["META", "FB"], JULY_1, JULY_5)
 
 
 def test_an_id_means_its_security(ids: dict[int, int], data: read.Reader) -> None:

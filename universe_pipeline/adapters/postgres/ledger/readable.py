@@ -10,7 +10,9 @@ import psycopg
 from universe_pipeline.domain.session_state import SessionStatus
 
 _STORED = """
-    SELECT now(), min(date), max(date) FROM session_loads WHERE status = 'loaded'
+    SELECT now(), coalesce(min(date), (SELECT min(lower(loaded)) FROM symbol_loads)),
+           coalesce(max(date), (SELECT max(upper(loaded)) - 1 FROM symbol_loads))
+    FROM session_loads WHERE status = 'loaded'
     """
 
 _LACKING = """
@@ -19,10 +21,20 @@ _LACKING = """
     ORDER BY n.date
     """
 
+_LOADED_ALONE = """
+    SELECT day FROM unnest(%(days)s::date[]) AS day
+    WHERE NOT EXISTS (
+        SELECT FROM unnest(%(symbols)s::text[], %(firsts)s::date[], %(lasts)s::date[])
+            AS span (symbol, first, last)
+        WHERE day BETWEEN first AND last AND NOT EXISTS (
+            SELECT FROM symbol_loads l WHERE l.symbol = span.symbol AND l.loaded @> day)
+    ) AND EXISTS (SELECT FROM symbol_loads WHERE symbol = ANY (%(symbols)s) AND loaded @> day)
+    """
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The sessions that are loaded, and the database's time."""
+    """From when to when sessions are loaded (where none is: symbols), and the database's time."""
 
     now: datetime
     first: date | None
@@ -39,7 +51,7 @@ class Lacking:
 
 
 def stored(connection: psycopg.Connection) -> Stored:
-    """The first and the last loaded session; None where nothing is loaded."""
+    """What is loaded; no days where nothing is."""
     row: Any = connection.execute(_STORED, prepare=True).fetchone()
     return Stored(*row)
 
@@ -51,14 +63,18 @@ def lacking(connection: psycopg.Connection, start: date, end: date) -> list[Lack
 
 
 def loaded_alone(
-    connection: psycopg.Connection, symbols: Sequence[str], days: Sequence[date]
+    connection: psycopg.Connection,
+    spans: Sequence[tuple[str, date, date]],
+    days: Sequence[date],
 ) -> set[date]:
-    """Those of `days` that the per-symbol endpoint was asked for, for each of `symbols`."""
-    rows = connection.execute(
-        """
-        SELECT day FROM unnest(%s::date[]) AS day WHERE %s = (
-            SELECT count(*) FROM symbol_loads WHERE symbol = ANY (%s) AND loaded @> day)
-        """,
-        (list(days), len(symbols), list(symbols)),
-    )
+    """Those of `days` on which the per-symbol endpoint gave what `spans` need.
+
+    Args:
+        connection: to the database.
+        spans: symbols, each from a day to a day.
+        days: sessions that are not loaded.
+    """
+    symbols, firsts, lasts = zip(*spans, strict=True)
+    given = {"days": list(days), "symbols": list(symbols), "firsts": list(firsts)}
+    rows = connection.execute(_LOADED_ALONE, {**given, "lasts": list(lasts)})
     return {day for (day,) in rows}
