@@ -91,7 +91,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     endpoint: Endpoint | None = None
     """One of `request.Endpoint`; None: any."""
     session: date | None = None
-    """Only requests for bars of this session, or for dividends of a window with this day."""
+    """Only requests for bars of it; if `endpoint` says dividends, for windows with that day."""
     ticker: str | None = None
     """Only requests for this ticker alone."""
     active: bool | None = None
@@ -138,13 +138,17 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
                 request.endpoint in ("dividends", "older_dividends")
                 or self.kind not in _OF_DIVIDENDS
             )
-            and (self.session is None or request.covers(self.session))
+            and (self.session is None or self._is_of_session(request, self.session))
             and self.ticker in (None, request.ticker)
             and (
                 self.active is None
                 or (request.endpoint == "tickers" and self.active is request.asks_active)
             )
         )
+
+    def _is_of_session(self, request: Request, session: date) -> bool:
+        asks_bars = request.endpoint in ("grouped", "range")
+        return request.covers(session) and (asks_bars or self.endpoint is not None)
 
 
 @dataclass(slots=True)
