@@ -13,7 +13,7 @@ from universe_pipeline.adapters.postgres.ledger.readable import Lacking
 from universe_pipeline.adapters.postgres.packing import NO_SECURITY
 from universe_pipeline.adapters.postgres.reference import steps as stored_steps
 from universe_pipeline.adapters.postgres.reference.holdings import holders
-from universe_pipeline.adapters.postgres.reference.steps import NO_STEPS
+from universe_pipeline.adapters.postgres.reference.steps import NO_STEPS, Known
 from universe_pipeline.adapters.postgres.reference.symbols import chosen_types
 from universe_pipeline.domain.errors import NoDividends, NotLoaded
 from universe_pipeline.domain.session_state import SessionStatus
@@ -71,7 +71,7 @@ def of_everything(
     lookups = Lookups(
         _holders(connection, days, types) if types or shape.needs_securities else None,
         is_chosen=types is not None,
-        factors=SessionFactors(_products(connection, asked)) if shape.is_adjusted else None,
+        factors=SessionFactors(_products(connection, asked, days)) if shape.is_adjusted else None,
     )
     return sessions.read(connection, days, shape, lookups)
 
@@ -92,7 +92,7 @@ def of_symbols(
     whole = range_of(connection, asked)
     parts = identity.parts(connection, symbols, whole, follow=follow)
     days = _days(connection, asked, whole, parts)
-    found = _products(connection, asked, parts) if shape.is_adjusted else None
+    found = _products(connection, asked, days, parts) if shape.is_adjusted else None
     return histories.read(connection, days, shape, parts, found)
 
 
@@ -103,19 +103,19 @@ def wide(
     whole = range_of(connection, asked)
     parts = identity.parts(connection, symbols, whole, follow=True)
     days = _days(connection, asked, whole, parts)
-    found = _products(connection, asked, parts) if asked.adjustment != "none" else None
+    found = _products(connection, asked, days, parts) if asked.adjustment != "none" else None
     index = [day for day in sessions_between(days.start, days.end) if day not in days.hidden]
     return histories.closes(connection, days, field, parts, index, found)
 
 
 def _products(
-    connection: Connection, asked: Asked, parts: Sequence[Part] | None = None
+    connection: Connection, asked: Asked, days: Days, parts: Sequence[Part] | None = None
 ) -> Products:
     """The steps of the securities of `parts`, or of all.
 
     Raises:
         NotLoaded: there are no listings, on which steps hang.
-        NoDividends: total return is asked for, and there are none.
+        NoDividends: total return is asked for, and those of these days are not all stored.
     """
     if asked.adjustment == "none":
         return products(NO_STEPS, date.max, with_dividends=False)
@@ -123,11 +123,17 @@ def _products(
     if not known.listings:
         raise NotLoaded("no listings stored: run `universe discover`")
     is_total = asked.adjustment == "total_return"
-    if is_total and not known.dividends:
-        raise NoDividends("no dividends stored: run `universe discover`")
+    if is_total and not known.has_dividends(days.start):
+        raise NoDividends(f"{_what_is_stored(known)}: run `universe discover`")
     ids = None if parts is None else sorted({part.security_id or NO_SECURITY for part in parts})
     found = stored_steps.steps(connection, ids)
     return products(found, asked.as_of or date.max, with_dividends=is_total)
+
+
+def _what_is_stored(known: Known) -> str:
+    if known.dividends_since is None:
+        return "no dividends stored"
+    return f"the dividends before {known.dividends_since} are not all stored"
 
 
 def _days(connection: Connection, asked: Asked, whole: Range, parts: Sequence[Part] = ()) -> Days:

@@ -45,7 +45,11 @@ def plant_step(
 
 
 def plant_dividend(connection: Connection, symbol: str, ex_date: date) -> None:
-    """Store a dividend."""
+    """Store a dividend, of an answer that had all since 2000."""
+    connection.execute(
+        "INSERT INTO dividend_snapshots VALUES"
+        " (now(), '2000-01-01', NULL, 'test', 1, 1, 0, 0, 0, '') ON CONFLICT DO NOTHING"
+    )
     connection.execute(
         "INSERT INTO dividends (symbol, ex_date, n, cash_amount, currency, fetched_at,"
         " believed_from) VALUES (%s, %s, 1, 0.5, 'USD', now(), now())",

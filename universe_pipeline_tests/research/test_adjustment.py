@@ -122,10 +122,22 @@ def test_reads_are_those_of_sql_bit_by_bit(store: Connection, data: read.Reader)
 def test_total_return_without_dividends_is_refused(
     store: Connection, security: int, data: read.Reader
 ) -> None:
-    store.execute("DELETE FROM dividends")
+    store.execute("DELETE FROM dividend_snapshots")
 
     assert len(data.bars("A", JULY_1, adjustment="splits")) == 6
     with pytest.raises(read.NoDividends, match=r"^no dividends stored: run `universe discover`$"):
+        data.bars("A", JULY_1, adjustment="total_return")
+
+
+def test_total_return_over_days_whose_dividends_were_not_read_is_refused(
+    store: Connection, security: int, data: read.Reader
+) -> None:
+    store.execute("UPDATE dividend_snapshots SET first_date = %s", (JULY_3,))
+
+    assert len(data.bars("A", JULY_3, adjustment="total_return"))
+    with pytest.raises(
+        read.NoDividends, match=r"^the dividends before 2024-07-03 are not all stored: run"
+    ):
         data.bars("A", JULY_1, adjustment="total_return")
 
 

@@ -84,7 +84,12 @@ def list_split(
 def list_dividends(
     connection: Connection, symbol: str, day: date, *amounts: float, currency: str | None = "USD"
 ) -> None:
-    """The vendor's dividends of a day, numbered."""
+    """The vendor's dividends of a day, numbered; of an answer that had all since 2000."""
+    connection.execute(
+        "INSERT INTO dividend_snapshots VALUES"
+        " (%s, '2000-01-01', NULL, 'test', 1, 1, 0, 0, 0, '') ON CONFLICT DO NOTHING",
+        (LONG_AGO,),
+    )
     for n, cash in enumerate(amounts, 1):
         connection.execute(
             "INSERT INTO dividends (symbol, ex_date, n, cash_amount, currency, fetched_at,"

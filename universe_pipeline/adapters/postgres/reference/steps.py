@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,10 @@ _ALL = f"""
 
 _OF_SOME = f"{_ALL} WHERE security_id = ANY (%(ids)s)"
 
-_KNOWN = "SELECT EXISTS (SELECT FROM listings), EXISTS (SELECT FROM dividends)"
+_KNOWN = """
+    SELECT EXISTS (SELECT FROM listings), dividends_complete_since(),
+           (SELECT min(date) FROM session_loads)
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +56,18 @@ class Known:
     """What adjusting needs, and whether it is stored."""
 
     listings: bool
-    dividends: bool
+    dividends_since: date | None
+    """The ex-date from which on all dividends are stored; None: from no day on."""
+    first_session: date | None
+    """None: no session was ever asked for as a whole."""
+
+    def has_dividends(self, start: date) -> bool:
+        """Whether all dividends are stored that change bars from `start` on."""
+        since = self.dividends_since
+        return since is not None and since <= max(start, self.first_session or start)
 
 
 def known(connection: psycopg.Connection) -> Known:
-    """Whether there are listings and dividends."""
+    """What is stored of listings, dividends and sessions."""
     row: Any = connection.execute(_KNOWN, prepare=True).fetchone()
     return Known(*row)

@@ -132,14 +132,31 @@ def test_an_unknown_adjustment_is_refused_by_name(market: Connection, given: str
         read(market, given, DAYS[30], DAYS[20], DAYS[40], ["FB"])
 
 
-@pytest.mark.parametrize("table", ["dividends", "listings"])
+@pytest.mark.parametrize("table", ["dividend_snapshots", "listings"])
 def test_without_dividends_or_listings_only_splits_are_adjusted_for(market: Connection, table: str):
     market.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
     asked = (DAYS[30], DAYS[20], DAYS[40], ["FB"])
 
-    with pytest.raises(psycopg.DataError, match="total_return needs dividends and listings"):
+    with pytest.raises(psycopg.DataError, match="total_return needs listings, and"):
         read(market, "total_return", *asked)
     assert len(read(market, "splits", *asked)) == 11
+
+
+def test_total_return_needs_every_window_of_dividends_since_the_first_day(market: Connection):
+    market.execute("DELETE FROM dividend_snapshots")
+    for first, last in [("2000-01-01", DAYS[10]), (DAYS[12], DAYS[24]), (DAYS[25], None)]:
+        market.execute(
+            "INSERT INTO dividend_snapshots VALUES (now(), %s, %s, 'test', 1, 1, 0, 0, 0, '')",
+            (first, last),
+        )
+
+    since = market.execute("SELECT dividends_complete_since()").fetchone()
+    whole = read(market, "total_return", DAYS[30], DAYS[25], DAYS[40], ["FB"])
+
+    assert since == (DAYS[25],)
+    assert len(whole) == 6
+    with pytest.raises(psycopg.DataError, match=f"the dividends since {DAYS[20]}"):
+        read(market, "total_return", DAYS[30], DAYS[20], DAYS[40], ["FB"])
 
 
 def test_the_server_reads_only_what_is_asked_for(market: Connection):

@@ -77,6 +77,17 @@ COMMENT ON TABLE dividend_snapshots IS 'One row a window of ex-dates that came i
 COMMENT ON COLUMN dividend_snapshots.last_date IS
     'last ex-date that was asked for; null: all announced ones, too';
 
+CREATE FUNCTION dividends_complete_since() RETURNS date
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+SELECT lower(span) FROM (
+    SELECT unnest(range_agg(DISTINCT daterange(first_date, last_date, '[]'))) AS span
+    FROM dividend_snapshots
+) AS stored
+WHERE upper_inf(span)
+$$;
+COMMENT ON FUNCTION dividends_complete_since() IS
+    'The ex-date from which on every window was read, announced ones included; null: none.';
+
 CREATE TABLE rejected_dividends (
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     symbol       text COLLATE "C",

@@ -140,11 +140,12 @@ CROSS JOIN LATERAL (
                WHEN adjustment <> 'total_return' OR adjustment IS NULL THEN CAST(
                    'adjustment is none, splits or total_return, not ' || quote_nullable(adjustment)
                    AS double precision)
-               WHEN (SELECT EXISTS (SELECT FROM dividends) AND EXISTS (SELECT FROM listings))
+               WHEN (SELECT EXISTS (SELECT FROM listings) AND dividends_complete_since()
+                         <= greatest(first, (SELECT min(date) FROM session_loads)))
                    THEN q.splits * q.dividends
                ELSE CAST(
-                   'total_return needs dividends and listings, run universe discover'
-                   || left(b.source, 0) AS double precision)
+                   'total_return needs listings, and the dividends since ' || first
+                   || ', run universe discover' || left(b.source, 0) AS double precision)
            END AS price,
            CASE WHEN adjustment = 'none' THEN 1 ELSE q.shares END AS volume
 ) f
