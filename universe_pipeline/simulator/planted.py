@@ -394,7 +394,7 @@ def _dividend_hundredfold(ago: _Ago) -> Planted:
     """A hundred times what it has paid in each quarter before."""
     row, real = _cash(ago(8), 25.0, happens=False), _cash(ago(8), 0.25, is_listed=False)
     usual: dict[str, Any] = {"payer": _quarterly(ago), "price": 100.0, "unlisted": (real,)}
-    return _paying(56, "HUNDR", Case.DIVIDEND_HUNDREDFOLD, (row, 0.25, None), **usual)
+    return _paying(56, "HUNDR", Case.DIVIDEND_HUNDREDFOLD, (row, 0.25, "doubtful"), **usual)
 
 
 def _dividend_above_price(ago: _Ago) -> Planted:

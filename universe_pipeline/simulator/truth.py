@@ -130,7 +130,7 @@ class TrueDividend(msgspec.Struct, frozen=True, kw_only=True):
     paid: float
     """By how many USD a share the open of `ex_date` is lower; 0: the row is wrong or a double."""
     verdict: str | None
-    """What is right to say of it on the planted day; None: rejected, or for a rule to find."""
+    """What is right to say of it on the planted day; None: rejected as a double."""
 
 
 class Truth(msgspec.Struct, frozen=True, kw_only=True):
