@@ -12,7 +12,9 @@ from universe_pipeline.adapters.postgres.quality.rule_results import RecordedRes
 from universe_pipeline.adapters.postgres.summaries.overview import Broken
 from universe_pipeline.domain.quality.rules import (
     DAY_SHARED,
+    DIVIDEND_DATES_ORDERED,
     DIVIDENDS_BELOW,
+    DIVIDENDS_USABLE,
     LOAD,
     LOOK,
     RATIO_UNUSUAL,
@@ -43,6 +45,8 @@ _OF_LISTS = tuple(
         SPLITS_VERIFIED,
         SPLITS_SINGLE,
         DIVIDENDS_BELOW,
+        DIVIDENDS_USABLE,
+        DIVIDEND_DATES_ORDERED,
         RATIO_UNUSUAL,
         DAY_SHARED,
     )

@@ -34,6 +34,7 @@ CHECKS = {
     "splits_are_unique",
     "splits_have_usable_ratios",
     "actions_agree_with_prices",
+    "dividends_are_plausible",
 }
 
 

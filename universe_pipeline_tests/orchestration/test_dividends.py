@@ -9,6 +9,7 @@ import pytest
 from universe_pipeline.loading.dividends import NOT_IN_PLAN
 from universe_pipeline.orchestration.execution.in_process import Runs
 from universe_pipeline.simulator.server import SimulatedVendor
+from universe_pipeline_tests.orchestration.checks.test_specs import evaluations, offenders
 from universe_pipeline_tests.support.dagster_records import materialized, sessions
 
 TWO_DAYS = sessions("2024-06-24", "2024-06-25")
@@ -78,6 +79,25 @@ def test_a_plan_without_them_fails_them_alone_and_splits_and_bars_load(
     assert materialized(instance, "splits") == [None]
     for asset in ("symbols", "daily_bars", "data_coverage"):
         assert materialized(instance, asset) == ["2024-06-24", "2024-06-25"]
+
+
+def test_rows_that_are_not_stored_and_dates_out_of_order_are_warned_of(
+    runs: Runs, instance: dg.DagsterInstance, vendor: SimulatedVendor
+) -> None:
+    row = {"ticker": "MSFT", "ex_dividend_date": "2023-05-15", "cash_amount": 0.5}
+    late = row | {"declaration_date": "2023-05-16", "distribution_type": "special"}
+    rows = [row | {"cash_amount": 0}, late]
+    vendor.faults.add("bad_rows", endpoint="dividends", session="2023-05-15", rows=rows)
+    vendor.faults.add("repeated_dividend", tickers=["AAPL"], days=0)
+
+    run_id = runs.run("universe_discovery", TWO_DAYS, name="by hand").run_id
+
+    found = evaluations(instance, run_id)["dividends_are_plausible"]
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert offenders(found) == (
+        2,
+        "- 2023-05-15 MSFT: cash\\_positive\n- 2023-05-15 MSFT: declared 2023-05-16",
+    )
 
 
 def test_loads_of_chosen_symbols_do_not_wait_for_them(

@@ -352,5 +352,14 @@ DAY_SHARED = _action(
     " a new share is not listed",
 )
 
+DIVIDENDS_USABLE = _universe(
+    "dividends_are_usable", "every row of the vendor's answers is a dividend, or the double of one"
+)
+DIVIDEND_DATES_ORDERED = _universe(
+    "dividend_dates_are_ordered",
+    "no dividend is declared after its ex-date, or paid before its record date",
+    repair=LOOK,
+)
+
 RULES = tuple(value for value in list(globals().values()) if isinstance(value, Rule))
 """All of them, in the order in which they are shown."""

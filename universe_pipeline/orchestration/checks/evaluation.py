@@ -165,6 +165,14 @@ OF_SPLITS = (
     ),
 )
 
+OF_DIVIDENDS = (
+    RuleCheck(
+        "dividends_are_plausible",
+        "Every row of the vendor's answers is a dividend whose dates are in order.",
+        (rules.DIVIDENDS_USABLE, rules.DIVIDEND_DATES_ORDERED),
+    ),
+)
+
 KNOWS_LOADS = RuleCheck(
     "data_coverage_knows_every_load",
     "Every committed session of the run is part of the coverage.",

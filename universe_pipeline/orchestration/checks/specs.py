@@ -28,12 +28,14 @@ from universe_pipeline.loading.quality.comparison import compare, draw_symbols
 from universe_pipeline.loading.quality.stored import (
     judge_bars,
     judge_coverage,
+    judge_dividends,
     judge_loads,
     judge_split_list,
     judge_universe,
 )
 from universe_pipeline.orchestration.assets.daily_bars import daily_bars
 from universe_pipeline.orchestration.assets.data_coverage import data_coverage
+from universe_pipeline.orchestration.assets.dividends import dividends
 from universe_pipeline.orchestration.assets.splits import splits
 from universe_pipeline.orchestration.assets.symbols import symbols
 from universe_pipeline.orchestration.checks.evaluation import (
@@ -41,6 +43,7 @@ from universe_pipeline.orchestration.checks.evaluation import (
     COVERS_SESSIONS,
     KNOWS_LOADS,
     OF_BARS,
+    OF_DIVIDENDS,
     OF_SPLITS,
     OF_SYMBOLS,
     spec,
@@ -166,6 +169,22 @@ def splits_checks(
 
 
 @dg.multi_asset_check(
+    specs=[spec(check, dividends) for check in OF_DIVIDENDS],
+    can_subset=True,
+    description="Judge the dividends, and the rows of the vendor's answers that are not stored.",
+)
+def dividends_checks(
+    context: dg.AssetCheckExecutionContext, postgres: PostgresResource
+) -> Iterator[dg.AssetCheckResult]:
+    """Name the rows that are not stored, and stored ones whose dates contradict each other."""
+    with postgres.database.connect() as connection:
+        findings = judge_dividends(connection)
+        _record(context, connection, findings, [], wiring.now(postgres.settings))
+    found = {each.rule: each for each in findings}
+    yield from (verdict(check, found) for check in OF_DIVIDENDS)
+
+
+@dg.multi_asset_check(
     specs=[spec(check, symbols) for check in OF_SYMBOLS],
     can_subset=True,
     description="Judge the reference list, and compare it with the discovery before.",
@@ -254,4 +273,11 @@ def _no_sample(config: Sample, sessions: Sequence[date], postgres: PostgresResou
     return None if sessions else "no session is loaded"
 
 
-CHECKS = [daily_bars_checks, symbols_checks, data_coverage_checks, sample_checks, splits_checks]
+CHECKS = [
+    daily_bars_checks,
+    symbols_checks,
+    data_coverage_checks,
+    sample_checks,
+    splits_checks,
+    dividends_checks,
+]

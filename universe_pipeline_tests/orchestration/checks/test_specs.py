@@ -41,6 +41,7 @@ NAMES = {
     "splits_are_unique",
     "splits_have_usable_ratios",
     "actions_agree_with_prices",
+    "dividends_are_plausible",
 }
 
 

@@ -39,6 +39,16 @@ def stored_dividends(connection: psycopg.Connection) -> pl.DataFrame:
     return stored_rows(connection, DIVIDEND_TABLES)
 
 
+def misdated(connection: psycopg.Connection) -> list[tuple[str, date, str]]:
+    """Symbol and ex-date of dividends whose dates are not in order, and the dates in words."""
+    rows: list[Any] = connection.execute(
+        "SELECT symbol, ex_date, concat_ws(', ', 'declared ' || declaration_date,"
+        " 'recorded ' || record_date, 'paid ' || pay_date) FROM dividends"
+        " WHERE declaration_date > ex_date OR pay_date < record_date ORDER BY 2 DESC, 1, n"
+    ).fetchall()
+    return rows
+
+
 def rejected_dividends(
     connection: psycopg.Connection,
 ) -> list[tuple[str | None, date | None, str]]:
