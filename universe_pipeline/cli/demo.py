@@ -21,7 +21,7 @@ from universe_pipeline.cli.report import write_report
 from universe_pipeline.cli.terminal import note, result
 from universe_pipeline.domain.errors import DatabaseError
 from universe_pipeline.domain.session_state import SessionStatus
-from universe_pipeline.domain.sessions import all_sessions, newest_closed
+from universe_pipeline.domain.sessions import FIRST_SESSION, all_sessions, newest_closed
 from universe_pipeline.orchestration.execution.services import HOST
 from universe_pipeline.settings import Settings
 from universe_pipeline.simulator.aggregates import PUBLISHED_AFTER
@@ -48,6 +48,7 @@ def run(settings: Settings, sessions: int, *, port: int, serve: bool) -> int:
         own = demo_settings(settings, home, vendor.base_url)
         newest = newest_closed(wiring.now(own) - PUBLISHED_AFTER)
         days = [day for day in all_sessions() if day <= newest][-sessions:]
+        own = own.model_copy(update={"universe_start_date": start_of_demo(days[0])})
         started = time.monotonic()
         code = historical_range(own, days[0], days[-1], reload=False)
         _summarise(own, time.monotonic() - started)
@@ -66,6 +67,14 @@ def _summarise(settings: Settings, seconds: float) -> None:
         numbers, pace = figures(connection), seconds_a_session(connection)
     for line in _summary(numbers, seconds, pace, settings.universe_home):
         result(line)
+
+
+def start_of_demo(first: date) -> date:
+    """Two years before the demo's first session: enough to load more in the UI.
+
+    From 2003 on it would also read 430,000 dividends.
+    """
+    return max(date(first.year - 2, 1, 1), FIRST_SESSION)
 
 
 def demo_settings(settings: Settings, home: Path, base_url: str) -> Settings:
