@@ -50,6 +50,7 @@ class Prices:
     steps: dict[tuple[str, str], Step | None] = field(
         default_factory=dict[tuple[str, str], Step | None]
     )
+    otherwise: Step | None = STEADY
 
     def breaks(self, symbol: str, after: date, until: date) -> list[Break]:
         """Those of the symbol in that time."""
@@ -57,7 +58,7 @@ class Prices:
 
     def step(self, ended: tuple[str, date], begun: tuple[str, date]) -> Step | None:
         """That of the two symbols."""
-        return self.steps.get((ended[0], begun[0]), STEADY)
+        return self.steps.get((ended[0], begun[0]), self.otherwise)
 
 
 def calendar(is_loaded: Callable[[date], bool] = lambda _: True) -> Calendar:

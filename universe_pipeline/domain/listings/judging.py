@@ -28,6 +28,7 @@ from universe_pipeline.domain.listings.tenures import (
     company_of,
     is_when_issued,
     newest_of,
+    same_row,
     tenures,
 )
 
@@ -259,23 +260,12 @@ def _tie_symbols(found: Sequence[Tenure], ties: _Ties, calendar: Calendar) -> No
             match relation(before.spoken, after.spoken, unbroken=unbroken):
                 case Relation.ONE:
                     ties.join(before, after, _basis(after))
-                case Relation.UNKNOWN if _same_row(before, after):
+                case Relation.UNKNOWN if same_row(before, after):
                     ties.join(before, after, Basis.LIST)
                 case Relation.UNKNOWN:
                     ties.unclear.add(id(after))
                 case Relation.TWO:
                     pass
-
-
-def _same_row(before: Tenure, after: Tenure) -> bool:
-    """Whether lists said the same of the symbol all the time between the two."""
-    return any(
-        row.source != Source.DELISTED_LIST
-        and row.first_on <= before.last
-        and row.last_on >= after.first
-        for row in before.witnesses
-        if row in after.witnesses
-    )
 
 
 def _tie_figis(found: Iterable[Tenure], ties: _Ties, calendar: Calendar) -> None:

@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import accumulate
 
+PAUSE = 5
+"""Sessions without a bar that a segment may hold: of a symbol that trades rarely."""
+
 HALT = 20
-"""Sessions without a bar that a segment may hold: a halt, or a symbol that trades rarely."""
+"""Sessions without a bar over which a halted symbol stays the same security, unless lists or prices
+speak against it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A time in which a symbol traded, with no gap of over `HALT` sessions, loaded or not."""
+    """A time in which a symbol traded, with no gap of over `PAUSE` sessions, loaded or not."""
 
     symbol: str
     first: date

@@ -1,6 +1,6 @@
 """Tenures: segments with their witnesses, cut where the holder of the symbol changed."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import pairwise
@@ -16,6 +16,7 @@ from universe_pipeline.domain.listings.evidence import (
     other_kind,
     plain,
     same_figi,
+    same_statement,
     trusted,
 )
 from universe_pipeline.domain.listings.market import Market, break_of, jump_of
@@ -40,7 +41,7 @@ class Tenure:
     is_unsure: bool = False
     """Whether a holder may have changed inside it."""
     is_other: bool = False
-    """Whether lists say that another security held the symbol right before."""
+    """Whether lists or the owner say that another security held the symbol right before."""
     begins_at_break: bool = False
     """Whether its first day was found in prices."""
     is_newest: bool = False
@@ -57,7 +58,7 @@ class Tenure:
 def tenures(
     segments: Sequence[Segment],
     rows: Sequence[Evidence],
-    cuts: Iterable[date],
+    cuts: Sequence[date],
     calendar: Calendar,
     market: Market,
 ) -> list[Tenure]:
@@ -76,6 +77,7 @@ def tenures(
         found += _divided(part, witnesses, calendar, market)
     for tenure in found:
         tenure.spoken = _spoken(tenure)
+    found = _resumed(found, cuts, calendar, market)
     found[-1].is_newest = True
     _show(found, rows, calendar)
     return found
@@ -87,7 +89,7 @@ def _cut(segments: Sequence[Segment], cuts: Sequence[date], calendar: Calendar) 
         firsts = [each.first, *map(calendar.at, places)]
         lasts = [*(calendar.at(place - 1) for place in places), each.last]
         for first, last in zip(firsts, lasts, strict=True):
-            yield Tenure(each.symbol, first, last)
+            yield Tenure(each.symbol, first, last, is_other=first != each.first)
 
 
 def _attached(
@@ -215,6 +217,59 @@ def _spoken(tenure: Tenure) -> Evidence | None:
     fields = ("name", "type", "primary_exchange", "cik", "composite_figi", "share_class_figi")
     newest = {name: newest_of(tenure.witnesses, name) for name in fields}
     return replace(tenure.witnesses[-1], **newest)
+
+
+def _resumed(
+    found: Sequence[Tenure], cuts: Sequence[date], calendar: Calendar, market: Market
+) -> list[Tenure]:
+    """The tenures, in which those before and after a halt are one."""
+    joined = [found[0]]
+    for after in found[1:]:
+        before = joined[-1]
+        is_near = calendar.between(before.last, after.first) <= HALT
+        is_cut = after.is_other or any(before.last < day <= after.first for day in cuts)
+        if is_near and not is_cut and _is_halt(before, after, market):
+            joined[-1] = _joined(before, after)
+        else:
+            joined.append(after)
+    return joined
+
+
+def _is_halt(before: Tenure, after: Tenure, market: Market) -> bool:
+    """Whether one holder stopped trading and went on: as lists say, or prices where they do not."""
+    if same_row(before, after):
+        return True
+    left, right = before.spoken, after.spoken
+    if left and right:
+        if _is_two(left, right) or contradicts(left, right) or other_kind(left, right):
+            return False
+        if same_statement(left, right):
+            return True
+    step = market.step((before.symbol, before.last), (after.symbol, after.first))
+    return step is not None and step.is_continuous
+
+
+def _joined(before: Tenure, after: Tenure) -> Tenure:
+    whole = replace(
+        before,
+        last=after.last,
+        witnesses=[*before.witnesses, *(r for r in after.witnesses if r not in before.witnesses)],
+        is_delisted=after.is_delisted,
+        is_unsure=before.is_unsure or after.is_unsure,
+    )
+    whole.spoken = _spoken(whole)
+    return whole
+
+
+def same_row(before: Tenure, after: Tenure) -> bool:
+    """Whether lists said the same of the symbol all the time between the two."""
+    return any(
+        row.source != Source.DELISTED_LIST
+        and row.first_on <= before.last
+        and row.last_on >= after.first
+        for row in before.witnesses
+        if row in after.witnesses
+    )
 
 
 def newest_of(rows: Sequence[Evidence], name: str) -> str | None:

@@ -284,3 +284,30 @@ def test_the_owners_word_outranks_lists_and_the_later_one_holds() -> None:
     assert len(securities([one], overrides=[cut, join])) == 1
     assert len(securities([one], overrides=[join, cut])) == 2
     assert len(securities(META_SEGMENTS, META_LISTS, [split])) == 3
+
+
+HALTED = [traded("H", "2024-01-02", "2024-02-01"), traded("H", "2024-02-22", "2024-06-03")]
+
+
+def test_a_halt_goes_on_at_the_price_before() -> None:
+    assert described(securities(HALTED, [delisted("H", "2024-06-04", cik="1")])) == [
+        ["H 2024-01-02..2024-06-04 cik"]
+    ]
+
+
+def test_after_a_gap_at_another_price_nothing_says_that_it_is_the_same() -> None:
+    jump = Prices(steps={("H", "H"): Step(1.5, 0.0)})
+
+    assert described(securities(HALTED, [delisted("H", "2024-06-04", cik="1")], market=jump)) == [
+        ["H 2024-01-02..2024-02-02 unknown"],
+        ["H 2024-02-22..2024-06-04 cik"],
+    ]
+
+
+def test_a_stock_after_a_fund_is_another_at_any_price() -> None:
+    rows = [
+        listed("H", "2024-01-02", "2024-01-31", name="Thematic ETF", type="ETF", cik="7"),
+        listed("H", "2024-03-01", "2024-06-03", name="Platforms Inc", cik="8"),
+    ]
+
+    assert len(securities(HALTED, rows)) == 2

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from universe_pipeline.domain.listings.evidence import Basis, Evidence, Source
 from universe_pipeline.domain.listings.judging import Listing, Override, Security
 from universe_pipeline.domain.listings.numbering import Stored, number
-from universe_pipeline.domain.listings.segments import HALT, Segment
+from universe_pipeline.domain.listings.segments import PAUSE, Segment
 from universe_pipeline.domain.sessions import all_sessions, sessions_between
 from universe_pipeline_tests.support.hypothesis_profile import examples
-from universe_pipeline_tests.support.identities import calendar, securities
+from universe_pipeline_tests.support.identities import Prices, calendar, securities
 
 SESSIONS = sessions_between(date(2022, 1, 3), date(2023, 12, 29))
 SYMBOLS = ("A", "B", "C", "Aw")
@@ -25,13 +25,13 @@ places = st.integers(0, len(SESSIONS) - 1)
 
 @st.composite
 def segments(draw: st.DrawFn) -> list[Segment]:
-    """Of each symbol, over `HALT` sessions apart."""
+    """Of each symbol, over `PAUSE` sessions apart."""
     found: list[Segment] = []
     for symbol in SYMBOLS:
         bounds = sorted(draw(st.lists(places, max_size=6, unique=True)))
-        last = -HALT - 2
+        last = -PAUSE - 2
         for first, until in zip(bounds[::2], bounds[1::2], strict=False):
-            if first - last > HALT + 1:
+            if first - last > PAUSE + 1:
                 found.append(Segment(symbol, SESSIONS[first], SESSIONS[until]))
                 last = until
     return found
@@ -108,7 +108,7 @@ def test_every_bar_has_one_listing(
 def test_without_evidence_every_segment_is_unknown_and_its_own_security(
     held: list[Segment],
 ) -> None:
-    found = securities(held)
+    found = securities(held, market=Prices(otherwise=None))
 
     assert len(found) == len(held)
     assert {each.evidence for one in found for each in one.listings} <= {Basis.UNKNOWN}

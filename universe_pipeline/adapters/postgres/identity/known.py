@@ -7,7 +7,7 @@ import psycopg
 
 from universe_pipeline.domain.listings.evidence import Evidence, Source
 from universe_pipeline.domain.listings.judging import Known, Override
-from universe_pipeline.domain.listings.segments import HALT, Calendar, Segment
+from universe_pipeline.domain.listings.segments import HALT, PAUSE, Calendar, Segment
 
 # A run's end is found by its last day: a subquery for each run would take eight times as long.
 _SEGMENTS = """
@@ -21,7 +21,7 @@ _SEGMENTS = """
         FROM runs JOIN calendar first ON first.date = lower(run)
         JOIN calendar last ON last.date = upper(run) - 1
     ), parted AS (
-        SELECT *, first_n - lag(last_n) OVER onward - 1 > %(halt)s AS is_new
+        SELECT *, first_n - lag(last_n) OVER onward - 1 > %(pause)s AS is_new
         FROM bounded WINDOW onward AS (PARTITION BY symbol ORDER BY first_n)
     ), numbered AS (
         SELECT *, count(*) FILTER (WHERE is_new) OVER (PARTITION BY symbol ORDER BY first_n) AS part
@@ -47,7 +47,7 @@ _OVERRIDES = """
 
 def known(connection: psycopg.Connection, symbols: Sequence[str] | None = None) -> Known:
     """What the listings of `symbols` are judged by; of all where none are given."""
-    given = {"symbols": None if symbols is None else list(symbols), "halt": HALT}
+    given = {"symbols": None if symbols is None else list(symbols), "pause": PAUSE}
     connection.execute("SET LOCAL jit = off")  # it compiles for seconds what runs for one
     connection.execute("SET LOCAL work_mem = '64MB'")
     calendar, newest = _calendar(connection)
@@ -148,7 +148,7 @@ def changed(connection: psycopg.Connection) -> list[str] | None:
     None are all: after a load of older sessions, which may also say of the others that they had no
     bar in them.
     """
-    given = {"halt": HALT, "days": HALT * 7 // 5, "source": Source.DISCOVERY}
+    given = {"halt": HALT, "days": PAUSE * 7 // 5, "source": Source.DISCOVERY}
     symbols = [row[0] for row in connection.execute(_CHANGED, given)]
     if not symbols:
         return []

@@ -1,0 +1,125 @@
+"""Identities against the truth of a world whose lists err: by today's lists, and by past ones."""
+
+from collections import defaultdict
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from universe_pipeline.adapters.polygon.client import PolygonClient
+from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.adapters.postgres.identity.listings import refresh
+from universe_pipeline.domain.sessions import all_sessions, newest_closed
+from universe_pipeline.loading import dated_lists
+from universe_pipeline.simulator.server import SimulatedVendor
+from universe_pipeline.simulator.truth import Case, Truth
+from universe_pipeline_tests.support.command_in_process import Command
+
+NEWEST = date(2024, 7, 9)
+NOW = datetime(2024, 7, 10, 16, 0, tzinfo=UTC)
+
+_HELD = """
+    SELECT b.symbol, b.date, l.security_id, l.evidence, l.type
+    FROM daily_bars b LEFT JOIN listings l
+      ON l.symbol = b.symbol AND b.date >= l.valid_from
+     AND b.date < coalesce(l.valid_to, 'infinity')
+    """
+
+
+@dataclass
+class Compared:
+    """Stored identities of bars, and the true ones."""
+
+    joined: list[set[str]] = field(default_factory=list[set[str]])
+    """True securities that have one id."""
+    parted: list[str] = field(default_factory=list[str])
+    """True securities with several ids, of which more than one is not unknown."""
+    stocks: int = 0
+    unknown: int = 0
+    """Of the bars of common stocks."""
+
+
+def compared(connection: Connection, truth: Truth) -> Compared:
+    """Every bar has a listing; compare whose it is."""
+    ids: dict[str, set[int]] = defaultdict(set)
+    truly: dict[int, set[str]] = defaultdict(set)
+    unknown: set[int] = set()
+    found = Compared()
+    for symbol, day, security_id, evidence, kind in connection.execute(_HELD):
+        true = truth.security(symbol, day)
+        assert true is not None
+        assert security_id is not None
+        ids[true].add(security_id)
+        truly[security_id].add(true)
+        is_unknown = evidence == "unknown"
+        unknown |= {security_id} if is_unknown else set()
+        found.stocks += kind == "CS"
+        found.unknown += kind == "CS" and is_unknown
+    found.joined = [each for each in truly.values() if len(each) > 1]
+    found.parted = [true for true, held in ids.items() if len(held - unknown) > 1]
+    return found
+
+
+def sessions_until(newest: date) -> Sequence[date]:
+    """The sessions in which the cases lie."""
+    place = all_sessions().index(newest)
+    return all_sessions()[place - 59 : place + 1]
+
+
+@contextmanager
+def planted(command: Command, newest: date, **changes: Any) -> Generator[SimulatedVendor]:
+    """A vendor whose lists err, and the sessions up to `newest` loaded from it."""
+    first = sessions_until(newest)[0]
+    with SimulatedVendor(symbols=200, planted_until=newest, **changes) as vendor:
+        ended = command(
+            *("historical", "--start", f"{first}", "--end", f"{newest}"),
+            POLYGON_BASE_URL=vendor.base_url,
+        )
+        assert "60 of 60 sessions loaded" in ended.out
+        yield vendor
+
+
+@pytest.mark.parametrize("every", [1, 21])
+def test_with_lists_of_past_days_no_identity_is_wrong_and_few_are_unknown(
+    command: Command, connection: Connection, every: int
+) -> None:
+    with (
+        planted(command, NEWEST, now=lambda: NOW) as vendor,
+        PolygonClient(vendor.base_url, "key") as client,
+    ):
+        dated_lists.fetch(client, connection, sessions_until(NEWEST)[::-every], lambda: NOW)
+        refresh(connection)
+
+        found = compared(connection, vendor.truth)
+
+    assert (found.joined, found.parted) == ([], [])
+    assert found.unknown / found.stocks < 0.03
+
+
+_IDS = "SELECT security_id, security_key, symbol FROM securities JOIN listings USING (security_id)"
+
+
+def test_from_todays_lists_alone_only_what_prices_alone_would_show_is_missed(
+    command: Command, connection: Connection
+) -> None:
+    newest = newest_closed(datetime.now(UTC) - timedelta(hours=6))
+    with planted(command, newest) as vendor:
+        found = compared(connection, vendor.truth)
+        changed = {each.security for each in vendor.truth.listings if each.case in _UNSEEN}
+        before = connection.execute(f"{_IDS} ORDER BY 1, 3").fetchall()
+
+        where = {"POLYGON_BASE_URL": vendor.base_url}
+        command("discover", "--force-refresh", **where)
+        command("discover", "--force-refresh", **where)
+        command("historical", "--start", f"{newest}", "--reload", **where)
+
+    assert [each for each in found.joined if not each <= changed] == []
+    assert [each for each in found.parted if each not in changed] == []
+    assert connection.execute(f"{_IDS} ORDER BY 1, 3").fetchall() == before
+
+
+_UNSEEN = {Case.COMPANY_CHANGED}
+"""One symbol without a gap, and no list from before."""
