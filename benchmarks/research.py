@@ -45,6 +45,9 @@ ACTIONS = """
     INSERT INTO dividends (symbol, ex_date, n, cash_amount, currency, fetched_at, believed_from)
     SELECT min(symbol), current_date, 1, 0.5, 'USD', now(), now() FROM symbols
     ON CONFLICT DO NOTHING;
+    INSERT INTO action_verdicts (kind, symbol, action_date, verdict, judged_at, believed_from)
+    SELECT 'dividend', min(symbol), current_date, 'unassigned', now(), now() FROM symbols
+    ON CONFLICT DO NOTHING;
     VACUUM ANALYZE listings, adjustment_steps, daily_bars
     """
 """A hundred thousand steps: of a quarter of the securities, one every two months."""

@@ -11,7 +11,7 @@
     │   ├── UnknownSymbol             no list and no bar has the symbol, or no security the id
     │   ├── AmbiguousSymbol           several securities bore the symbol in the range
     │   ├── NotLoaded                 sessions or lists that the read needs are not stored
-    │   ├── NoDividends               total return is asked for, and no dividends are stored
+    │   ├── NoDividends               total return needs dividends that are stored and judged
     │   └── Unavailable               the database cannot be reached or read
     ├── DatabaseError                 the database cannot do its part
     │   ├── DatabaseUnreachableError  no server answers at the address
@@ -150,7 +150,7 @@ class NotLoaded(DataError):  # noqa: N818
 
 
 class NoDividends(DataError):  # noqa: N818
-    """Total return is asked for, and no dividends are stored."""
+    """Total return is asked for, and no dividends are stored, or none was judged yet."""
 
 
 class Unavailable(DataError):  # noqa: N818

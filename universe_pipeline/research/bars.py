@@ -115,7 +115,8 @@ def _products(
 
     Raises:
         NotLoaded: there are no listings, on which steps hang.
-        NoDividends: total return is asked for, and those of these days are not all stored.
+        NoDividends: total return is asked for, and those of these days are not all stored, or none
+            was judged.
     """
     if asked.adjustment == "none":
         return products(NO_STEPS, date.max, with_dividends=False)
@@ -125,6 +126,8 @@ def _products(
     is_total = asked.adjustment == "total_return"
     if is_total and not known.has_dividends(days.start):
         raise NoDividends(f"{_what_is_stored(known)}: run `universe discover`")
+    if is_total and not known.dividends_judged:
+        raise NoDividends("no dividend judged yet: run `universe discover --force-refresh`")
     ids = None if parts is None else sorted({part.security_id or NO_SECURITY for part in parts})
     found = stored_steps.steps(connection, ids)
     return products(found, asked.as_of or date.max, with_dividends=is_total)

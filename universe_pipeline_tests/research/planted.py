@@ -45,10 +45,15 @@ def plant_step(
 
 
 def plant_dividend(connection: Connection, symbol: str, ex_date: date) -> None:
-    """Store a dividend, of an answer that had all since 2000."""
+    """Store a dividend, of an answer that had all since 2000, and that it was judged."""
     connection.execute(
         "INSERT INTO dividend_snapshots VALUES"
         " (now(), '2000-01-01', NULL, 'test', 1, 1, 0, 0, 0, '') ON CONFLICT DO NOTHING"
+    )
+    connection.execute(
+        "INSERT INTO action_verdicts (kind, symbol, action_date, verdict, judged_at, believed_from)"
+        " VALUES ('dividend', %s, %s, 'unassigned', now(), now())",
+        (symbol, ex_date),
     )
     connection.execute(
         "INSERT INTO dividends (symbol, ex_date, n, cash_amount, currency, fetched_at,"

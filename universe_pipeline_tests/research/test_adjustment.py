@@ -141,6 +141,15 @@ def test_total_return_over_days_whose_dividends_were_not_read_is_refused(
         data.bars("A", JULY_1, adjustment="total_return")
 
 
+def test_total_return_waits_for_verdicts(
+    store: Connection, security: int, data: read.Reader
+) -> None:
+    store.execute("DELETE FROM action_verdicts")
+
+    with pytest.raises(read.NoDividends, match="no dividend judged yet: run"):
+        data.bars("A", JULY_1, adjustment="total_return")
+
+
 def test_adjusting_without_listings_is_refused(store: Connection, data: read.Reader) -> None:
     write_session(store, answered(JULY_1, bar("A")), None)
 

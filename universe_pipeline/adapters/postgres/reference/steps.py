@@ -24,7 +24,9 @@ _OF_SOME = f"{_ALL} WHERE security_id = ANY (%(ids)s)"
 
 _KNOWN = """
     SELECT EXISTS (SELECT FROM listings), dividends_complete_since(),
-           (SELECT min(date) FROM session_loads)
+           (SELECT min(date) FROM session_loads),
+           EXISTS (SELECT FROM action_verdicts WHERE kind = 'dividend')
+               OR NOT EXISTS (SELECT FROM dividends)
     """
 
 
@@ -60,6 +62,8 @@ class Known:
     """The ex-date from which on all dividends are stored; None: from no day on."""
     first_session: date | None
     """None: no session was ever asked for as a whole."""
+    dividends_judged: bool
+    """Without verdicts no dividend is applied."""
 
     def has_dividends(self, start: date) -> bool:
         """Whether all dividends are stored that change bars from `start` on."""
