@@ -155,7 +155,7 @@ def test_total_return_needs_every_window_of_dividends_since_the_first_day(market
 
     assert since == (DAYS[25],)
     assert len(whole) == 6
-    with pytest.raises(psycopg.DataError, match=f"the dividends since {DAYS[20]}"):
+    with pytest.raises(psycopg.DataError, match=f"judged dividends since {DAYS[20]}"):
         read(market, "total_return", DAYS[30], DAYS[20], DAYS[40], ["FB"])
 
 

@@ -141,10 +141,12 @@ CROSS JOIN LATERAL (
                    'adjustment is none, splits or total_return, not ' || quote_nullable(adjustment)
                    AS double precision)
                WHEN (SELECT EXISTS (SELECT FROM listings) AND dividends_complete_since()
-                         <= greatest(first, (SELECT min(date) FROM session_loads)))
+                         <= greatest(first, (SELECT min(date) FROM session_loads))
+                         AND (EXISTS (SELECT FROM action_verdicts WHERE kind = 'dividend')
+                              OR NOT EXISTS (SELECT FROM dividends)))
                    THEN q.splits * q.dividends
                ELSE CAST(
-                   'total_return needs listings, and the dividends since ' || first
+                   'total_return needs listings, and judged dividends since ' || first
                    || ', run universe discover' || left(b.source, 0) AS double precision)
            END AS price,
            CASE WHEN adjustment = 'none' THEN 1 ELSE q.shares END AS volume
