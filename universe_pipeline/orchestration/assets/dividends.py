@@ -8,13 +8,16 @@ import dagster as dg
 from pydantic import Field
 
 from universe_pipeline import wiring
+from universe_pipeline.adapters.postgres.actions.verdicts import counts
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.ledger.dividend_windows import reading
 from universe_pipeline.adapters.postgres.reference.whole_lists import ListSnapshot
 from universe_pipeline.adapters.postgres.summaries.figures import dividend_figures
 from universe_pipeline.domain.completeness import day_of
 from universe_pipeline.domain.errors import VendorError
+from universe_pipeline.domain.verdicts import Kind
 from universe_pipeline.domain.windows import Window
+from universe_pipeline.loading.actions import refresh_actions
 from universe_pipeline.loading.dividends import refresh_dividends, requests_of
 from universe_pipeline.loading.progress import Step, report
 from universe_pipeline.orchestration.assets.splits import require_accepted_key
@@ -77,6 +80,7 @@ def dividends(
             )
         except VendorError as error:
             raise stop(_said(error), error) from None
+        refresh_actions(connection, wiring.now(settings), context.run.run_id)
         return dg.MaterializeResult(metadata=_metadata(settings, connection, taken))
 
 
@@ -115,6 +119,7 @@ def _metadata(
         **{name: sum(getattr(one, name) for one in taken) for name in _COUNTED},
         "fetched_at": dg.MetadataValue.timestamp(figures.fetched_at or now),
         "reused": not taken,
+        "verdicts": counts(connection).get(Kind.DIVIDEND, {}),
     }
 
 

@@ -5,8 +5,10 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres.identity.counts import identities
 from universe_pipeline.adapters.postgres.identity.listings import refresh
+from universe_pipeline.loading.actions import refresh_actions
 from universe_pipeline.orchestration.assets.data_coverage import data_coverage
 from universe_pipeline.orchestration.assets.symbols import symbols
 from universe_pipeline.orchestration.display.metadata import OWNERS, table
@@ -42,6 +44,8 @@ def listings(
     """Judge what changed since the last time."""
     with postgres.database.connect() as connection:
         refreshed = refresh(connection, context.run.run_id, whole=config.whole)
+        # Actions belong to securities, and bars have come: their verdicts follow.
+        refresh_actions(connection, wiring.now(postgres.settings), context.run.run_id)
         stands = identities(connection)
     return dg.MaterializeResult(
         metadata={

@@ -83,7 +83,8 @@ def splits(
         if not refreshed.reused:
             report(Step("splits", rows, rows))
         now = wiring.now(postgres.settings)
-        refresh_actions(connection, now, context.run.run_id)
+        if not refreshed.reused:
+            refresh_actions(connection, now, context.run.run_id)
         return dg.MaterializeResult(metadata=_metadata(connection, refreshed, day_of(now)))
 
 

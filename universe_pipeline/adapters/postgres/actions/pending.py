@@ -31,10 +31,10 @@ compared with."""
 _BEFORE = 16
 """Days before an action that hold the ten sessions of which the last one's close counts."""
 
-# Answers are stored after they were asked for: an hour is longer than any takes.
-_SINCE = (
-    "SELECT coalesce(max(judged_at) - interval '1 hour', '-infinity')::text FROM action_verdicts"
-)
+# Answers are stored after they were asked for: ten minutes are longer than any takes.
+_SINCE = """
+    SELECT coalesce(max(judged_at) - interval '10 minutes', '-infinity')::text FROM action_verdicts
+    """
 
 _LISTED = """
     CREATE TEMPORARY TABLE listed_actions ON COMMIT DROP AS
