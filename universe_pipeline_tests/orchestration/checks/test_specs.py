@@ -15,6 +15,7 @@ from universe_pipeline.orchestration.checks.evaluation import (
     COVERS_SESSIONS,
     KNOWS_LOADS,
     OF_BARS,
+    OF_DIVIDENDS,
     OF_SPLITS,
     OF_SYMBOLS,
 )
@@ -69,7 +70,8 @@ def offenders(evaluation: dg.AssetCheckEvaluation) -> tuple[object, object]:
 
 
 def test_every_rule_belongs_to_one_check() -> None:
-    checks = (COVERS_SESSIONS, *OF_BARS, AGREES_WITH_VENDOR, *OF_SYMBOLS, *OF_SPLITS, KNOWS_LOADS)
+    of_lists = (*OF_SYMBOLS, *OF_SPLITS, *OF_DIVIDENDS)
+    checks = (COVERS_SESSIONS, *OF_BARS, AGREES_WITH_VENDOR, *of_lists, KNOWS_LOADS)
 
     assert sorted(rule.name for check in checks for rule in check.rules) == sorted(
         rule.name for rule in RULES
