@@ -26,7 +26,8 @@ _KNOWN = """
     SELECT EXISTS (SELECT FROM listings), dividends_complete_since(),
            (SELECT min(date) FROM session_loads),
            EXISTS (SELECT FROM action_verdicts WHERE kind = 'dividend')
-               OR NOT EXISTS (SELECT FROM dividends)
+               OR NOT EXISTS (SELECT FROM dividends WHERE ex_date BETWEEN
+                   (SELECT min(date) FROM session_loads) AND (SELECT max(date) FROM session_loads))
     """
 
 

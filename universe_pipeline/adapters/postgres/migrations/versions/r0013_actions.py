@@ -143,7 +143,10 @@ CROSS JOIN LATERAL (
                WHEN (SELECT EXISTS (SELECT FROM listings) AND dividends_complete_since()
                          <= greatest(first, (SELECT min(date) FROM session_loads))
                          AND (EXISTS (SELECT FROM action_verdicts WHERE kind = 'dividend')
-                              OR NOT EXISTS (SELECT FROM dividends)))
+                              OR NOT EXISTS (
+                                  SELECT FROM dividends WHERE ex_date BETWEEN
+                                      (SELECT min(date) FROM session_loads)
+                                      AND (SELECT max(date) FROM session_loads))))
                    THEN q.splits * q.dividends
                ELSE CAST(
                    'total_return needs listings, and judged dividends since ' || first
