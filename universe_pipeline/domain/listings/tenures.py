@@ -222,13 +222,21 @@ def _spoken(tenure: Tenure) -> Evidence | None:
 def _resumed(
     found: Sequence[Tenure], cuts: Sequence[date], calendar: Calendar, market: Market
 ) -> list[Tenure]:
-    """The tenures, in which those before and after a halt are one."""
+    """The tenures, in which those before and after a halt, or days that are not loaded, are one.
+
+    A gap without any loaded session shows nothing: until one of them is loaded, or lists speak
+    against it, the symbol is taken for the same security's, so that splits in the gap count.
+    """
     joined = [found[0]]
     for after in found[1:]:
         before = joined[-1]
         is_near = calendar.between(before.last, after.first) <= HALT
+        is_unseen = not calendar.loaded_between(before.last, after.first)
         is_cut = after.is_other or any(before.last < day <= after.first for day in cuts)
-        if is_near and not is_cut and _is_halt(before, after, market):
+        is_one = (is_unseen and not _are_refuted(before, after)) or (
+            is_near and _is_halt(before, after, market)
+        )
+        if is_one and not is_cut:
             joined[-1] = _joined(before, after)
         else:
             joined.append(after)
@@ -239,14 +247,20 @@ def _is_halt(before: Tenure, after: Tenure, market: Market) -> bool:
     """Whether one holder stopped trading and went on: as lists say, or prices where they do not."""
     if same_row(before, after):
         return True
-    left, right = before.spoken, after.spoken
-    if left and right:
-        if _is_two(left, right) or contradicts(left, right) or other_kind(left, right):
-            return False
-        if same_statement(left, right):
-            return True
+    if _are_refuted(before, after):
+        return False
+    if before.spoken and after.spoken and same_statement(before.spoken, after.spoken):
+        return True
     step = market.step((before.symbol, before.last), (after.symbol, after.first))
     return step is not None and step.is_continuous
+
+
+def _are_refuted(before: Tenure, after: Tenure) -> bool:
+    """Whether lists say that these are two."""
+    left, right = before.spoken, after.spoken
+    if left is None or right is None:
+        return False
+    return _is_two(left, right) or contradicts(left, right) or other_kind(left, right)
 
 
 def _joined(before: Tenure, after: Tenure) -> Tenure:
