@@ -5,7 +5,7 @@ import pytest
 from universe_pipeline.domain.listings.evidence import Evidence
 from universe_pipeline.domain.listings.judging import Override
 from universe_pipeline.domain.listings.market import Break, Step
-from universe_pipeline.domain.listings.segments import Segment
+from universe_pipeline.domain.listings.segments import Calendar, Segment
 from universe_pipeline_tests.support.identities import (
     Prices,
     calendar,
@@ -264,6 +264,31 @@ def test_todays_list_says_nothing_of_a_range_that_ended_long_before() -> None:
 
     assert described([security])[0][0].endswith("unknown")
     assert (security.composite_figi, security.listings[0].type) == (None, "CS")
+
+
+SPARSE = [traded("S", "2006-01-20", "2006-01-20"), traded("S", "2023-05-12", "2023-05-12")]
+
+
+def loaded_on(*days: str) -> Calendar:
+    return calendar(lambda each: str(each) in days)
+
+
+def test_days_that_are_not_loaded_part_nothing_that_lists_do_not_part() -> None:
+    loaded = loaded_on("2006-01-20", "2023-05-12")
+    two = [
+        listed("S", "2006-01-03", "2006-03-01", name="Old Mill Trust", type="ETF", cik="1"),
+        listed("S", "2023-05-01", "2023-06-01", name="Platforms Inc", cik="2"),
+    ]
+
+    assert len(securities(SPARSE, loaded=loaded)) == 1
+    assert len(securities(SPARSE, two, loaded=loaded)) == 2
+    assert len(securities(SPARSE, overrides=[Override("S", day("2010-01-04"))], loaded=loaded)) == 2
+
+
+def test_one_loaded_day_without_a_bar_parts_what_lies_years_apart() -> None:
+    loaded = loaded_on("2006-01-20", "2014-06-09", "2023-05-12")
+
+    assert len(securities(SPARSE, loaded=loaded)) == 2
 
 
 def test_the_owners_word_outranks_lists_and_the_later_one_holds() -> None:

@@ -4,8 +4,8 @@ An action is judged again when its row, an override, a listing of its symbol or 
 has changed since the newest verdict, or its day has come. What lies near such an action is judged
 again, too, because of two that are alike one may be the other's twin.
 
-A past dividend without a loaded session in the days before it is not judged: it has no price, and no
-stored bar needs it. Of 700,000 dividends that is most, until all sessions are loaded.
+A past dividend without a loaded session in the days before it is not judged: it has no price, and
+no stored bar needs it. Of 700,000 dividends that is most, until all sessions are loaded.
 """
 
 from collections.abc import Iterator
