@@ -1,22 +1,19 @@
 """Identities against the truth of a world whose lists err: by today's lists, and by past ones."""
 
 from collections import defaultdict
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import pytest
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.identity.listings import refresh
-from universe_pipeline.domain.sessions import all_sessions, newest_closed
+from universe_pipeline.domain.sessions import newest_closed
 from universe_pipeline.loading import dated_lists
-from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline.simulator.truth import Case, Truth
 from universe_pipeline_tests.support.command_in_process import Command
+from universe_pipeline_tests.support.planted_world import planted, sessions_until
 
 NEWEST = date(2024, 7, 9)
 NOW = datetime(2024, 7, 10, 16, 0, tzinfo=UTC)
@@ -61,25 +58,6 @@ def compared(connection: Connection, truth: Truth) -> Compared:
     found.joined = [each for each in truly.values() if len(each) > 1]
     found.parted = [true for true, held in ids.items() if len(held - unknown) > 1]
     return found
-
-
-def sessions_until(newest: date) -> Sequence[date]:
-    """The sessions in which the cases lie."""
-    place = all_sessions().index(newest)
-    return all_sessions()[place - 59 : place + 1]
-
-
-@contextmanager
-def planted(command: Command, newest: date, **changes: Any) -> Generator[SimulatedVendor]:
-    """A vendor whose lists err, and the sessions up to `newest` loaded from it."""
-    first = sessions_until(newest)[0]
-    with SimulatedVendor(symbols=200, planted_until=newest, **changes) as vendor:
-        ended = command(
-            *("historical", "--start", f"{first}", "--end", f"{newest}"),
-            POLYGON_BASE_URL=vendor.base_url,
-        )
-        assert "60 of 60 sessions loaded" in ended.out
-        yield vendor
 
 
 @pytest.mark.parametrize("every", [1, 21])
