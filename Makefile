@@ -83,8 +83,8 @@ docs-serve: dev ## the documentation in a browser, rebuilt as you write
 lint: dev docs words ## ruff: rules and format; deptry: what is imported is declared; links and words of the docs
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/deptry . --extend-exclude 'universe_pipeline_tests|benchmarks|\.c(i|ache)'
-	@$(BIN)/deptry .ci universe_pipeline_tests benchmarks --ignore DEP002,DEP004
+	@$(BIN)/deptry . --extend-exclude 'docs|universe_pipeline_tests|benchmarks|\.c(i|ache)'
+	@$(BIN)/deptry .ci docs universe_pipeline_tests benchmarks --ignore DEP002,DEP004
 
 .PHONY: words
 words: dev ## no words in prose that make it hard to read
@@ -162,7 +162,7 @@ lowest: ## the oldest versions that pyproject.toml allows: do they install, and 
 
 .PHONY: clean
 clean: ## remove everything that make and the tools left here
-	rm -rf $(VENV) $(BENCH_VENV) .cache .hypothesis .import_linter_cache .pytest_cache .ruff_cache build dist site *.egg-info
+	rm -rf $(VENV) $(BENCH_VENV) .cache .hypothesis .import_linter_cache .pytest_cache .ruff_cache build dist docs/__marimo__ site *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: dev
