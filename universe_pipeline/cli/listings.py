@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from rich.table import Table
@@ -166,8 +166,14 @@ def _day(text: str) -> date:
 
 
 def _share_days(left: Row, right: Row) -> bool:
-    ends = left.valid_to or date.max, right.valid_to or date.max
-    return left.valid_from < ends[1] and right.valid_from < ends[0]
+    return left.valid_from < _end(right) and right.valid_from < _end(left)
+
+
+def _end(row: Row) -> date:
+    """The day after its last bar where it is still listed: a rename may not have ended it yet."""
+    if row.valid_to is not None:
+        return row.valid_to
+    return date.max if row.last_bar is None else row.last_bar + timedelta(days=1)
 
 
 def fetch_anchors(settings: Settings, start: date | None, end: date | None) -> int:

@@ -65,6 +65,23 @@ def test_the_owner_joins_and_splits_and_no_evidence_overwrites_it(
     ]
 
 
+def test_a_symbol_that_just_stopped_trading_can_be_joined_with_its_successor(
+    command: Command, database: Database, connection: Connection
+) -> None:
+    load(connection, "2024-06-03", "2024-07-09")
+    trade(connection, "OLD", ("2024-06-03", "2024-07-01"))
+    trade(connection, "NEW", ("2024-07-02", "2024-07-09"))
+    refresh(connection)
+    ends = connection.execute("SELECT valid_to FROM listings WHERE symbol = 'OLD'").fetchall()
+
+    joined = command("listings", "join", "OLD", "NEW", *BECAUSE)
+
+    assert ends == [(None,)]
+    assert (joined.code, joined.err) == (0, "")
+    assert ids(command, "OLD") == ids(command, "NEW")
+    assert "2024-07-02 (renamed)" in joined.out
+
+
 @pytest.mark.usefixtures("built")
 @pytest.mark.parametrize(
     ("words", "refusal"),

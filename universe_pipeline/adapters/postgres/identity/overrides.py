@@ -24,12 +24,15 @@ class Row:
     valid_to: date | None
     end_reason: str | None
     evidence: str
+    last_bar: date | None
+    """The symbol's newest session with a bar: of a listing without an end, its own."""
 
 
 _ROWS = """
     SELECT l.security_id, s.security_key, l.symbol, l.name, l.type, l.primary_exchange,
-           l.valid_from, l.valid_to, l.end_reason, l.evidence
+           l.valid_from, l.valid_to, l.end_reason, l.evidence, c.last_date
     FROM listings l JOIN securities s USING (security_id)
+    LEFT JOIN data_coverage c ON c.symbol = l.symbol
     WHERE (%(symbol)s::text IS NULL
            OR security_id IN (SELECT security_id FROM listings WHERE symbol = %(symbol)s))
       AND (l.evidence = 'unknown' OR NOT %(unknown)s)
