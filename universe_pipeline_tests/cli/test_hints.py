@@ -81,7 +81,8 @@ def test_the_hint_of_a_rule_repairs_what_it_found(
 
 
 def test_every_hint_is_a_command_or_says_that_there_is_none(command: Command) -> None:
-    known = {"historical", "repair", "approve", "discover", "retry", "verify", "psql", "resume"}
+    loading = {"historical", "repair", "discover", "retry", "resume"}
+    known = loading | {"actions", "approve", "listings", "psql", "verify"}
 
     for rule in RULES:
         for each in rule.repair.split(" or "):

@@ -127,7 +127,7 @@ def test_an_event_is_stored_by_so_few_statements(
 def test_what_a_run_plans_is_stored_by_few_statements(
     instance: dg.DagsterInstance, runs: Runs, log: Any
 ) -> None:
-    """Of 4 assets, 3 of them in 3 sessions, and 15 checks."""
+    """Of 6 assets, 3 of them in 3 sessions, and all checks."""
     planned = [
         entry
         for entry in of_a_run(instance, runs)
@@ -138,7 +138,7 @@ def test_what_a_run_plans_is_stored_by_few_statements(
         log.store_event_batch(planned)
 
     assert len(planned) > 20
-    assert len(sent) <= 1 + 4 + 1
+    assert len(sent) <= 1 + 6 + 1
 
 
 def test_tables_and_columns_that_are_there_are_looked_for_once(
