@@ -115,6 +115,7 @@ def test_checks_are_named_as_the_sentence_that_is_true_when_they_pass() -> None:
         ("splits", "splits_have_usable_ratios"),
         ("splits", "actions_agree_with_prices"),
         ("dividends", "dividends_are_plausible"),
+        ("listings", "identities_are_plausible"),
     }
 
 

@@ -11,10 +11,13 @@ from universe_pipeline.adapters.postgres.ledger.fetch_errors import OpenFailure
 from universe_pipeline.adapters.postgres.quality.rule_results import RecordedResult
 from universe_pipeline.adapters.postgres.summaries.overview import Broken
 from universe_pipeline.domain.quality.rules import (
+    BARS_LISTED,
     DAY_SHARED,
     DIVIDEND_DATES_ORDERED,
     DIVIDENDS_BELOW,
     DIVIDENDS_USABLE,
+    IDENTIFIER_SINGLE,
+    LISTINGS_APART,
     LOAD,
     LOOK,
     RATIO_UNUSUAL,
@@ -49,6 +52,9 @@ _OF_LISTS = tuple(
         DIVIDEND_DATES_ORDERED,
         RATIO_UNUSUAL,
         DAY_SHARED,
+        BARS_LISTED,
+        IDENTIFIER_SINGLE,
+        LISTINGS_APART,
     )
 )
 """Those about rows of a list, whose days are not sessions of the report."""

@@ -35,6 +35,7 @@ CHECKS = {
     "splits_have_usable_ratios",
     "actions_agree_with_prices",
     "dividends_are_plausible",
+    "identities_are_plausible",
 }
 
 

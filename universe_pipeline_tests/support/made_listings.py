@@ -29,9 +29,10 @@ def trade(store: Connection, symbol: str, *spans: tuple[str, str]) -> None:
         """
         INSERT INTO data_coverage
             (symbol, first_date, last_date, bar_count, missing_count, loaded, updated_at)
-        SELECT %(symbol)s, min(first), max(last), 1, 0,
+        SELECT %(symbol)s, min(date), max(date), count(*), 0,
                range_agg(daterange(first, last, '[]')), now()
         FROM unnest(%(firsts)s::date[], %(lasts)s::date[]) AS spans (first, last)
+        JOIN nyse_sessions ON date BETWEEN first AND last
         """,
         {
             "symbol": symbol,

@@ -45,6 +45,8 @@ VERIFY = "universe verify"
 DELETE = "universe psql -c \"DELETE FROM daily_bars WHERE date = 'DATE'\""
 LOOK = "look at it"
 ACTIONS = "universe actions"
+UNKNOWN = "universe listings --unknown"
+ANCHORS = "universe listings --anchors"
 _NAMED = "--symbols=SYMBOL"
 
 
@@ -358,6 +360,28 @@ DIVIDENDS_USABLE = _universe(
 DIVIDEND_DATES_ORDERED = _universe(
     "dividend_dates_are_ordered",
     "no dividend is declared after its ex-date, or paid before its record date",
+    repair=LOOK,
+)
+
+BARS_LISTED = _universe(
+    "bars_have_a_listing",
+    "once listings are built, a symbol has one on every day on which it has a bar",
+)
+IDENTITY_KNOWN = _universe(
+    "identity_is_known",
+    "over twenty loaded sessions or more, at most 3 % of the bars of the universe's types have a"
+    " listing that is unknown",
+    repair=f"{UNKNOWN} or {ANCHORS}",
+)
+IDENTIFIER_SINGLE = _universe(
+    "one_identifier_one_security",
+    "no two securities bear one share class FIGI on a day",
+    repair=ANCHORS,
+)
+LISTINGS_APART = _universe(
+    "listings_do_not_overlap",
+    "no symbol and no security has two listings on a day",
+    severity=Severity.ERROR,
     repair=LOOK,
 )
 

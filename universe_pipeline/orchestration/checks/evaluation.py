@@ -173,6 +173,20 @@ OF_DIVIDENDS = (
     ),
 )
 
+OF_LISTINGS = (
+    RuleCheck(
+        "identities_are_plausible",
+        "Every bar has a listing, and nearly all of the universe's a known one; no identifier, "
+        "symbol or security is listed twice on a day.",
+        (
+            rules.BARS_LISTED,
+            rules.IDENTITY_KNOWN,
+            rules.IDENTIFIER_SINGLE,
+            rules.LISTINGS_APART,
+        ),
+    ),
+)
+
 KNOWS_LOADS = RuleCheck(
     "data_coverage_knows_every_load",
     "Every committed session of the run is part of the coverage.",

@@ -25,6 +25,7 @@ from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline.domain.sessions import newest_closed
 from universe_pipeline.loading.quality.actions import judge_actions
 from universe_pipeline.loading.quality.comparison import compare, draw_symbols
+from universe_pipeline.loading.quality.identities import judge_identities
 from universe_pipeline.loading.quality.stored import (
     judge_bars,
     judge_coverage,
@@ -36,6 +37,7 @@ from universe_pipeline.loading.quality.stored import (
 from universe_pipeline.orchestration.assets.daily_bars import daily_bars
 from universe_pipeline.orchestration.assets.data_coverage import data_coverage
 from universe_pipeline.orchestration.assets.dividends import dividends
+from universe_pipeline.orchestration.assets.listings import listings
 from universe_pipeline.orchestration.assets.splits import splits
 from universe_pipeline.orchestration.assets.symbols import symbols
 from universe_pipeline.orchestration.checks.evaluation import (
@@ -44,6 +46,7 @@ from universe_pipeline.orchestration.checks.evaluation import (
     KNOWS_LOADS,
     OF_BARS,
     OF_DIVIDENDS,
+    OF_LISTINGS,
     OF_SPLITS,
     OF_SYMBOLS,
     spec,
@@ -185,6 +188,22 @@ def dividends_checks(
 
 
 @dg.multi_asset_check(
+    specs=[spec(check, listings) for check in OF_LISTINGS],
+    can_subset=True,
+    description="Judge the listings, by themselves and by the sessions that have bars.",
+)
+def listings_checks(
+    context: dg.AssetCheckExecutionContext, postgres: PostgresResource
+) -> Iterator[dg.AssetCheckResult]:
+    """Name bars without a listing, and count those whose listing is unknown."""
+    with postgres.database.connect() as connection:
+        findings = judge_identities(connection)
+        _record(context, connection, findings, [], wiring.now(postgres.settings))
+    found = {each.rule: each for each in findings}
+    yield from (verdict(check, found) for check in OF_LISTINGS)
+
+
+@dg.multi_asset_check(
     specs=[spec(check, symbols) for check in OF_SYMBOLS],
     can_subset=True,
     description="Judge the reference list, and compare it with the discovery before.",
@@ -280,4 +299,5 @@ CHECKS = [
     sample_checks,
     splits_checks,
     dividends_checks,
+    listings_checks,
 ]

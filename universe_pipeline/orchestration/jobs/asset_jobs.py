@@ -57,7 +57,7 @@ error_retry = dg.define_asset_job(
 verification = dg.define_asset_job(
     VERIFICATION,
     selection=dg.AssetSelection.checks_for_assets(
-        "symbols", "daily_bars", "data_coverage", "splits", "dividends"
+        "symbols", "daily_bars", "data_coverage", "splits", "dividends", "listings"
     )
     | dg.AssetSelection.assets(report),
     description="Run every check over all that was asked for, and make the report; loads nothing. "

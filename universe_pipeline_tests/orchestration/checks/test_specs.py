@@ -16,6 +16,7 @@ from universe_pipeline.orchestration.checks.evaluation import (
     KNOWS_LOADS,
     OF_BARS,
     OF_DIVIDENDS,
+    OF_LISTINGS,
     OF_SPLITS,
     OF_SYMBOLS,
 )
@@ -43,6 +44,7 @@ NAMES = {
     "splits_have_usable_ratios",
     "actions_agree_with_prices",
     "dividends_are_plausible",
+    "identities_are_plausible",
 }
 
 
@@ -70,7 +72,7 @@ def offenders(evaluation: dg.AssetCheckEvaluation) -> tuple[object, object]:
 
 
 def test_every_rule_belongs_to_one_check() -> None:
-    of_lists = (*OF_SYMBOLS, *OF_SPLITS, *OF_DIVIDENDS)
+    of_lists = (*OF_SYMBOLS, *OF_SPLITS, *OF_DIVIDENDS, *OF_LISTINGS)
     checks = (COVERS_SESSIONS, *OF_BARS, AGREES_WITH_VENDOR, *of_lists, KNOWS_LOADS)
 
     assert sorted(rule.name for check in checks for rule in check.rules) == sorted(
@@ -180,6 +182,30 @@ def test_each_check_finds_what_it_looks_for_and_names_it(
     assert str(contradicts[1]).startswith("- 2024-06-25 AAPL: open ")
     assert found["daily_bars_cover_every_session"].severity is dg.AssetCheckSeverity.WARN
     assert found["daily_bars_have_consistent_ohlc"].severity is dg.AssetCheckSeverity.ERROR
+
+
+def test_bars_without_a_listing_and_listings_that_overlap_are_found(
+    runs: Runs, instance: dg.DagsterInstance, connection: Connection
+) -> None:
+    load(runs)
+    connection.execute("DELETE FROM listings WHERE symbol = 'MSFT'")
+
+    warned = evaluations(instance, verify(runs))["identities_are_plausible"]
+
+    assert (warned.passed, warned.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert offenders(warned) == (1, "- 2024-06-24 MSFT: 3 bars until 2024-06-26 without a listing")
+
+
+def test_listings_that_overlap_are_an_error(
+    runs: Runs, instance: dg.DagsterInstance, connection: Connection
+) -> None:
+    load(runs)
+    connection.execute("ALTER TABLE listings DROP CONSTRAINT listings_symbol_once")
+    connection.execute("UPDATE listings SET symbol = 'AAPL' WHERE symbol = 'BRK.A'")
+
+    overlap = evaluations(instance, verify(runs))["identities_are_plausible"]
+
+    assert (overlap.passed, overlap.severity) == (False, dg.AssetCheckSeverity.ERROR)
 
 
 def test_a_verification_without_sessions_judges_everything_that_is_loaded(
