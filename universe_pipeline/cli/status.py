@@ -3,7 +3,7 @@
 import json
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date
 from errno import EDQUOT, ENOSPC
@@ -12,6 +12,7 @@ from typing import Any
 from rich.table import Table
 
 from universe_pipeline import wiring
+from universe_pipeline.adapters.postgres.actions.verdicts import counts
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.holders import all_holders, paces
 from universe_pipeline.adapters.postgres.identity.counts import Identities, identities
@@ -42,6 +43,7 @@ from universe_pipeline.domain.completeness import day_of
 from universe_pipeline.domain.foreign_text import visible
 from universe_pipeline.domain.quality.rules import Severity
 from universe_pipeline.domain.sessions import newest_closed
+from universe_pipeline.domain.verdicts import Kind, Verdict
 from universe_pipeline.settings import Settings
 
 logger = logging.getLogger("universe_pipeline.status")
@@ -62,13 +64,14 @@ def show(settings: Settings, *, as_json: bool) -> int:
         paid = dividend_figures(connection, day_of(now))
         since = reading(connection, settings.universe_start_date).complete_since(now)
         quality = _quality(settings, connection)
-        known_identities = identities(connection)
+        known_identities, verdicts = identities(connection), counts(connection)
     _write(settings, known)
     if as_json:
         dividends = {"dividends": _dividends_document(paid, since)}
         waiting = {"refused": [_refused_document(one) for one in refused]}
         others = {
             "listings": asdict(known_identities),
+            "actions": verdicts,
             "pace": {"requests_per_minute": limit, "processes": pace_documents(asking)},
             "locks": [lock_document(one) for one in held],
         }
@@ -81,6 +84,7 @@ def show(settings: Settings, *, as_json: bool) -> int:
     lines = [
         *_lines(settings, numbers, _dividends_line(paid, since)),
         _identity_line(known_identities),
+        _verdict_line(verdicts),
         *limits,
     ]
     for line in [*lines, *_refused_lines(refused), *lock_lines(held)]:
@@ -93,6 +97,15 @@ def _identity_line(known: Identities) -> str:
     return (
         f"listings  {known.listings:,} of {known.securities:,} securities, {known.unknown:,} of "
         "them unknown"
+    )
+
+
+def _verdict_line(verdicts: Mapping[str, Mapping[str, int]]) -> str:
+    splits, dividends = (verdicts.get(kind, {}) for kind in Kind)
+    return (
+        f"actions   {sum(splits.values()):,} splits, {splits.get(Verdict.VERIFIED, 0):,} of them "
+        f"verified; {sum(dividends.values()):,} ex-dates, {dividends.get(Verdict.USABLE, 0):,} "
+        "of them usable"
     )
 
 

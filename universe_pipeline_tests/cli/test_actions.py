@@ -70,6 +70,17 @@ def test_it_counts_verdicts_and_lists_what_is_neither_verified_nor_usable(
     }
 
 
+@pytest.mark.usefixtures("market")
+def test_status_counts_verdicts(command: Command) -> None:
+    shown, document = command("status").out, json.loads(command("status", "--json").out)
+
+    assert "actions   2 splits, 1 of them verified; 1 ex-dates, 1 of them usable" in shown
+    assert document["actions"] == {
+        "dividend": {"usable": 1},
+        "split": {"twin": 1, "verified": 1},
+    }
+
+
 def test_an_action_is_removed_and_added_and_prices_follow(
     command: Command, market: psycopg.Connection
 ) -> None:

@@ -40,7 +40,7 @@ def test_an_empty_database_has_a_status_too(command: Command) -> None:
 
     assert ended.code == 0
     assert "none asked for yet" in ended.out
-    assert document["jobs"] == {}
+    assert document["jobs"] == document["actions"] == {}
     assert document["coverage"]["bars"] == 0
 
 
