@@ -81,24 +81,18 @@ def _(data: read.Reader, first: date, last: date):
 def _(data: read.Reader, last: date):
     renamed = pl.concat([data.listings("FIGOL"), data.listings("FIGNE")]).unique()
     followed = data.bars("FIGNE", end=last, columns=["close", "volume"])
-    is_one = renamed["security_id"].n_unique() == 1
     changed: date = renamed.filter(pl.col("symbol") == "FIGNE")["valid_from"].item()
-    found = (
-        "The two listings have one `security_id`: asked for FIGNE, you also get the bars of FIGOL."
-        if is_one
-        else """
-    Today's lists do not hold FIGOL, and the demo asks for no others. So its listing is `unknown`,
-    a security of its own, and FIGNE begins with the rename. With lists of past days
-    (`universe listings --anchors`, see `docs/identity.md`) both have one `security_id`, and FIGNE
-    has all bars.
-    """
-    )
     mo.vstack(
         [
             mo.md(f"## A renamed ticker\n\nFIGOL became FIGNE on {changed}."),
             renamed.sort("valid_from"),
-            mo.md(found),
-            mo.md("The bars of FIGNE; `close` in USD a share as traded, `volume` in shares."),
+            mo.md("""
+            The two listings have one `security_id`: asked for FIGNE, you also get the bars of
+            FIGOL. Today's lists do not hold FIGOL, so the demo asks for some of past days, as
+            `universe listings --anchors` does (`docs/identity.md`).
+
+            The bars of FIGNE; `close` in USD a share as traded, `volume` in shares.
+            """),
             followed,
         ]
     )
@@ -218,9 +212,8 @@ def _(data: read.Reader, first: date, last: date, members: pl.DataFrame, survivo
             A stock that has left counts up to its last close; what its holders were paid
             afterwards is not in the data. `as_of` keeps later actions out.
 
-            Look at both ends of the list first. HERTS went to another company from one session
-            to the next, which today's lists do not show; MISSI split, and the list of splits
-            lacks it. Neither gain is real.
+            Look at both ends of the list first. MISSI split, and the list of splits lacks it;
+            for RATIO it holds two ratios on one day. Neither loss is real.
             """),
             means,
             of_members.sort("gain", descending=True, nulls_last=True),

@@ -4,6 +4,7 @@ import shlex
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -16,18 +17,23 @@ from universe_pipeline.adapters.postgres.summaries.figures import (
     figures,
     seconds_a_session,
 )
+from universe_pipeline.cli.demo_cases import cases
 from universe_pipeline.cli.load import historical_range
 from universe_pipeline.cli.report import write_report
 from universe_pipeline.cli.terminal import note, result
 from universe_pipeline.domain.errors import DatabaseError
 from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline.domain.sessions import FIRST_SESSION, all_sessions, newest_closed
+from universe_pipeline.loading import dated_lists
 from universe_pipeline.orchestration.execution.services import HOST
 from universe_pipeline.settings import Settings
 from universe_pipeline.simulator.aggregates import PUBLISHED_AFTER
 from universe_pipeline.simulator.server import SimulatedVendor
 
 REPORT = "report.html"
+
+_WITH_LISTS = 60
+"""Newest sessions of which past lists are fetched: the vendor's planted cases lie in them."""
 
 
 def run(settings: Settings, sessions: int, *, port: int, serve: bool) -> int:
@@ -50,8 +56,11 @@ def run(settings: Settings, sessions: int, *, port: int, serve: bool) -> int:
         days = [day for day in all_sessions() if day <= newest][-sessions:]
         own = own.model_copy(update={"universe_start_date": start_of_demo(days[0])})
         started = time.monotonic()
+        _fetch_dated_lists(own, days)
         code = historical_range(own, days[0], days[-1], reload=False)
         _summarise(own, time.monotonic() - started)
+        for line in cases(own, days[0]):
+            result(line)
         write_report(own, home / REPORT)
         for line in (*pages(home, port, served=serve), *questions(psql, days[-1])):
             result(line)
@@ -60,6 +69,21 @@ def run(settings: Settings, sessions: int, *, port: int, serve: bool) -> int:
 
             return up.serve(own, port) or code
     return code
+
+
+def _fetch_dated_lists(settings: Settings, days: Sequence[date]) -> None:
+    """Ask for a list of past tickers a month, so that the load can tell who bore a symbol before.
+
+    Today's lists alone do not hold renamed tickers.
+    """
+    database = wiring.open_for_loading(settings)
+    with (
+        database.connect() as connection,
+        wiring.claim_database(settings, connection),
+        wiring.open_client(settings, database) as client,
+    ):
+        anchors = dated_lists.anchors(days[-_WITH_LISTS:][0], days[-1])
+        dated_lists.fetch(client, connection, anchors, wiring.clock(settings))
 
 
 def _summarise(settings: Settings, seconds: float) -> None:
