@@ -141,7 +141,7 @@ def test_a_run_over_a_session_that_has_not_closed_fails_with_the_reason_and_asks
 
     assert not ended.success
     assert f"the session {session} has not closed (it closes at {closes})" in ended.messages[0]
-    assert {verdict.asset for verdict in ended.check_results} <= {"splits"}
+    assert {verdict.asset for verdict in ended.check_results} <= {"splits", "dividends"}
     assert vendor.count("grouped") == vendor.count("tickers") == 0
 
 
