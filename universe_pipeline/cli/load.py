@@ -81,15 +81,15 @@ def discover_universe(settings: Settings, *, force: Collection[str] = ()) -> int
     with database.connect() as connection:
         found, found_splits = newest_snapshot(connection), newest_splits(connection)
         dividends = _new_dividends(settings, connection, paid)
-    parts = (
-        [f"discovered {_describe(settings, found)}"] if found is not None and found != known else []
-    )
-    if found_splits is not None and found_splits != splits:
-        parts.append(f"{found_splits.rows:,} splits")
-    if parts or dividends:
-        result("; ".join([*parts, *dividends]))
-    if found is not None and found != known:
-        for line in about_symbols(found):
+    discovered = found if found != known else None
+    if discovered is not None or ended.success:  # otherwise a failure is what there is to say
+        parts = [] if discovered is None else [f"discovered {_describe(settings, discovered)}"]
+        if found_splits is not None and found_splits != splits:
+            parts.append(f"{found_splits.rows:,} splits")
+        if parts or dividends:
+            result("; ".join([*parts, *dividends]))
+    if discovered is not None:
+        for line in about_symbols(discovered):
             result(line)
     if found_splits is not None and found_splits != splits:
         for line in about_splits(found_splits):
