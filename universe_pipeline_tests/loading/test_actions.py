@@ -86,6 +86,22 @@ def test_a_dividend_of_two_rows_is_one_action_and_its_sum_counts(split_security:
     assert last.fetchall()[0][0] == pytest.approx(found[0][1] * found[2][1], rel=1e-15)
 
 
+def test_a_bar_without_trades_is_no_price_after_a_dividend(store: Connection):
+    write_bars(store, "AAA", DAYS, {DAYS[41]: 0.9})
+    list_security(store, 1, ("AAA", DAYS[0], None))
+    list_dividends(store, "AAA", DAYS[40], 10.0)
+    store.execute(
+        "UPDATE daily_bars b SET volume = 0, vwap = NULL, open = old.close, high = old.close,"
+        " low = old.close, close = old.close FROM daily_bars old"
+        " WHERE (b.symbol, b.date, old.symbol, old.date) = ('AAA', %s, 'AAA', %s)",
+        (DAYS[40], DAYS[39]),
+    )
+
+    refresh_actions(store, NOW)
+
+    assert verdicts(store) == [("dividend", "AAA", DAYS[40], 1, "usable", DAYS[40])]
+
+
 def test_actions_go_to_the_security_that_bore_the_symbol_on_the_day(store: Connection):
     write_bars(store, "FB", DAYS[:80], {SPLIT_DAY: 0.25})
     write_bars(store, "META", DAYS[80:], {DAYS[100]: 0.5}, level=25)

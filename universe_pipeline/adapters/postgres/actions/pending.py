@@ -171,16 +171,17 @@ _ACTIONS = """
     ORDER BY series, action_date, symbol, kind
     """
 
+# A bar without trades repeats an older price and shows no move; as the price before it will do.
 _BARS = """
     WITH windows AS (
         SELECT series, unnest(range_agg(daterange(action_date - %(before)s,
-                                                  action_date + %(after)s))) AS days
+                                                  action_date + %(after)s))) AS days, 0 AS volume
         FROM pending_actions
         WHERE batch = %(batch)s AND action_date <= %(today)s
           AND (kind = 'split' OR cash > %(least)s * price)
         GROUP BY series
         UNION ALL
-        SELECT series, daterange(priced_on, priced_on, '[]') FROM pending_actions
+        SELECT series, daterange(priced_on, priced_on, '[]'), -1 FROM pending_actions
         WHERE batch = %(batch)s AND priced_on IS NOT NULL
     )
     SELECT DISTINCT w.series, b.date, b.open, b.close
@@ -188,7 +189,7 @@ _BARS = """
     CROSS JOIN LATERAL (
         SELECT b.date, b.open, b.close FROM daily_bars b
         WHERE b.symbol = n.symbol AND b.date >= n.valid_from AND b.date < n.valid_to
-          AND b.date >= lower(w.days) AND b.date < upper(w.days)
+          AND b.date >= lower(w.days) AND b.date < upper(w.days) AND b.volume > w.volume
           AND b.date = ANY (ARRAY(
               SELECT s.date FROM nyse_sessions s
               WHERE s.date >= lower(w.days) AND s.date < upper(w.days)))
