@@ -72,7 +72,7 @@ def run(settings: Settings, sessions: int, *, port: int, serve: bool) -> int:
 
 
 def _fetch_dated_lists(settings: Settings, days: Sequence[date]) -> None:
-    """Ask for a list of past tickers a month, so that the load can tell who bore a symbol before.
+    """Ask for a list of past tickers a month, so that the load knows who bore a symbol before.
 
     Today's lists alone do not hold renamed tickers.
     """
