@@ -193,9 +193,11 @@ def _import(stage: Stage) -> Figure:
 
 
 def _lasting(connection: psycopg.Connection, archive: Archive) -> list[str]:
-    """Symbols that have a bar in the first and in the last year."""
+    """Symbols with a bar in the first and in the last year, each of one security."""
     rows = connection.execute(
-        "SELECT symbol FROM data_coverage WHERE first_date < %s AND last_date >= %s ORDER BY 1",
+        "SELECT symbol FROM data_coverage JOIN listings USING (symbol)"
+        " WHERE first_date < %s AND last_date >= %s"
+        " GROUP BY symbol HAVING count(DISTINCT security_id) = 1 ORDER BY 1",
         (archive.sessions[archive.year], archive.sessions[-archive.year]),
     )
     return [symbol for (symbol,) in rows]
