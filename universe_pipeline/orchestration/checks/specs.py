@@ -5,7 +5,7 @@ What the rules found is also kept in `rule_results`; a session that breaks one t
 kept from readers. No check blocks: the good sessions of a range must go on.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
 
 import dagster as dg
@@ -49,6 +49,7 @@ from universe_pipeline.orchestration.checks.evaluation import (
     OF_LISTINGS,
     OF_SPLITS,
     OF_SYMBOLS,
+    RuleCheck,
     spec,
     verdict,
 )
@@ -163,12 +164,11 @@ def splits_checks(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource
 ) -> Iterator[dg.AssetCheckResult]:
     """Name the rows that are not stored: bars around them are adjusted as if they were not."""
-    with postgres.database.connect() as connection:
-        findings = [*judge_split_list(connection), *judge_actions(connection)]
-        _record(context, connection, findings, [], wiring.now(postgres.settings))
-    chosen = {key.name for key in context.selected_asset_check_keys}
-    found = {each.rule: each for each in findings}
-    yield from (verdict(check, found) for check in OF_SPLITS if check.name in chosen)
+
+    def judged(connection: Connection) -> list[Finding]:
+        return [*judge_split_list(connection), *judge_actions(connection)]
+
+    yield from _of_list(context, postgres, OF_SPLITS, judged)
 
 
 @dg.multi_asset_check(
@@ -180,11 +180,7 @@ def dividends_checks(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource
 ) -> Iterator[dg.AssetCheckResult]:
     """Name the rows that are not stored, and stored ones whose dates contradict each other."""
-    with postgres.database.connect() as connection:
-        findings = judge_dividends(connection)
-        _record(context, connection, findings, [], wiring.now(postgres.settings))
-    found = {each.rule: each for each in findings}
-    yield from (verdict(check, found) for check in OF_DIVIDENDS)
+    yield from _of_list(context, postgres, OF_DIVIDENDS, judge_dividends)
 
 
 @dg.multi_asset_check(
@@ -196,11 +192,7 @@ def listings_checks(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource
 ) -> Iterator[dg.AssetCheckResult]:
     """Name bars without a listing, and count those whose listing is unknown."""
-    with postgres.database.connect() as connection:
-        findings = judge_identities(connection)
-        _record(context, connection, findings, [], wiring.now(postgres.settings))
-    found = {each.rule: each for each in findings}
-    yield from (verdict(check, found) for check in OF_LISTINGS)
+    yield from _of_list(context, postgres, OF_LISTINGS, judge_identities)
 
 
 @dg.multi_asset_check(
@@ -212,12 +204,22 @@ def symbols_checks(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource
 ) -> Iterator[dg.AssetCheckResult]:
     """Judge the reference list."""
+    yield from _of_list(context, postgres, OF_SYMBOLS, judge_universe)
+
+
+def _of_list(
+    context: dg.AssetCheckExecutionContext,
+    postgres: PostgresResource,
+    checks: Iterable[RuleCheck],
+    judge: Callable[[Connection], Sequence[Finding]],
+) -> Iterator[dg.AssetCheckResult]:
+    """Judge what has no sessions, keep what was found, and answer those `checks` that are asked."""
     with postgres.database.connect() as connection:
-        findings = judge_universe(connection)
+        findings = judge(connection)
         _record(context, connection, findings, [], wiring.now(postgres.settings))
     chosen = {key.name for key in context.selected_asset_check_keys}
     found = {each.rule: each for each in findings}
-    yield from (verdict(check, found) for check in OF_SYMBOLS if check.name in chosen)
+    yield from (verdict(check, found) for check in checks if check.name in chosen)
 
 
 @dg.multi_asset_check(
