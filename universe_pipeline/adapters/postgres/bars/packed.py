@@ -18,10 +18,9 @@ import polars as pl
 import psycopg
 
 from universe_pipeline.adapters.postgres.bars.copy_binary import BarColumns, fingerprint_of
+from universe_pipeline.adapters.postgres.packing import NO_COUNT, texts
 from universe_pipeline.domain.bars import DATED_BAR_SCHEMA
 from universe_pipeline.domain.quality import PRICES
-
-_NO_TRANSACTIONS = -(2**63)
 
 # Day by day, not grouped: what is grouped by date is sorted and takes several times the memory.
 # By number: a series of dates is one of instants, and loses a day where clocks change at midnight.
@@ -115,7 +114,7 @@ def _unpacked(row: _Row) -> pl.DataFrame:
             *map(pl.Series, PRICES, _numbers(prices, "f8", 4)),
             pl.Series("volume", volume),
             pl.Series("vwap", vwap, nan_to_null=True),
-            counts.set(counts == _NO_TRANSACTIONS, None),
+            counts.set(counts == NO_COUNT, None),
         ]
     )
 
@@ -126,7 +125,7 @@ def _columns(row: _Row) -> BarColumns:
     characters = np.frombuffer(symbols, np.uint8)
     ends = np.append(np.flatnonzero(characters == 0), len(characters))
     (volume, vwap), (counts,) = _numbers(volumes, "f8", 2), _numbers(transactions, "i8", 1)
-    absent = {"vwap": np.isnan(vwap), "transactions": counts == _NO_TRANSACTIONS}
+    absent = {"vwap": np.isnan(vwap), "transactions": counts == NO_COUNT}
     vwap[absent["vwap"]] = counts[absent["transactions"]] = 0
     return BarColumns(
         np.diff(ends, prepend=-1) - 1,
@@ -135,11 +134,6 @@ def _columns(row: _Row) -> BarColumns:
         | {"volume": volume, "vwap": vwap, "transactions": counts},
         absent,
     )
-
-
-def texts(packed: bytes) -> pl.Series:
-    """Texts that stand one after the other, a NUL between two."""
-    return pl.Series([packed.decode()], dtype=pl.String).str.split("\0").explode()
 
 
 def _numbers(packed: bytes, kind: str, columns: int) -> npt.NDArray[Any]:

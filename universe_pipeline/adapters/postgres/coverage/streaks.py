@@ -15,8 +15,8 @@ import numpy.typing as npt
 import polars as pl
 import psycopg
 
-from universe_pipeline.adapters.postgres.bars.packed import texts
 from universe_pipeline.adapters.postgres.bars.quarters import quarter_of
+from universe_pipeline.adapters.postgres.packing import texts
 
 # A quarter has more days than a number has bits: two numbers, since all that would leave out the
 # weekends takes longer. The sessions are named one by one because the planner, which knows nothing
