@@ -80,7 +80,8 @@ def dividends(
             )
         except VendorError as error:
             raise stop(_said(error), error) from None
-        refresh_actions(connection, wiring.now(settings), context.run.run_id)
+        if taken:
+            refresh_actions(connection, wiring.now(settings), context.run.run_id)
         return dg.MaterializeResult(metadata=_metadata(settings, connection, taken))
 
 
