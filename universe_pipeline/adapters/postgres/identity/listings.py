@@ -169,8 +169,13 @@ def _replace(
     removed = connection.execute(_REMOVE, given).rowcount
     added = connection.execute(_ADD).rowcount
     connection.execute("DROP TABLE judged, judged_securities")
+    if added > _MANY:  # what follows plans by their statistics, which autovacuum brings later
+        connection.execute("ANALYZE securities; ANALYZE listings")
     return max(removed, added)
 
+
+_MANY = 1_000
+"""Listings that are new or differ, from which on the planner must know of them."""
 
 _REMEMBER = """
     INSERT INTO listing_states (symbol, last_date, loaded_hash, judged_at)
