@@ -169,12 +169,13 @@ def _reconcile_dagster(settings: Settings, database: Database, when: str) -> Non
 
 
 def _report_dead_runs(instance: dg.DagsterInstance, database: Database, now: datetime) -> int:
+    # Dagster's default launcher starts runs from the services, which are gone.
+    is_launching = not isinstance(instance.run_launcher, dg.DefaultRunLauncher)
     reported = 0
     deadline = time.monotonic() + UNLOCKED_SECONDS
     with database.connect() as connection:
         while True:
-            # No process is about to start a run: its services would have to be alive.
-            reported += report_dead_runs(instance, connection, now, starting=None)
+            reported += report_dead_runs(instance, connection, now, is_launching=is_launching)
             rest = instance.get_runs_count(dg.RunsFilter(statuses=IN_PROGRESS))
             if not rest or time.monotonic() > deadline:  # the rest are at work elsewhere
                 return reported

@@ -25,8 +25,8 @@ from universe_pipeline.orchestration.tags import is_of_command, lock_of
 DATA_COVERAGE = dg.AssetKey("data_coverage")
 SESSION_ASSETS = (dg.AssetKey("daily_bars"), DATA_COVERAGE)
 
-STARTING = timedelta(minutes=1)
-"""A run that a daemon has launched needs some seconds until it can show that it is alive."""
+UNLOCKED = timedelta(minutes=1)
+"""A launched run takes its lock some seconds after Dagster shows it as started."""
 
 ENDING = timedelta(seconds=3)
 """A run lets go of its lock a moment before it says how it ended."""
@@ -42,6 +42,12 @@ IN_PROGRESS = [
 ]
 
 UNFINISHED_STATUSES = [dg.DagsterRunStatus.QUEUED, *IN_PROGRESS]
+
+JUDGED = frozenset({dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING})
+"""A launched run in one of these has a process. In the others it may wait in a broker or for a pod,
+and Dagster's run monitoring gives it up after `run_monitoring.start_timeout_seconds`."""
+
+ENDED = "its process ended without saying so; what it had committed is kept"
 
 
 def reconcile(instance: dg.DagsterInstance, database: Database, now: datetime) -> int:
@@ -103,38 +109,62 @@ def report_dead_runs(
     instance: dg.DagsterInstance,
     connection: Connection,
     now: datetime,
-    starting: timedelta | None = STARTING,
+    *,
+    is_launching: bool = True,
 ) -> int:
-    """Report runs that no process works on any more as failed; how many.
+    """Report runs that no process works on any more, as failed or, if asked to stop, as canceled.
 
     Args:
         instance: where the runs are recorded.
         connection: to the database in which the living hold their locks.
         now: the database's time.
-        starting: how long a launched run may take until it holds its lock; None: none is about to.
+        is_launching: whether a launched run may be about to take its lock.
+
+    Returns:
+        How many runs were dead.
     """
-    before = None if starting is None else now - starting
-    dead = _unheld(instance, connection, before)
+    dead = dead_runs(instance, connection, now, is_launching=is_launching)
     if dead:
         launched = not all(is_of_command(run) for run in dead)
         time.sleep((ENDING if launched else TAKEN_AGAIN).total_seconds())
-        again = {run.run_id for run in _unheld(instance, connection, before)}
-        dead = [run for run in dead if run.run_id in again]
+        again = dead_runs(instance, connection, now, is_launching=is_launching)
+        still = {run.run_id for run in again}
+        dead = [run for run in dead if run.run_id in still]
     for run in dead:
-        instance.report_run_failed(
-            run, "its process ended without saying so; what it had committed is kept"
-        )
+        _report(instance, run)
     return len(dead)
 
 
-def _unheld(
-    instance: dg.DagsterInstance, connection: Connection, before: datetime | None
+def _report(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    if run.status is dg.DagsterRunStatus.CANCELING:  # Dagster would retry a failed one
+        instance.report_run_canceled(run, ENDED)
+    else:
+        instance.report_run_failed(run, ENDED)
+
+
+def dead_runs(
+    instance: dg.DagsterInstance,
+    connection: Connection,
+    now: datetime,
+    *,
+    is_launching: bool = True,
 ) -> list[dg.DagsterRun]:
-    """Runs in progress (since before `before`) whose lock no process holds, though one should."""
+    """Runs in progress whose lock no process holds, though one should; as `report_dead_runs`.
+
+    A run that ends lets go of its lock a moment before Dagster shows its end.
+    """
     records = instance.get_run_records(dg.RunsFilter(statuses=IN_PROGRESS))
     return [
         record.dagster_run
         for record in records
-        if (is_of_command(record.dagster_run) or before is None or record.update_timestamp < before)
+        if (not is_launching or _should_hold(record, now))
         and not liveness.is_held(connection, lock_of(record.dagster_run.run_id))
     ]
+
+
+def _should_hold(record: dg.RunRecord, now: datetime) -> bool:
+    """Whether the run's process has its lock by now, if there is a process."""
+    run = record.dagster_run
+    if is_of_command(run):
+        return True
+    return run.status in JUDGED and record.update_timestamp < now - UNLOCKED

@@ -104,14 +104,17 @@ def _apart() -> float:
 _errors: list[timedelta] = [timedelta()]
 
 
-def error() -> timedelta:
-    """How far this machine's clock is ahead of the database that was last asked.
+def ahead() -> timedelta:
+    """How far this machine's clock is ahead of the database that was last asked; zero if none was.
 
-    Zero where it is off by no more than a minute, and where none was asked yet. For what is stamped
-    by the machine's clock, and cannot be otherwise.
+    For what is stamped by the machine's clock, and cannot be otherwise.
     """
-    ahead = _errors[-1]
-    return ahead if abs(ahead) > MOST_OFF else timedelta()
+    return _errors[-1]
+
+
+def error() -> timedelta:
+    """As `ahead`, but zero where the clock is off by no more than a minute."""
+    return ahead() if abs(ahead()) > MOST_OFF else timedelta()
 
 
 def off(ahead: timedelta) -> str:

@@ -1,7 +1,7 @@
 """Dagster's records of runs, whose times machines compare: a run's starts and ends.
 
-Dagster stamps them with the clock of the machine that launches or works. A run that is about to
-start would pass for dead where that clock is behind, and a dead one for about to start where it is
+Dagster stamps them with the clock of the machine that launches or works. A run that has just
+started would pass for dead where that clock is behind, and a dead one for just started where it is
 ahead.
 """
 
@@ -16,7 +16,7 @@ from universe_pipeline.orchestration.internals.existing import Existing
 
 
 class UniverseRunStorage(PostgresRunStorage):
-    """`PostgresRunStorage`, but for the times of a machine whose clock is off."""
+    """`PostgresRunStorage`, but that it keeps the database's time."""
 
     def __init__(self, *given: Any) -> None:
         self._existing = Existing()
@@ -34,5 +34,5 @@ class UniverseRunStorage(PostgresRunStorage):
         self, run_id: str, event: DagsterEvent, update_timestamp: datetime | None = None
     ) -> None:
         """Store a run's new status with the database's time."""
-        at = None if update_timestamp is None else update_timestamp - clock.error()
+        at = None if update_timestamp is None else update_timestamp - clock.ahead()
         super().handle_run_event(run_id, event, at)
