@@ -10,6 +10,7 @@ from universe_pipeline.adapters.postgres import clock, liveness
 from universe_pipeline.adapters.postgres.clock import database_time
 from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.orchestration.internals.execution import origin_of
+from universe_pipeline.orchestration.internals.names import MAX_RETRIES_TAG
 from universe_pipeline.orchestration.reconciliation import dead_runs, report_dead_runs
 from universe_pipeline.orchestration.tags import COMMAND_TAG
 
@@ -58,6 +59,21 @@ def test_a_commands_run_is_dead_as_soon_as_its_lock_is_free(
     (dead,) = dead_runs(instance, connection, database_time(connection))
 
     assert dead.run_id == run
+
+
+def test_only_a_launched_run_whose_process_died_is_run_again(
+    instance: dg.DagsterInstance,
+) -> None:
+    launched = add(instance, Status.STARTED)
+    of_command = add(instance, Status.STARTED, **{MAX_RETRIES_TAG: "0"})
+    for run in (launched, of_command):
+        started = instance.get_run_by_id(run)
+        assert started is not None
+        instance.report_run_failed(started)
+
+    ended = [instance.get_run_by_id(run) for run in (launched, of_command)]
+
+    assert [run.tags["dagster/will_retry"] for run in ended if run] == ["true", "false"]
 
 
 def test_while_nothing_launches_runs_a_starting_one_is_dead_too(

@@ -34,11 +34,13 @@ def is_made_good(webserver: Webserver, site: Site) -> bool:
     return webserver.partitions("data_coverage").materialized == site.loaded()
 
 
-def launched_and_hanging(webserver: Webserver, site: Site, month: tuple[str, str]) -> str:
+def launched_and_hanging(
+    webserver: Webserver, site: Site, month: tuple[str, str], *, is_retried: bool = False
+) -> str:
     """Launch a backfill that waits for the vendor's answer after some sessions; its id."""
     site.vendor.faults.add("delay", endpoint="grouped", after=LOADED_FIRST, seconds=600)
     asked = len(site.requests())
-    backfill = webserver.launch_range(*month)
+    backfill = webserver.launch_range(*month, is_retried=is_retried)
     until(lambda: len(site.loaded(*month)) == LOADED_FIRST)
     until(lambda: len(site.requests()) == asked + LOADED_FIRST + 1)
     site.vendor.faults.clear()  # the request in flight waits all the same
@@ -168,6 +170,32 @@ def test_a_run_whose_process_is_killed_is_made_good_for_without_any_command(
     assert [run["status"] for run in webserver.await_runs(backfill)] == ["FAILURE"]
     until(lambda: is_made_good(webserver, healthy))
     assert healthy.loaded(*month) == sessions[:LOADED_FIRST]
+    assert_agreed(webserver, healthy)
+
+
+def test_a_backfill_whose_run_is_killed_ends_by_itself(shared_up: Up, healthy: Site) -> None:
+    webserver, month = shared_up.webserver, ("2024-03-01", "2024-03-28")
+    sessions, job = (
+        webserver.partitions("daily_bars").within(*month).all,
+        f"historical_load_{'_'.join(month)}",
+    )
+    asked = len(healthy.requests())
+    backfill = launched_and_hanging(webserver, healthy, month, is_retried=True)
+    (worker,) = workers(shared_up)
+    healthy.vendor.faults.add("delay", endpoint="grouped", seconds=20, times=1)
+
+    os.kill(worker, signal.SIGKILL)
+
+    until(lambda: len(webserver.backfill(backfill)["runs"]) > 1)
+    until(lambda: healthy.job(job)["status"] == "in_progress")
+    again = healthy.job(job)["run_id"]
+    assert webserver.await_backfill(backfill)["status"] == "COMPLETED_SUCCESS"
+    runs = webserver.backfill(backfill)["runs"]
+    assert [run["status"] for run in runs] == ["FAILURE", "SUCCESS"]
+    assert (again, healthy.job(job)["status"]) == (runs[1]["id"], "completed")
+    assert healthy.loaded(*month) == sessions
+    in_flight = sessions[LOADED_FIRST]
+    assert sorted(healthy.asked_since(asked)) == sorted([*sessions, in_flight])
     assert_agreed(webserver, healthy)
 
 

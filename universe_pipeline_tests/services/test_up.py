@@ -23,7 +23,7 @@ from universe_pipeline_tests.support.serving import (
     serving,
 )
 from universe_pipeline_tests.support.site import Site
-from universe_pipeline_tests.support.webserver import ASSETS, Webserver, until
+from universe_pipeline_tests.support.webserver import ASSETS, NOT_RETRIED, Webserver, until
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -45,6 +45,7 @@ def run_in_flight(up: Up, site: Site, loaded: int) -> str:
         tags={
             "dagster/asset_partition_range_start": THANKSGIVING[0],
             "dagster/asset_partition_range_end": THANKSGIVING[-1],
+            **NOT_RETRIED,
         },
     )
     until(lambda: len(site.loaded()) == loaded and len(site.requests()) == loaded + 1)

@@ -9,6 +9,9 @@ from typing import Any
 import httpx
 
 ASSETS = ("symbols", "daily_bars", "data_coverage")
+NOT_RETRIED = {"dagster/max_retries": "0"}
+"""The tag of a run that the daemon does not run again when its process dies."""
+
 LOCATION = {
     "repositoryLocationName": "universe_pipeline",
     "repositoryName": "__repository__",
@@ -141,14 +144,16 @@ class Webserver:
             chosen["runConfigData"] = config
         return self._launch_backfill(chosen)
 
-    def launch_range(self, first: str, last: str) -> str:
+    def launch_range(self, first: str, last: str, *, is_retried: bool = True) -> str:
         """Launch a backfill of all assets over a range of partitions; its id."""
         partitions = {"range": {"start": first, "end": last}}
+        tags = {} if is_retried else NOT_RETRIED
         return self._launch_backfill(
             {
                 "partitionsByAssets": [
                     {"assetKey": {"path": [asset]}, "partitions": partitions} for asset in ASSETS
-                ]
+                ],
+                "tags": [{"key": key, "value": value} for key, value in tags.items()],
             }
         )
 

@@ -29,7 +29,7 @@ from universe_pipeline.orchestration.internals.interrupts import (
     INTERRUPTED,
     exit_on_second_signal,
 )
-from universe_pipeline.orchestration.internals.names import make_new_run_id
+from universe_pipeline.orchestration.internals.names import MAX_RETRIES_TAG, make_new_run_id
 from universe_pipeline.orchestration.internals.unstored_events import print_no_statements
 from universe_pipeline.orchestration.partitions import tags_of
 from universe_pipeline.orchestration.reconciliation import reconcile
@@ -137,7 +137,8 @@ def open_runs(settings: Settings, database: Database) -> Generator[Runs]:
 
 
 def _tags(name: str) -> dict[str, str]:
-    return {JOB_TAG: name, COMMAND_TAG: "true"}
+    # A person started it, and sees that it ended: a daemon does not start it again.
+    return {JOB_TAG: name, COMMAND_TAG: "true", MAX_RETRIES_TAG: "0"}
 
 
 def _run_config(config: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -48,10 +48,24 @@ run_coordinator:
   config:
     dequeue_interval_seconds: 1
 
-# Killed runs would hold their place in a pool for ever otherwise.
+# Each run is a process of its own; more than so many wait in the queue.
+concurrency:
+  runs:
+    max_concurrent_runs: 10
+
+# Killed runs would hold their place in a pool for ever otherwise. A launched run takes seconds to
+# start: one that does not within a minute is reported as failed.
 run_monitoring:
   enabled: true
+  start_timeout_seconds: 60
+  poll_interval_seconds: 15
   free_slots_after_run_end_seconds: 300
+
+# A run whose process died is run again; one that failed is not: see error_retry_sensor.
+run_retries:
+  enabled: true
+  max_retries: 2
+  retry_on_asset_or_op_failure: false
 """
 
 

@@ -6,6 +6,7 @@ from dagster._core.instance import DynamicPartitionsStore
 from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
+    MAX_RETRIES_TAG,
     PARTITION_NAME_TAG,
     SCHEDULE_NAME_TAG,
     SENSOR_NAME_TAG,
@@ -18,6 +19,7 @@ __all__ = [
     "ASSET_PARTITION_RANGE_END_TAG",
     "ASSET_PARTITION_RANGE_START_TAG",
     "IMPLICIT_ASSET_JOB_NAME",
+    "MAX_RETRIES_TAG",
     "PARTITION_NAME_TAG",
     "SCHEDULE_NAME_TAG",
     "SENSOR_NAME_TAG",

@@ -23,6 +23,7 @@ def test_a_run_names_its_job_its_sessions_and_the_code_location(
     assert first.status is dg.DagsterRunStatus.SUCCESS
     assert first.tags["dagster/partition"] == "2024-06-24"
     assert first.tags["universe/job"] == "a name"
+    assert first.tags["dagster/max_retries"] == "0"
     assert second.tags["dagster/asset_partition_range_start"] == "2024-06-24"
     assert second.tags["dagster/asset_partition_range_end"] == "2024-06-27"
     assert first.tags[".dagster/repository"] == "__repository__@universe_pipeline"
