@@ -214,3 +214,24 @@ def test_while_nothing_runs_it_makes_good_for_runs_that_did_not_come_to_their_co
     assert shown == {"bars": shown["bars"], "status": "loaded", "reconciled": True}
     covered = connection.execute("SELECT bar_count FROM data_coverage WHERE symbol = 'SPY'")
     assert covered.fetchall() == [(2,)]
+
+
+def test_without_a_key_it_makes_good_and_asks_for_nothing(
+    look: Look,
+    as_user: Callable[[dict[str, str]], None],
+    connection: Connection,
+    instance: dg.DagsterInstance,
+) -> None:
+    fail(connection, 600, "2024-07-08")
+    run = dg.DagsterRun(
+        "historical_load",
+        "00000000-0000-0000-0000-000000000002",
+        tags={"universe/command_line": "true"},
+    )
+    instance.add_run(run.with_status(dg.DagsterRunStatus.STARTED))
+    as_user({"POLYGON_API_KEY": ""})
+
+    assert "POLYGON_API_KEY" in skipped(look())
+    found = instance.get_run_by_id(run.run_id)
+    assert found is not None
+    assert found.status is dg.DagsterRunStatus.FAILURE
