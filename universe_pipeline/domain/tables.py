@@ -41,6 +41,7 @@ POLARS_TYPES: dict[str, pl.DataType] = {
     "date[]": pl.List(pl.Date()),
     "datemultirange": pl.List(pl.Struct({"lower": pl.Date(), "upper": pl.Date()})),
     "jsonb": pl.String(),
+    "bytea": pl.Binary(),
 }
 """The type of a frame's column by that of the table's; JSON is its text."""
 
@@ -605,6 +606,23 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         id     | integer     | key |  | 1
         until  | timestamptz | own |  | until when a 429 stops all requests
         set_at | timestamptz | own |  | when `until` was set
+        """
+    ),
+    "hosts": _columns(
+        """
+        host                | text        | key    |            | short name of a machine or container
+        requests_per_minute | integer     | value  |            | its `POLYGON_RATE_LIMIT` when it asked last; 0: unpaced
+        release             | text        | value  |            | the release with which it asked last
+        used_at             | timestamptz | origin |            | when; after three days the row is deleted
+        """
+    ),
+    "report_page": _columns(
+        """
+        id       | integer     | key    |  | 1
+        html     | bytea       | value  |  | the page, UTF-8 compressed by gzip
+        sessions | integer     | value  |  | how many it covers
+        made_at  | timestamptz | origin |  | when it was made
+        host     | text        | origin |  | the host that made it
         """
     ),
     "universe_schema_version": _columns(

@@ -16,7 +16,7 @@ from universe_pipeline.domain.errors import (
     SchemaTooOldError,
 )
 
-HEAD = "0013"
+HEAD = "0014"
 """The newest step of migrations/versions; a test holds the two together."""
 
 RELATIONS = [
@@ -37,6 +37,7 @@ RELATIONS = [
     "dividend_revisions",
     "dividend_snapshots",
     "dividends",
+    "hosts",
     "listing_evidence",
     "listing_overrides",
     "listing_revisions",
@@ -49,6 +50,7 @@ RELATIONS = [
     "rejected_dividends",
     "rejected_splits",
     "rejected_symbols",
+    "report_page",
     "request_pause",
     "request_slots",
     "rule_results",
