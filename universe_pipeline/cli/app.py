@@ -385,14 +385,19 @@ def report(
         date | None,
         typer.Option(parser=_day, metavar="YYYY-MM-DD", help="Default: the last stored session."),
     ] = None,
+    last: Annotated[
+        bool, typer.Option("--last", help="The page that the newest verification made.")
+    ] = False,
 ) -> int:
     """Write one page about all that is stored.
 
     What is loaded, what the rules find, and what repairs it: for any browser.
     """
-    from universe_pipeline.cli.report import report
+    from universe_pipeline.cli.report import last_report, report
 
-    return report(context.obj, output, start, end)
+    if last and (start or end):
+        raise typer.BadParameter("--last is the page of all that is stored: leave out the range")
+    return last_report(context.obj, output) if last else report(context.obj, output, start, end)
 
 
 @command('approve 2024-07-01 --reason "checked by hand"')

@@ -1,10 +1,11 @@
 """`report`: what is loaded, and what the rules say of it, as one page to look at."""
 
-from datetime import date
+from datetime import UTC, date
 from pathlib import Path
 
 from universe_pipeline import wiring
-from universe_pipeline.adapters.whole_file import require_ordinary
+from universe_pipeline.adapters.postgres.summaries import report_page
+from universe_pipeline.adapters.whole_file import replacing, require_ordinary
 from universe_pipeline.cli.exits import DONE
 from universe_pipeline.cli.terminal import progress_bars, result
 from universe_pipeline.domain.foreign_text import visible
@@ -23,6 +24,24 @@ def report(settings: Settings, output: Path, start: date | None, end: date | Non
     return DONE
 
 
+def last_report(settings: Settings, output: Path) -> int:
+    """Write the report that the newest verification made, on any host; without one, make it.
+
+    Raises:
+        UsageError: it cannot be written there.
+    """
+    require_ordinary(output)
+    with wiring.reading(settings) as connection:
+        kept = report_page.kept(connection)
+    if kept is None:
+        return report(settings, output, None, None)
+    with replacing(output) as file:
+        file.write(kept.html)
+    made = f"made {kept.made_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC on {visible(kept.host)}"
+    result(f"{_what(output, len(kept.html), kept.sessions)}, {made}")
+    return DONE
+
+
 def write_report(
     settings: Settings, output: Path, start: date | None = None, end: date | None = None
 ) -> str:
@@ -37,4 +56,8 @@ def write_report(
         with wiring.reading(settings) as connection:
             made = make_report(connection, wanted)
         size = write(output, made.html)
-    return f"{visible(output)}  {size / 1e6:,.2f} MB, {made.sessions:,} sessions"
+    return _what(output, size, made.sessions)
+
+
+def _what(output: Path, size: int, sessions: int) -> str:
+    return f"{visible(output)}  {size / 1e6:,.2f} MB, {sessions:,} sessions"

@@ -1,10 +1,13 @@
 """`report`: one file, whole or not at all, of all that is stored or of a range."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.adapters.postgres.summaries import report_page
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.conftest import Universe
 from universe_pipeline_tests.support.command_in_process import Command
@@ -75,6 +78,24 @@ def test_an_empty_database_makes_a_page_that_says_what_to_run(
     assert ended.code == 0
     assert ended.out.endswith(", 0 sessions\n")
     assert "Nothing is loaded yet" in (tmp_path / "report.html").read_text()
+
+
+def test_the_last_one_is_that_of_the_newest_verification_on_any_host(
+    command: Command, connection: Connection, tmp_path: Path
+) -> None:
+    before = command("report", "--last")
+    at = datetime(2024, 3, 16, 13, 0, tzinfo=UTC)
+    report_page.keep(connection, "<!doctype html>the first", 3, at)
+    report_page.keep(connection, "<!doctype html>the second", 4, at)
+    connection.execute("UPDATE report_page SET host = 'loader-7'")
+
+    ended = command("report", "--last")
+
+    assert before.out.endswith("MB, 0 sessions\n")  # none was kept: it was made
+    assert (tmp_path / "report.html").read_text() == "<!doctype html>the second"
+    said = "report.html  0.00 MB, 4 sessions, made 2024-03-16 13:00 UTC on loader-7\n"
+    assert (ended.code, ended.out) == (0, said)
+    assert command("report", "--last", "--start", "2024-03-11").code == 2
 
 
 @pytest.mark.parametrize(

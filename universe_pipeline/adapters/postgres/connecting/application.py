@@ -32,12 +32,12 @@ class Application:
     @property
     def is_here(self) -> bool:
         """Whether it is this very process."""
-        return (self.host, self.process) == (_host(), os.getpid())
+        return (self.host, self.process) == (host_name(), os.getpid())
 
 
 def application_name(per_minute: int | None = None) -> str:
     """The name of this process's connections; with its limit where that is given."""
-    end = f" {_host()}:{os.getpid()}" + ("" if per_minute is None else f" {per_minute}/min")
+    end = f" {host_name()}:{os.getpid()}" + ("" if per_minute is None else f" {per_minute}/min")
     return _command()[: _MOST_BYTES - len(end)] + end
 
 
@@ -50,7 +50,7 @@ def parsed(name: str) -> Application:
     return Application(found["command"], found["host"], int(found["process"]), limit)
 
 
-def _host() -> str:
+def host_name() -> str:
     """This machine's name: short, and of characters that PostgreSQL leaves as they are."""
     return re.sub(r"[^!-9;-~]", "?", socket.gethostname().split(".")[0])[:24] or "?"
 
