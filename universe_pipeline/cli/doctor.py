@@ -13,6 +13,7 @@ from universe_pipeline.adapters.postgres import schema
 from universe_pipeline.adapters.postgres.clock import MOST_OFF, database_time, off
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.adapters.postgres.holders import paces
+from universe_pipeline.adapters.postgres.hosts import differences, hosts
 from universe_pipeline.adapters.postgres.reference.symbols import stored_types
 from universe_pipeline.adapters.postgres.summaries.figures import server_version
 from universe_pipeline.cli.exits import DONE, FAILED
@@ -127,6 +128,8 @@ def _other_limits(settings: Settings, database: Database) -> Iterator[Finding]:
     with database.connect() as connection:
         for line in different_limits(settings.polygon_rate_limit, paces(connection)):
             yield Finding("warn", "limits", line)
+        for line in differences(hosts(connection)):
+            yield Finding("warn", "hosts", line)
 
 
 def _full_load(settings: Settings, sessions: int) -> Finding:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from universe_pipeline.adapters.postgres.holders import Holder
+from universe_pipeline.adapters.postgres.hosts import Host, at_most
 
 
 def lock_lines(held: Sequence[Holder]) -> list[str]:
@@ -38,6 +39,19 @@ def pace_documents(paces: Sequence[Holder]) -> list[dict[str, Any]]:
     ]
 
 
+def host_documents(known: Sequence[Host]) -> list[dict[str, Any]]:
+    """How each host asked the vendor last, in `status --json`."""
+    return [
+        {
+            "host": one.name,
+            "requests_per_minute": one.requests_per_minute,
+            "release": one.release,
+            "used_at": one.used_at.isoformat(),
+        }
+        for one in known
+    ]
+
+
 def different_limits(limit: int, paces: Sequence[Holder]) -> list[str]:
     """A line for each process whose limit is another than the `limit` here."""
     return [
@@ -46,8 +60,3 @@ def different_limits(limit: int, paces: Sequence[Holder]) -> list[str]:
         for one in paces
         if one.application.per_minute != limit
     ]
-
-
-def at_most(limit: int) -> str:
-    """A limit in words."""
-    return f"{limit} a minute" if limit else "unpaced"

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date
-from errno import EDQUOT, ENOSPC
+from errno import EACCES, EDQUOT, ENOSPC, EPERM, EROFS
 from typing import Any
 
 from rich.table import Table
@@ -15,6 +15,7 @@ from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres.actions.verdicts import counts
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.holders import all_holders, paces
+from universe_pipeline.adapters.postgres.hosts import differences, hosts
 from universe_pipeline.adapters.postgres.identity.counts import Identities, identities
 from universe_pipeline.adapters.postgres.ledger import load_jobs
 from universe_pipeline.adapters.postgres.ledger.asked import ever_asked
@@ -34,6 +35,7 @@ from universe_pipeline.cli.exits import DONE
 from universe_pipeline.cli.findings import sentence
 from universe_pipeline.cli.others import (
     different_limits,
+    host_documents,
     lock_document,
     lock_lines,
     pace_documents,
@@ -50,6 +52,9 @@ logger = logging.getLogger("universe_pipeline.status")
 
 CHECKPOINT = "universe_loader_checkpoint.json"
 
+NOT_WRITTEN = frozenset({ENOSPC, EDQUOT, EROFS, EACCES, EPERM})
+"""Errors of a full disk and of a home that can only be read: no command fails by them."""
+
 NOTHING = "Nothing is loaded yet: `universe historical --start YYYY-MM-DD` loads a range"
 
 
@@ -61,6 +66,7 @@ def show(settings: Settings, *, as_json: bool) -> int:
         known, numbers = load_jobs.jobs(connection, now), figures(connection)
         refused = list(open_refusals(connection).values())
         held, asking = all_holders(connection), paces(connection)
+        known_hosts = hosts(connection)
         paid = dividend_figures(connection, day_of(now))
         since = reading(connection, settings.universe_start_date).complete_since(now)
         quality = _quality(settings, connection)
@@ -72,7 +78,11 @@ def show(settings: Settings, *, as_json: bool) -> int:
         others = {
             "listings": asdict(known_identities),
             "actions": verdicts,
-            "pace": {"requests_per_minute": limit, "processes": pace_documents(asking)},
+            "pace": {
+                "requests_per_minute": limit,
+                "processes": pace_documents(asking),
+                "hosts": host_documents(known_hosts),
+            },
             "locks": [lock_document(one) for one in held],
         }
         document = _document(settings, known, numbers) | dividends | waiting | others | quality
@@ -81,11 +91,13 @@ def show(settings: Settings, *, as_json: bool) -> int:
     if known:
         table(_job_table(known))
     limits = [f"limits    {line}" for line in different_limits(limit, asking)]
+    differing = [f"hosts     {line}" for line in differences(known_hosts)]
     lines = [
         *_lines(settings, numbers, _dividends_line(paid, since)),
         _identity_line(known_identities),
         _verdict_line(verdicts),
         *limits,
+        *differing,
     ]
     for line in [*lines, *_refused_lines(refused), *lock_lines(held)]:
         result(line)
@@ -140,7 +152,7 @@ def show_errors(settings: Settings, *, as_json: bool) -> int:
 def write_checkpoint(settings: Settings, connection: Connection) -> None:
     """Write the jobs to UNIVERSE_HOME, whole or not at all; the database stays the truth.
 
-    On a full disk that is logged, and the command goes on: its output may say why.
+    On a full disk and in a home that can only be read that is logged, and the command goes on.
     """
     _write(settings, load_jobs.jobs(connection, wiring.now(settings)))
 
@@ -153,7 +165,7 @@ def _write(settings: Settings, known: Sequence[Job]) -> None:
         with replacing(home / CHECKPOINT) as file:
             file.write(document.encode())
     except OSError as error:
-        if error.errno not in {ENOSPC, EDQUOT}:
+        if error.errno not in NOT_WRITTEN:
             raise
         logger.warning("%s was not written: %s", home / CHECKPOINT, error.strerror)
 

@@ -5,10 +5,13 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import date, datetime
+from errno import EACCES, EROFS
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 from universe_pipeline.adapters.postgres import liveness
 from universe_pipeline.adapters.postgres.bars import writing
@@ -172,6 +175,25 @@ def test_a_home_that_cannot_be_written_is_reported_in_one_line(
     assert str(tmp_path / "file") in line
 
 
+@pytest.mark.parametrize("number", [EROFS, EACCES])
+def test_a_home_that_can_only_be_read_fails_no_status(
+    command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    number: int,
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("os.fsync", refused)  # root may write anywhere
+
+    ended = command("status", "--json")
+
+    assert ended.code == 0
+    assert json.loads(ended.out)["jobs"] == {}
+    assert f"{CHECKPOINT} was not written: {os.strerror(number)}" in caplog.text
+
+
 def test_status_names_the_holder_of_each_lock(
     command: Command, connection: psycopg.Connection, database: Database
 ) -> None:
@@ -219,3 +241,26 @@ def test_status_and_doctor_say_when_limits_differ(
     assert "asks 30 a minute, here the limit is unpaced" in examined.out
     (process,) = document["pace"]["processes"]
     assert (process["process"], process["requests_per_minute"]) == (os.getpid(), 30)
+
+
+def test_hosts_that_asked_at_other_limits_are_named_after_they_have_ended(
+    command: Command, connection: psycopg.Connection, database: Database
+) -> None:
+    with closing(SharedPace(database, 30)) as pace:
+        pace.wait()
+    (own,) = json.loads(command("status", "--json").out)["pace"]["hosts"]
+    assert "hosts" not in command("status").out
+
+    connection.execute(
+        "INSERT INTO hosts SELECT 'loader-7', 5, '0.0.9', clock_timestamp() - interval '1 day'"
+    )
+    lines = [line for line in command("status").out.splitlines() if line.startswith("hosts")]
+
+    assert (own["requests_per_minute"], own["release"]) == (30, version("universe-pipeline"))
+    limits, releases = (line.removeprefix("hosts").strip() for line in lines)
+    assert limits == (
+        f"hosts ask at different limits: 30 a minute on {own['host']}; 5 a minute on loader-7. "
+        "Set POLYGON_RATE_LIMIT alike on all"
+    )
+    assert releases.startswith("hosts run different releases: release 0.0.9 on loader-7; release ")
+    assert limits in command("doctor").out

@@ -22,7 +22,7 @@ from typing import TypeVar
 
 import psycopg
 
-from universe_pipeline.adapters.postgres import liveness
+from universe_pipeline.adapters.postgres import hosts, liveness
 from universe_pipeline.adapters.postgres.connecting.application import application_name
 from universe_pipeline.adapters.postgres.connecting.patience import EXPLAIN_AFTER
 from universe_pipeline.adapters.postgres.connection import Database
@@ -253,6 +253,7 @@ class SharedPace:
                 " ON CONFLICT DO NOTHING",
                 (self._per_minute,),
             )
+            hosts.record(self._connection, self._per_minute)
             if self._urgent and self._urgency is None:
                 self._urgency = liveness.Hold(self._database, URGENT, shared=True)
         return self._connection
