@@ -32,6 +32,7 @@ from universe_pipeline.orchestration.execution.services import (
     ServicesError,
     await_predecessor,
     dagster_services,
+    sole_daemon,
 )
 from universe_pipeline.orchestration.reconciliation import (
     IN_PROGRESS,
@@ -53,7 +54,7 @@ def serve(settings: Settings, port: int) -> int:
     _listen(_raise)
     await_predecessor(settings.effective_dagster_home)
     _require_free(port)
-    with _database(settings) as database:
+    with _database(settings) as database, sole_daemon(database):
         _reconcile_dagster(settings, database, "before")
         try:
             _serve(settings, port, started)

@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -307,14 +308,22 @@ def test_a_port_in_use_is_reported_in_one_line(site: Site) -> None:
 
 
 @pytest.mark.system
-def test_a_second_one_on_the_same_home_is_refused_at_once(site: Site) -> None:
+def test_a_second_one_is_refused_at_once_on_the_same_home_and_on_another(site: Site) -> None:
+    elsewhere = replace(
+        site, environment=site.environment | {"UNIVERSE_HOME": str(site.folder / "elsewhere")}
+    )
     with serving(site.environment, site.folder) as up:
         _ = up.webserver
 
         refused = site.universe("up", "--port", str(free_port()))
+        refused_elsewhere = elsewhere.universe("up", "--port", str(free_port()))
 
         assert up.is_running
         up.end()
+    assert refused_elsewhere.returncode == 2
+    (line,) = refused_elsewhere.stderr.splitlines()
+    assert line.startswith("universe: the database has a daemon already, of universe up on ")
+    assert f", process {up.process.pid} " in line
     assert refused.returncode == 2
     assert refused.stderr == (
         f"universe: another `universe up` is running on {up.home / 'dagster'}\n"

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from universe_pipeline.adapters.postgres.connecting.application import Application, parsed
-from universe_pipeline.adapters.postgres.locks import FOR_A_TRANSACTION, URGENT, name_of
+from universe_pipeline.adapters.postgres.locks import DAEMON, FOR_A_TRANSACTION, URGENT, name_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +98,9 @@ def holders(connection: psycopg.Connection, what: Iterable[str]) -> list[Holder]
 
 
 def all_holders(connection: psycopg.Connection) -> list[Holder]:
-    """Every lock that another process holds: of jobs, runs and the pace, then of steps in hand."""
+    """Every lock that another process holds: pace, daemon, jobs and runs, then steps in hand."""
     jobs = connection.execute("SELECT 'job ' || name FROM load_jobs WHERE status = 'in_progress'")
-    what = [URGENT, *(row[0] for row in jobs), *_runs(connection)]
+    what = [URGENT, DAEMON, *(row[0] for row in jobs), *_runs(connection)]
     return [*holders(connection, what), *_in_hand(connection)]
 
 

@@ -30,6 +30,9 @@ _FIRST = 0x756E6973  # numbers that no other program takes: "un" and on
 URGENT = "urgent requests"
 """What urgent clients hold by `liveness`, all together; meanwhile no other takes a turn."""
 
+DAEMON = "daemon"
+"""What the host that runs Dagster's daemon holds by `liveness`: two would launch all runs twice."""
+
 FOR_A_TRANSACTION = (
     QUARTERS_LOCK,
     ALL_SESSIONS_LOCK,

@@ -13,6 +13,9 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from universe_pipeline.adapters.postgres import liveness
+from universe_pipeline.adapters.postgres.connection import Database
+from universe_pipeline.adapters.postgres.locks import DAEMON
 from universe_pipeline.adapters.whole_file import replacing
 from universe_pipeline.domain.errors import UniverseError, UsageError
 
@@ -29,7 +32,7 @@ GUARD = Path(__file__).with_name("guard.py")
 DEV = "universe_pipeline.orchestration.execution.dev"
 LOCK = "services.lock"
 NOTICED_SECONDS = 1.0
-"""A guard needs a moment to notice that its `up` was killed."""
+"""A guard, and the database, need a moment to notice that an `up` was killed."""
 
 
 class ServicesError(UniverseError):
@@ -84,6 +87,26 @@ def await_predecessor(home: Path) -> None:
     if (home / LOCK).exists():
         with _sole(home):
             pass
+
+
+@contextmanager
+def sole_daemon(database: Database) -> Generator[None]:
+    """Hold the daemon's lock in the database for the block: a Dagster instance has one daemon.
+
+    Raises:
+        UsageError: another process holds it, on this host or another.
+        LockLostError: another process took it while the database was away.
+    """
+    deadline = time.monotonic() + NOTICED_SECONDS
+    while True:
+        with liveness.hold_lock(database, DAEMON) as hold:
+            if hold:
+                yield
+                return
+            holder = hold.holder() or "another process"
+        if time.monotonic() > deadline:
+            raise UsageError(f"the database has a daemon already, of {holder}: end that one first")
+        time.sleep(0.1)
 
 
 @contextmanager
