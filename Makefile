@@ -49,7 +49,7 @@ test: dev ## the tests, on the embedded PostgreSQL; pip packages are all they ne
 	@$(BIN)/python -m pytest -n 2 -m "not system and not faults" $(ARGS)
 
 .PHONY: test-system
-test-system: dev ## all tests on an ordinary PostgreSQL 15, and those that need Chromium or PgBouncer
+test-system: dev ## what uses a database on an ordinary PostgreSQL 15, and what needs Chromium or PgBouncer
 	@missing=; \
 	test -x $(POSTGRES_15)/initdb || missing="$$missing postgresql-15"; \
 	command -v faketime >/dev/null || missing="$$missing faketime"; \

@@ -49,6 +49,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On another PostgreSQL, run what works with it; the rest runs with the embedded one."""
+    if config.getoption("--postgres-bin") is None:
+        return
+    kept: list[pytest.Item] = []
+    others: list[pytest.Item] = []
+    for item in items:
+        uses_server = "server_url" in getattr(item, "fixturenames", ())
+        is_chosen = uses_server or item.get_closest_marker("system") is not None
+        (kept if is_chosen else others).append(item)
+    config.hook.pytest_deselected(items=others)
+    items[:] = kept
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what the faults cost."""
     stats: dict[str, list[Any]] = terminalreporter.stats
