@@ -35,6 +35,9 @@ pytest_plugins = ["universe_pipeline_tests.support.recorded_option"]
 TEMPLATE = "template_of_tests"
 TEMPLATE_LOCK = 7
 
+START_DATE = "2023-01-03"
+"""The first session of a user in tests: those before would only make every first load longer."""
+
 NOON_AFTER = datetime(2024, 7, 10, 16, 0, tzinfo=UTC)
 """The vendor's clock in most tests: a Wednesday noon; the newest closed session is 2024-07-09."""
 
@@ -157,7 +160,15 @@ Universe = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def environment(database: Database, vendor: SimulatedVendor, tmp_path: Path) -> dict[str, str]:
+def start_date() -> str:
+    """The user's UNIVERSE_START_DATE: a module that needs older sessions has its own."""
+    return START_DATE
+
+
+@pytest.fixture
+def environment(
+    database: Database, vendor: SimulatedVendor, tmp_path: Path, start_date: str
+) -> dict[str, str]:
     """The environment of a user who has the test's database and vendor, and an empty home."""
     kept = ("PATH", "LANG", "LC_ALL", "TERM", "TMPDIR", "TZ")
     return {
@@ -168,6 +179,7 @@ def environment(database: Database, vendor: SimulatedVendor, tmp_path: Path) -> 
         "POLYGON_API_KEY": "key-of-tests",
         "POLYGON_BASE_URL": vendor.base_url,
         "POLYGON_RATE_LIMIT": "0",
+        "UNIVERSE_START_DATE": start_date,
     }
 
 

@@ -17,6 +17,12 @@ from universe_pipeline_tests.support.stored import statuses
 LOAD = ("historical", "--start", "2024-03-11", "--end", "2024-03-11")
 
 
+@pytest.fixture
+def start_date() -> str:
+    """The whole history."""
+    return "2003-09-10"
+
+
 def counted(connection: psycopg.Connection) -> int:
     row: Any = connection.execute("SELECT count(*) FROM dividends").fetchone()
     return row[0]

@@ -68,7 +68,7 @@ def test_adjusted_bars_are_those_that_the_vendor_adjusts(
 ) -> None:
     days = ("2006-01-20", "2014-06-09", "2020-08-28", "2023-05-12", "2026-02-24")
     for day in days:
-        command("historical", "--start", day, "--end", day)
+        command("historical", "--start", day, "--end", day, UNIVERSE_START_DATE="2003-09-10")
     path = "/v2/aggs/grouped/locale/us/market/stocks"
 
     adjusted = connection.execute(

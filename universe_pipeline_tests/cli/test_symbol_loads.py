@@ -156,7 +156,7 @@ def test_a_known_symbol_without_a_bar_in_the_range_is_no_failure(
 ) -> None:
     command("historical", *RANGE, "--symbols", "ZVZZT")
 
-    ended = command("historical", "--start", "2010-03-11", "--end", "2010-03-11", "--symbols", "A")
+    ended = command("historical", "--start", "2023-03-10", "--end", "2023-03-10", "--symbols", "A")
 
     assert UNKNOWN not in ended.err
     assert ended.code == 0

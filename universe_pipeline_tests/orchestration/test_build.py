@@ -16,6 +16,7 @@ from universe_pipeline.domain.errors import SettingsError
 from universe_pipeline.orchestration.build import build_defs
 from universe_pipeline.orchestration.resources import PolygonResource, PostgresResource
 from universe_pipeline.settings import Settings, load_settings
+from universe_pipeline_tests.conftest import START_DATE
 
 SESSION = "2024-07-01"
 
@@ -85,7 +86,7 @@ def test_partitions_and_ranges_are_those_of_the_settings(chosen: Settings) -> No
     assert definitions.executor is dg.multiprocess_executor
     whole = build_defs(chosen).resolve_assets_def("daily_bars").partitions_def
     assert whole is not None
-    assert whole.get_first_partition_key() == "2003-09-10"
+    assert whole.get_first_partition_key() == START_DATE
 
 
 def test_a_key_that_cannot_be_sent_is_refused_without_being_shown(chosen: Settings) -> None:

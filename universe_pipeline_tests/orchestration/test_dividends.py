@@ -42,7 +42,7 @@ def test_a_load_reads_them_after_the_bars_and_an_update_of_the_same_day_does_not
         " LATERAL (SELECT (now() AT TIME ZONE 'America/New_York')::date) AS d (today)"
     ).fetchone()
     assert (first["dagster/row_count"], first["announced"]) == rows
-    assert first["since"] == "2002-01-01"
+    assert first["since"] == "2022-01-01"
     assert (first["added"], first["windows"]) == (rows[0], asked)
     assert (first["reused"], newest(instance)["reused"]) == (False, True)
     assert newest(instance)["fetched_at"] == first["fetched_at"]

@@ -13,6 +13,12 @@ from universe_pipeline_tests.support.dagster_records import materialized, metada
 TWO_DAYS = sessions("2022-10-27", "2022-10-28")
 
 
+@pytest.fixture
+def start_date() -> str:
+    """A year that holds the day on which TWTR was delisted."""
+    return "2022-01-03"
+
+
 def test_a_range_discovers_once_and_a_later_run_reuses_it(
     runs: Runs, instance: dg.DagsterInstance, vendor: SimulatedVendor
 ) -> None:

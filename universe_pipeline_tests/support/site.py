@@ -19,7 +19,7 @@ from psycopg import sql
 
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.simulator.server import SimulatedVendor
-from universe_pipeline_tests.conftest import on_database
+from universe_pipeline_tests.conftest import START_DATE, on_database
 from universe_pipeline_tests.support.serving import PROGRAM
 from universe_pipeline_tests.support.simulated_answers import asked_sessions, grouped
 from universe_pipeline_tests.support.stored import bars
@@ -139,6 +139,7 @@ def made_site(server_url: str, template: str, folder: Path, **variables: str) ->
             "POLYGON_API_KEY": "key-of-tests",
             "POLYGON_BASE_URL": vendor.base_url,
             "POLYGON_RATE_LIMIT": "0",
+            "UNIVERSE_START_DATE": START_DATE,
             **variables,
         }
         yield Site(environment, database, vendor, folder)
