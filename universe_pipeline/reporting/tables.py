@@ -14,6 +14,7 @@ from universe_pipeline.domain.quality.rules import (
     BARS_LISTED,
     DAY_SHARED,
     DIVIDEND_DATES_ORDERED,
+    DIVIDENDS_ALIKE,
     DIVIDENDS_BELOW,
     DIVIDENDS_USABLE,
     IDENTIFIER_SINGLE,
@@ -21,6 +22,7 @@ from universe_pipeline.domain.quality.rules import (
     LOAD,
     LOOK,
     RATIO_UNUSUAL,
+    RENAMES_CONTINUOUS,
     RESUME,
     RETRY,
     RULES,
@@ -50,10 +52,12 @@ _OF_LISTS = tuple(
         DIVIDENDS_BELOW,
         DIVIDENDS_USABLE,
         DIVIDEND_DATES_ORDERED,
+        DIVIDENDS_ALIKE,
         RATIO_UNUSUAL,
         DAY_SHARED,
         BARS_LISTED,
         IDENTIFIER_SINGLE,
+        RENAMES_CONTINUOUS,
         LISTINGS_APART,
     )
 )

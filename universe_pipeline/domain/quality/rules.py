@@ -362,6 +362,16 @@ DIVIDEND_DATES_ORDERED = _universe(
     "no dividend is declared after its ex-date, or paid before its record date",
     repair=LOOK,
 )
+DIVIDENDS_ALIKE = _action(
+    "dividends_resemble_the_ones_before",
+    "no regular dividend is over five times, or under a fifth of, the median of the last four, in"
+    " shares of one day",
+)
+DIVIDENDS_COUNTED = _universe(
+    "dividends_are_as_many_as_usual",
+    "a month has from three quarters to one and a half times the dividends of the same month a year"
+    " before (of 100 at least)",
+)
 
 BARS_LISTED = _universe(
     "bars_have_a_listing",
@@ -377,6 +387,12 @@ IDENTIFIER_SINGLE = _universe(
     "one_identifier_one_security",
     "no two securities bear one share class FIGI on a day",
     repair=ANCHORS,
+)
+RENAMES_CONTINUOUS = _universe(
+    "renames_keep_the_price",
+    "no price moves by a factor of 1.5 where a security takes another symbol, without a split or a"
+    " dividend",
+    repair=LOOK,
 )
 LISTINGS_APART = _universe(
     "listings_do_not_overlap",

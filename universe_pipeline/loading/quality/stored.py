@@ -20,10 +20,6 @@ from universe_pipeline.adapters.postgres.ledger import session_loads
 from universe_pipeline.adapters.postgres.ledger.asked import ever_asked, lacking
 from universe_pipeline.adapters.postgres.quality import context
 from universe_pipeline.adapters.postgres.quality.context import StoredLoad
-from universe_pipeline.adapters.postgres.reference.dividends import (
-    misdated,
-    rejected_dividends,
-)
 from universe_pipeline.adapters.postgres.reference.splits import rejected_splits
 from universe_pipeline.adapters.postgres.reference.symbols import (
     Snapshot,
@@ -37,8 +33,6 @@ from universe_pipeline.domain.quality.rules import (
     CONTENTS_KEPT,
     COUNTS_KEPT,
     COVERAGE_COMPLETE,
-    DIVIDEND_DATES_ORDERED,
-    DIVIDENDS_USABLE,
     REVISIONS_SMALL,
     SESSIONS_LOADED,
     SESSIONS_USABLE,
@@ -323,21 +317,6 @@ def judge_split_list(connection: Connection) -> list[Finding]:
     return [
         listed(SPLITS_UNIQUE, (one for repeated, one in rejected if repeated)),
         listed(SPLITS_USABLE, (one for repeated, one in rejected if not repeated)),
-    ]
-
-
-def judge_dividends(connection: Connection) -> list[Finding]:
-    """Judge dividends by their dates, and by the rows that are neither stored nor doubles."""
-    rejected = rejected_dividends(connection)
-    return [
-        listed(
-            DIVIDENDS_USABLE,
-            (Violation(day, symbol, rule) for symbol, day, rule in rejected if rule != DUPLICATE),
-        ),
-        listed(
-            DIVIDEND_DATES_ORDERED,
-            (Violation(day, symbol, detail) for symbol, day, detail in misdated(connection)),
-        ),
     ]
 
 

@@ -168,8 +168,14 @@ OF_SPLITS = (
 OF_DIVIDENDS = (
     RuleCheck(
         "dividends_are_plausible",
-        "Every row of the vendor's answers is a dividend whose dates are in order.",
-        (rules.DIVIDENDS_USABLE, rules.DIVIDEND_DATES_ORDERED),
+        "Every row of the vendor's answers is a dividend whose dates are in order; amounts and "
+        "counts resemble those before.",
+        (
+            rules.DIVIDENDS_USABLE,
+            rules.DIVIDEND_DATES_ORDERED,
+            rules.DIVIDENDS_ALIKE,
+            rules.DIVIDENDS_COUNTED,
+        ),
     ),
 )
 
@@ -177,11 +183,12 @@ OF_LISTINGS = (
     RuleCheck(
         "identities_are_plausible",
         "Every bar has a listing, and nearly all of the universe's a known one; no identifier, "
-        "symbol or security is listed twice on a day.",
+        "symbol or security is listed twice on a day, and no price jumps at a rename.",
         (
             rules.BARS_LISTED,
             rules.IDENTITY_KNOWN,
             rules.IDENTIFIER_SINGLE,
+            rules.RENAMES_CONTINUOUS,
             rules.LISTINGS_APART,
         ),
     ),

@@ -25,11 +25,11 @@ from universe_pipeline.domain.session_state import SessionStatus
 from universe_pipeline.domain.sessions import newest_closed
 from universe_pipeline.loading.quality.actions import judge_actions
 from universe_pipeline.loading.quality.comparison import compare, draw_symbols
+from universe_pipeline.loading.quality.dividends import judge_dividends
 from universe_pipeline.loading.quality.identities import judge_identities
 from universe_pipeline.loading.quality.stored import (
     judge_bars,
     judge_coverage,
-    judge_dividends,
     judge_loads,
     judge_split_list,
     judge_universe,
@@ -179,7 +179,7 @@ def splits_checks(
 def dividends_checks(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource
 ) -> Iterator[dg.AssetCheckResult]:
-    """Name the rows that are not stored, and stored ones whose dates contradict each other."""
+    """Name rows that are not stored, and stored ones that contradict themselves or those before."""
     yield from _of_list(context, postgres, OF_DIVIDENDS, judge_dividends)
 
 

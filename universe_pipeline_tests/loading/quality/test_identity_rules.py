@@ -6,8 +6,16 @@ import psycopg
 import pytest
 
 from universe_pipeline.adapters.postgres.connection import Connection
+from universe_pipeline.loading.actions import refresh_actions
 from universe_pipeline.loading.quality.identities import judge_identities
 from universe_pipeline_tests.support.identities import day
+from universe_pipeline_tests.support.made_actions import (
+    DAYS,
+    NOW,
+    list_security,
+    list_split,
+    write_bars,
+)
 from universe_pipeline_tests.support.made_listings import load, trade
 
 SESSIONS = ("2024-01-02", "2024-06-28")
@@ -178,3 +186,21 @@ def test_listings_that_overlap_are_refused_and_found_where_they_are_not(
         ("AAA", day("2024-05-01"), "of security 4, while an earlier listing holds"),
         ("CCC", day("2024-03-28"), "of security 2, while an earlier listing holds"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("price", "split", "is_found"), [(67.0, 1, False), (150.5, 1, True), (25.0, 4, False)]
+)
+def test_a_price_that_jumps_at_a_rename_is_found(
+    store: Connection, price: float, split: int, *, is_found: bool
+) -> None:
+    last, first = DAYS[80], DAYS[82]
+    write_bars(store, "FB", DAYS[:81])
+    write_bars(store, "META", DAYS[82:], level=price)
+    list_security(store, 1, ("FB", DAYS[0], DAYS[81]), ("META", first, None))
+    list_split(store, "META", first, split)
+    refresh_actions(store, NOW)
+
+    broken = [("META", first, f"opens at {price / 100:.3g} of the last close of FB")]
+    assert last < first
+    assert found(store).get("renames_keep_the_price") == (broken if is_found else None)

@@ -121,3 +121,42 @@ def overlapping(connection: psycopg.Connection) -> list[tuple[str, date, int]]:
     """Symbol, first day and security of listings that begin before an earlier one ended."""
     rows: list[Any] = connection.execute(_OVERLAPPING).fetchall()
     return rows
+
+
+# A rename follows within a halt, which is under a month; over a longer time prices move anyway.
+_RENAMED = """
+    WITH followed AS (
+        SELECT security_id, symbol AS earlier, valid_to,
+               lead(symbol) OVER w AS symbol, lead(valid_from) OVER w AS since
+        FROM listings WINDOW w AS (PARTITION BY security_id ORDER BY valid_from)
+    ), renamed AS (
+        SELECT f.*, (SELECT max(date) FROM nyse_sessions WHERE date < f.valid_to) AS last
+        FROM followed f WHERE f.symbol <> f.earlier AND f.since < f.valid_to + 31
+    )
+    SELECT r.earlier, r.symbol, r.since,
+           begun.open / ended.close * coalesce((
+               SELECT exp(sum(ln(multiplier))) FROM action_verdicts v
+               WHERE v.security_id = r.security_id
+                 AND applied_on > r.last AND applied_on <= r.since
+           ), 1)
+    FROM renamed r
+    JOIN daily_bars ended ON (ended.symbol, ended.date) = (r.earlier, r.last)
+    JOIN daily_bars begun ON (begun.symbol, begun.date) = (r.symbol, r.since)
+    WHERE ended.close > 0 AND begun.open > 0
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """A security's first session under another symbol."""
+
+    earlier: str
+    symbol: str
+    day: date
+    move: float
+    """The open divided by the close before, without what the security's actions explain."""
+
+
+def renames(connection: psycopg.Connection) -> list[Renamed]:
+    """The renames of securities with bars on both sides, and how the price moved."""
+    return [Renamed(*row) for row in connection.execute(_RENAMED)]
