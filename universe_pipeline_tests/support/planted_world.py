@@ -17,10 +17,12 @@ def sessions_until(newest: date) -> Sequence[date]:
 
 
 @contextmanager
-def planted(command: Command, newest: date, **changes: Any) -> Generator[SimulatedVendor]:
+def planted(
+    command: Command, newest: date, *, symbols: int = 200, **changes: Any
+) -> Generator[SimulatedVendor]:
     """A vendor whose lists err, and the sessions up to `newest` loaded from it."""
     first = sessions_until(newest)[0]
-    with SimulatedVendor(symbols=200, planted_until=newest, **changes) as vendor:
+    with SimulatedVendor(symbols=symbols, planted_until=newest, **changes) as vendor:
         ended = command(
             *("historical", "--start", f"{first}", "--end", f"{newest}"),
             POLYGON_BASE_URL=vendor.base_url,
