@@ -16,7 +16,11 @@ from universe_pipeline_tests.support.command_in_process import Command, Ended
 from universe_pipeline_tests.support.simulated_answers import ask
 
 LOAD = ("historical", "--start", "2024-03-11", "--end", "2024-03-12")
-SAMPLED = {"bars_agree_with_the_symbol_endpoint", "adjusted_bars_agree_with_the_splits"}
+SAMPLED = {
+    "bars_agree_with_the_symbol_endpoint",
+    "adjusted_bars_agree_with_the_splits",
+    "vendor_factors_agree",
+}
 CHECKS = {
     "daily_bars_cover_every_session",
     "daily_bars_have_consistent_ohlc",

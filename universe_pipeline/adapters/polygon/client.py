@@ -15,6 +15,11 @@ import polars as pl
 
 from universe_pipeline.adapters.polygon.bars import RangePage, grouped_bars, range_bars
 from universe_pipeline.adapters.polygon.dividends import DividendPage, dividend_page
+from universe_pipeline.adapters.polygon.factors import (
+    FactorPage,
+    dividend_factor_page,
+    split_factor_page,
+)
 from universe_pipeline.adapters.polygon.http import Packed, Reply, VendorConnections, endpoint_of
 from universe_pipeline.adapters.polygon.key import ApiKey
 from universe_pipeline.adapters.polygon.lists import ListPage, Rejected
@@ -224,6 +229,28 @@ class PolygonClient:
         days = f"ex_dividend_date.gte={window.first}{end}"
         order = "sort=ex_dividend_date.asc,ticker.asc"
         yield from self.pages(f"{DIVIDENDS}?{days}&{order}&limit=5000", dividend_page)
+
+    def split_factors(self, symbol: str) -> Iterator[FactorPage]:
+        """Ask for the vendor's own cumulative factors of a symbol's splits (`FACTOR_SCHEMA`).
+
+        Raises:
+            VendorError: a page cannot be had.
+        """
+        yield from self.pages(
+            f"{SPLITS}?ticker={_in_path(symbol)}&sort=execution_date.asc&limit=5000",
+            split_factor_page,
+        )
+
+    def dividend_factors(self, symbol: str) -> Iterator[FactorPage]:
+        """Ask for the vendor's own cumulative factors of a symbol's dividends (`FACTOR_SCHEMA`).
+
+        Raises:
+            VendorError: a page cannot be had.
+        """
+        yield from self.pages(
+            f"{DIVIDENDS}?ticker={_in_path(symbol)}&sort=ex_dividend_date.asc&limit=5000",
+            dividend_factor_page,
+        )
 
     def pages(
         self, question: str, read: Callable[[Reply], ListPage[Rejected]]

@@ -291,6 +291,11 @@ ADJUSTED_AGREE = _source(
     "sampled symbols' adjusted bars are the stored ones times their splits",
     repair=LOOK,
 )
+FACTORS_AGREE = _source(
+    "vendor_factors_agree",
+    "the vendor's own factors of sampled symbols' splits and dividends are those of the verdicts",
+    repair=ACTIONS,
+)
 
 SYMBOLS_UNIQUE = _universe(
     "symbols_are_unique", "no symbol stands twice in the reference list", severity=Severity.ERROR

@@ -1,26 +1,33 @@
-"""Stored bars against the per-symbol endpoint: do both ways to a bar say the same?"""
+"""Sampled symbols against the vendor: their bars another way, adjusted ones, and its factors."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 import polars as pl
 
 from universe_pipeline.adapters.polygon.client import PolygonClient
+from universe_pipeline.adapters.postgres.actions.verdicts import applied
 from universe_pipeline.adapters.postgres.bars.reading import covered_symbols, symbol_bars
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.ledger.session_states import states
 from universe_pipeline.adapters.postgres.reference.splits import stored_splits
 from universe_pipeline.domain.bars import DATED_BAR_SCHEMA, Bars, Failed
-from universe_pipeline.domain.errors import VendorError
+from universe_pipeline.domain.errors import FailureKind, VendorError
+from universe_pipeline.domain.quality.factors import factor_differences
 from universe_pipeline.domain.quality.findings import Finding, Violation, listed
-from universe_pipeline.domain.quality.rules import ADJUSTED_AGREE, ENDPOINTS_AGREE
+from universe_pipeline.domain.quality.rules import (
+    ADJUSTED_AGREE,
+    ENDPOINTS_AGREE,
+    FACTORS_AGREE,
+)
 from universe_pipeline.domain.quality.sources import differences, misadjusted
 from universe_pipeline.domain.session_state import SessionStatus
+from universe_pipeline.domain.verdicts import Kind
 from universe_pipeline.loading.progress import Step, report
 
-REQUESTS_A_SYMBOL = 2
-"""The bars as traded, and the adjusted ones."""
+REQUESTS_A_SYMBOL = 4
+"""The bars as traded, the adjusted ones, and the factors of splits and of dividends."""
 
 
 def draw_symbols(connection: Connection, size: int, seed: int) -> list[str]:
@@ -38,6 +45,8 @@ def compare(
 ) -> list[Finding]:
     """Compare every stored bar of `symbols` on `sessions` with the vendor's, also adjusted.
 
+    The vendor's own factors are compared with the verdicts, where the plan has them.
+
     Args:
         client: the vendor.
         connection: the stored bars.
@@ -48,6 +57,7 @@ def compare(
     splits = stored_splits(connection)
     different: list[Violation] = []
     unadjusted: list[Violation] = []
+    misfactored: list[Violation] = []
     report(Step("compared", 0, len(symbols)))
     for done, symbol in enumerate(symbols, start=1):
         stored = symbol_bars(connection, symbol, sessions)
@@ -61,8 +71,30 @@ def compare(
             different += differences(stored, expected)
             own = splits.filter(pl.col("symbol") == symbol)
             unadjusted += misadjusted(stored, adjusted, own, today)
+        misfactored += _misfactored(client, connection, symbol)
         report(Step("compared", done, len(symbols), symbol))
-    return [listed(ENDPOINTS_AGREE, different), listed(ADJUSTED_AGREE, unadjusted)]
+    return [
+        listed(ENDPOINTS_AGREE, different),
+        listed(ADJUSTED_AGREE, unadjusted),
+        listed(FACTORS_AGREE, misfactored),
+    ]
+
+
+def _misfactored(client: PolygonClient, connection: Connection, symbol: str) -> Iterator[Violation]:
+    """The actions of a symbol of which the vendor has other factors; none where it has no list."""
+    asked = ((Kind.SPLIT, client.split_factors), (Kind.DIVIDEND, client.dividend_factors))
+    for kind, ask in asked:
+        try:
+            given = pl.concat(page.frame for page in ask(symbol))
+        except VendorError as error:
+            if error.kind not in _NOT_LISTED:
+                yield Violation(None, symbol, f"{kind} factors could not be compared: {error}")
+        else:
+            mine = applied(connection, kind, symbol)
+            yield from factor_differences(symbol, kind, given, mine)
+
+
+_NOT_LISTED = (FailureKind.NOT_ENTITLED, FailureKind.OUTSIDE_PLAN, FailureKind.NOT_FOUND)
 
 
 def _asked(

@@ -124,8 +124,9 @@ OF_BARS = (
 
 AGREES_WITH_VENDOR = RuleCheck(
     "daily_bars_agree_with_the_vendor",
-    "Symbols drawn at random have the same bars by the per-symbol endpoint, adjusted ones too.",
-    (rules.ENDPOINTS_AGREE, rules.ADJUSTED_AGREE),
+    "Symbols drawn at random have the same bars by the per-symbol endpoint, adjusted ones too, and "
+    "the vendor adjusts them by the same factors.",
+    (rules.ENDPOINTS_AGREE, rules.ADJUSTED_AGREE, rules.FACTORS_AGREE),
 )
 
 OF_SYMBOLS = (

@@ -246,7 +246,7 @@ class Sample(dg.Config):
 
     size: int = Field(
         default=0,
-        description="Symbols to draw and compare with the vendor bar by bar, with two requests "
+        description="Symbols to draw and compare with the vendor bar by bar, with four requests "
         "each; 0 = none: the check keeps its last verdict.",
     )
     seed: int = Field(

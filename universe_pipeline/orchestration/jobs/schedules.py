@@ -23,7 +23,7 @@ from universe_pipeline.orchestration.tags import JOB_TAG
 from universe_pipeline.settings import Settings, no_key
 
 WEEKLY_SAMPLE = 10
-"""Symbols that the weekly verification compares with the vendor: two requests each."""
+"""Symbols that the weekly verification compares with the vendor: four requests each."""
 
 AFTER_CLOSE = "0 17 * * 1-5"
 AGAIN = ("30 20 * * 1-5", "30 22 * * 1-5", "0 8 * * 2-6")

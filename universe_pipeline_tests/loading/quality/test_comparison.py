@@ -14,12 +14,14 @@ from universe_pipeline.domain.quality.findings import Violation
 from universe_pipeline.domain.reference_lists import Listed
 from universe_pipeline.domain.sessions import sessions_between
 from universe_pipeline.domain.splits import SPLIT_SCHEMA
+from universe_pipeline.loading.actions import refresh_actions
 from universe_pipeline.loading.quality.comparison import compare, draw_symbols
 from universe_pipeline.loading.sessions import Encoding, fetch_sessions
 from universe_pipeline.loading.sessions import store as store_answer
 from universe_pipeline.loading.universe import discover
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.support.clocks import machine
+from universe_pipeline_tests.support.made_actions import NOW, list_split
 from universe_pipeline_tests.support.session_answers import JULY_1, JULY_2, JULY_3
 
 DAYS = (JULY_1, JULY_2, JULY_3)
@@ -37,7 +39,7 @@ def compared(
     client: PolygonClient, connection: Connection, symbol: str, days: Sequence[date] = DAYS
 ) -> tuple[list[Violation], list[Violation]]:
     """The differences, of the bars as traded and of the adjusted ones."""
-    different, unadjusted = compare(client, connection, [symbol], days, TODAY)
+    different, unadjusted, _ = compare(client, connection, [symbol], days, TODAY)
     return list(different.worst), list(unadjusted.worst)
 
 
@@ -90,7 +92,7 @@ def test_a_symbol_that_cannot_be_compared_is_reported_and_the_next_one_is_compar
     store.execute("DELETE FROM daily_bars WHERE symbol = 'MSFT' AND date = %s", (JULY_2,))
     vendor.faults.add("404", endpoint="range", ticker="AAPL")
 
-    found, _ = compare(client, store, ["AAPL", "MSFT"], DAYS, TODAY)
+    found, *_ = compare(client, store, ["AAPL", "MSFT"], DAYS, TODAY)
 
     assert [(each.symbol, each.day) for each in found.worst] == [("AAPL", JULY_1), ("MSFT", JULY_2)]
     assert "could not be compared" in found.worst[0].detail
@@ -109,6 +111,31 @@ def test_adjusted_bars_are_the_stored_ones_times_the_splits(
     assert compared(client, store, "BCPC", AROUND_A_SPLIT) == ([], [])
     assert without[0] == []
     assert [each.day for each in without[1]] == list(AROUND_A_SPLIT[:2])
+
+
+def test_factors_that_differ_from_the_verdicts_are_reported(
+    client: PolygonClient, store: Connection, vendor: SimulatedVendor
+):
+    load(client, store, AROUND_A_SPLIT)
+    list_split(store, "BCPC", AROUND_A_SPLIT[2], 2)
+    refresh_actions(store, NOW)
+
+    def misfactored() -> list[Violation]:
+        return list(compare(client, store, ["BCPC"], AROUND_A_SPLIT, TODAY)[2].worst)
+
+    same = misfactored()
+    store.execute("UPDATE action_verdicts SET multiplier = 4")
+    other = misfactored()
+    vendor.faults.add("403_not_entitled", endpoint="dividends")
+    vendor.faults.add("400", endpoint="splits")
+    unasked = misfactored()
+
+    assert same == []
+    detail = "split factor 0.500000 there, 0.250000 here"
+    assert other == [Violation(AROUND_A_SPLIT[2], "BCPC", detail)]
+    assert [each.detail.partition(":")[0] for each in unasked] == [
+        "split factors could not be compared"
+    ]
 
 
 def test_the_same_seed_draws_the_same_symbols(client: PolygonClient, store: Connection):

@@ -9,8 +9,9 @@ import psycopg
 from psycopg import sql
 
 from universe_pipeline.adapters.postgres import columns
+from universe_pipeline.domain.quality.factors import APPLIED_SCHEMA
 from universe_pipeline.domain.tables import Role, names
-from universe_pipeline.domain.verdicts import CONFIRMED, VERDICT_SCHEMA
+from universe_pipeline.domain.verdicts import CONFIRMED, VERDICT_SCHEMA, Kind
 
 _KEY = names("action_verdicts", Role.KEY)
 _VALUES = names("action_verdicts", Role.VALUE)
@@ -186,6 +187,20 @@ def verdict_on(connection: psycopg.Connection, kind: str, symbol: str, day: date
         _JUDGED + "WHERE (v.kind, v.symbol, v.action_date) = (%s, %s, %s)", (kind, symbol, day)
     ).fetchone()
     return None if row is None else Judged(*row)
+
+
+def applied(connection: psycopg.Connection, kind: Kind, symbol: str) -> pl.DataFrame:
+    """What a symbol's applied actions of a kind do (`APPLIED_SCHEMA`), without the owner's."""
+    rows = connection.execute(
+        """
+        SELECT action_date, multiplier FROM action_verdicts v
+        WHERE (kind, symbol) = (%s, %s) AND applied_on IS NOT NULL AND NOT EXISTS (
+            SELECT FROM action_overrides o
+            WHERE (o.kind, o.symbol, o.action_date) = (v.kind, v.symbol, v.action_date))
+        """,
+        (kind, symbol),
+    ).fetchall()
+    return pl.DataFrame(rows, APPLIED_SCHEMA, orient="row")
 
 
 def applied_splits(connection: psycopg.Connection) -> list[tuple[str, date, float, float]]:
