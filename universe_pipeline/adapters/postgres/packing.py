@@ -53,9 +53,14 @@ class Pack:
 
     def unpacked(self, packed: bytes) -> Iterator[tuple[str, Numbers]]:
         """Each column's values, in the order of the rows."""
-        rows = np.frombuffer(packed, self.form).reshape(-1, len(self.names))
-        native = rows.T.astype(rows.dtype.newbyteorder("="), order="C")
+        native = numbers(packed, self.form, len(self.names))
         return zip(self.names, native + _EPOCH if self.names == ("date",) else native, strict=True)
+
+
+def numbers(packed: bytes, form: str, columns: int) -> Numbers:
+    """The numbers of each column, of which the values of a row stand side by side."""
+    rows = np.frombuffer(packed, form).reshape(-1, columns)
+    return rows.T.astype(rows.dtype.newbyteorder("="), order="C")
 
 
 def query(text: str) -> sql.SQL:

@@ -13,12 +13,11 @@ from datetime import date
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import psycopg
 
 from universe_pipeline.adapters.postgres.bars.copy_binary import BarColumns, fingerprint_of
-from universe_pipeline.adapters.postgres.packing import NO_COUNT, texts
+from universe_pipeline.adapters.postgres.packing import NO_COUNT, numbers, texts
 from universe_pipeline.domain.bars import DATED_BAR_SCHEMA
 from universe_pipeline.domain.quality import PRICES
 
@@ -105,13 +104,13 @@ def receive(
 
 def _unpacked(row: _Row) -> pl.DataFrame:
     day, _, _, symbols, prices, volumes, transactions = row
-    volume, vwap = _numbers(volumes, "f8", 2)
-    counts = pl.Series("transactions", _numbers(transactions, "i8", 1)[0])
+    volume, vwap = numbers(volumes, ">f8", 2)
+    counts = pl.Series("transactions", numbers(transactions, ">i8", 1)[0])
     return pl.DataFrame(
         [
             pl.Series("date", [day], pl.Date).new_from_index(0, len(counts)),
             texts(symbols).alias("symbol"),
-            *map(pl.Series, PRICES, _numbers(prices, "f8", 4)),
+            *map(pl.Series, PRICES, numbers(prices, ">f8", 4)),
             pl.Series("volume", volume),
             pl.Series("vwap", vwap, nan_to_null=True),
             counts.set(counts == NO_COUNT, None),
@@ -124,19 +123,13 @@ def _columns(row: _Row) -> BarColumns:
     _, _, _, symbols, prices, volumes, transactions = row
     characters = np.frombuffer(symbols, np.uint8)
     ends = np.append(np.flatnonzero(characters == 0), len(characters))
-    (volume, vwap), (counts,) = _numbers(volumes, "f8", 2), _numbers(transactions, "i8", 1)
+    (volume, vwap), (counts,) = numbers(volumes, ">f8", 2), numbers(transactions, ">i8", 1)
     absent = {"vwap": np.isnan(vwap), "transactions": counts == NO_COUNT}
     vwap[absent["vwap"]] = counts[absent["transactions"]] = 0
     return BarColumns(
         np.diff(ends, prepend=-1) - 1,
         characters[characters != 0],
-        dict(zip(PRICES, _numbers(prices, "f8", 4), strict=True))
+        dict(zip(PRICES, numbers(prices, ">f8", 4), strict=True))
         | {"volume": volume, "vwap": vwap, "transactions": counts},
         absent,
     )
-
-
-def _numbers(packed: bytes, kind: str, columns: int) -> npt.NDArray[Any]:
-    """The numbers of each column, of which the values of a row stand side by side."""
-    rows = np.frombuffer(packed, f">{kind}").reshape(-1, columns)
-    return rows.T.astype(kind, order="C")
