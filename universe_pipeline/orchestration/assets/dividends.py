@@ -5,7 +5,6 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
-from pydantic import Field
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres.actions.verdicts import counts
@@ -20,6 +19,7 @@ from universe_pipeline.domain.windows import Window
 from universe_pipeline.loading.actions import refresh_actions
 from universe_pipeline.loading.dividends import refresh_dividends, requests_of
 from universe_pipeline.loading.progress import Step, report
+from universe_pipeline.orchestration.assets.refresh import Refresh
 from universe_pipeline.orchestration.assets.splits import require_accepted_key
 from universe_pipeline.orchestration.display.metadata import OWNERS, table
 from universe_pipeline.orchestration.failures import stop
@@ -35,15 +35,6 @@ that were read longest ago. Each window is staged, and swapped whole in one tran
 later answer changed or no longer has goes to `dividend_revisions`. It runs last, so that no bar
 waits for it.
 """
-
-
-class Refresh(dg.Config):
-    """Whether to ask for dividends; without configuration if they are older than 24 hours."""
-
-    force_refresh: bool = Field(
-        default=False,
-        description="Ask the vendor even when the dividends are younger than 24 hours.",
-    )
 
 
 @dg.asset(

@@ -4,7 +4,6 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
-from pydantic import Field
 
 from universe_pipeline import wiring
 from universe_pipeline.adapters.postgres.actions.verdicts import counts
@@ -17,6 +16,7 @@ from universe_pipeline.domain.verdicts import Kind
 from universe_pipeline.loading.actions import refresh_actions
 from universe_pipeline.loading.progress import Step, report
 from universe_pipeline.loading.splits import RefreshedSplits, refresh_splits
+from universe_pipeline.orchestration.assets.refresh import Refresh
 from universe_pipeline.orchestration.display.metadata import OWNERS, table
 from universe_pipeline.orchestration.failures import stop
 from universe_pipeline.orchestration.resources import PolygonResource, PostgresResource
@@ -30,15 +30,6 @@ has no sessions, and no bar needs it. Bars are stored as traded; the view `adjus
 the splits that have been executed. Prices say which of them are right: each has a verdict in
 `action_verdicts`, and is applied as that says.
 """
-
-
-class Refresh(dg.Config):
-    """Whether to ask for the splits; without configuration if they are older than 24 hours."""
-
-    force_refresh: bool = Field(
-        default=False,
-        description="Ask the vendor even when the splits are younger than 24 hours.",
-    )
 
 
 @dg.asset(
