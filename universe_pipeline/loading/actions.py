@@ -20,7 +20,8 @@ def refresh_actions(connection: Connection, now: datetime, run_id: str | None = 
     """
     today, judged = day_of(now), 0
     with connection.transaction():
-        pending.stage(connection, today)
+        if not pending.stage(connection, today):
+            return 0
         verdicts.prepare(connection)
         for batch in pending.batches(connection, today):
             found = judge(batch.actions, batch.bars, today)

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from universe_pipeline.adapters.postgres.actions.overrides import Override, override
+from universe_pipeline.adapters.postgres.actions.pending import stage
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.loading.actions import refresh_actions
 from universe_pipeline_tests.support.made_actions import (
@@ -64,6 +65,10 @@ def test_what_has_not_changed_is_not_judged_again(split_security: Connection):
     refresh_actions(split_security, NOW)
 
     assert refresh_actions(split_security, NOW) == 0
+    with split_security.transaction():
+        assert not stage(split_security, NOW.date())
+        list_split(split_security, "AAA", DAYS[90], 3)
+        assert stage(split_security, NOW.date())
 
 
 def test_a_dividend_of_two_rows_is_one_action_and_its_sum_counts(split_security: Connection):

@@ -39,7 +39,40 @@ _SINCE = """
     SELECT coalesce(max(judged_at) - interval '10 minutes', '-infinity')::text FROM action_verdicts
     """
 
-_LISTED = """
+_PRICED_DAYS = """(
+        SELECT coalesce(range_agg(span), '{}') AS days FROM (
+            SELECT daterange(date + 1, date + %(days)s + 1) AS span FROM session_loads
+            UNION ALL
+            SELECT daterange(lower(run), upper(run) + %(days)s)
+            FROM symbol_loads, unnest(loaded) AS run
+        ) AS spans
+    )"""
+"""Days shortly after a loaded session."""
+
+# What the staged tables would be read for, without writing them: most refreshes find nothing.
+_IS_UNCHANGED = f"""
+    SELECT NOT EXISTS (SELECT FROM session_loads WHERE fetched_at > %(since)s)
+       AND NOT EXISTS (SELECT FROM symbol_loads WHERE fetched_at > %(since)s)
+       AND NOT EXISTS (SELECT FROM listings WHERE believed_from > %(since)s)
+       AND NOT EXISTS (SELECT FROM listing_revisions WHERE replaced_at > %(since)s)
+       AND NOT EXISTS (SELECT FROM splits WHERE believed_from > %(since)s)
+       AND NOT EXISTS (SELECT FROM dividends WHERE believed_from > %(since)s)
+       AND NOT EXISTS (SELECT FROM dividend_revisions WHERE replaced_at > %(since)s)
+       AND NOT EXISTS (SELECT FROM action_overrides WHERE made_at > %(since)s)
+       AND NOT EXISTS (
+           SELECT FROM action_verdicts WHERE verdict = 'announced' AND action_date <= %(today)s)
+       AND (SELECT count(*) FROM action_verdicts) = (
+           SELECT count(*) FROM (
+               SELECT 'split' AS kind, symbol, execution_date FROM splits
+               UNION
+               SELECT 'dividend', symbol, ex_date FROM dividends CROSS JOIN {_PRICED_DAYS} AS priced
+               WHERE ex_date > %(today)s OR priced.days @> ex_date
+               UNION
+               SELECT kind, symbol, action_date FROM action_overrides
+           ) AS listed)
+    """
+
+_LISTED = f"""
     CREATE TEMPORARY TABLE listed_actions ON COMMIT DROP AS
     SELECT kind, symbol, action_date,
            CASE WHEN o.removed IS NULL OR o.removed THEN a.split_from ELSE o.split_from END
@@ -58,14 +91,7 @@ _LISTED = """
                sum(cash_amount ORDER BY n) FILTER (WHERE coalesce(currency, 'USD') = 'USD'),
                greatest(max(d.believed_from), max(r.replaced_at))
         FROM dividends d
-        CROSS JOIN (
-            SELECT coalesce(range_agg(span), '{}') AS days FROM (
-                SELECT daterange(date + 1, date + %(days)s + 1) AS span FROM session_loads
-                UNION ALL
-                SELECT daterange(lower(run), upper(run) + %(days)s)
-                FROM symbol_loads, unnest(loaded) AS run
-            ) AS spans
-        ) AS priced
+        CROSS JOIN {_PRICED_DAYS} AS priced
         LEFT JOIN (
             SELECT symbol, ex_date, max(replaced_at) AS replaced_at
             FROM dividend_revisions GROUP BY symbol, ex_date
@@ -208,17 +234,23 @@ class Batch:
     """`BAR_SCHEMA`."""
 
 
-def stage(connection: psycopg.Connection, today: date) -> None:
+def stage(connection: psycopg.Connection, today: date) -> bool:
     """Find the actions to judge; they stay staged until the transaction ends.
 
     Args:
         connection: in a transaction; it waits for another refresh.
         today: the day in New York.
+
+    Returns:
+        Whether anything has changed; if not, nothing is staged.
     """
     connection.execute("SET LOCAL jit = off")  # it compiles for longer than this runs
     connection.execute("SET LOCAL work_mem = '64MB'")
     connection.execute("SELECT pg_advisory_xact_lock(%s)", (ACTIONS_LOCK,))
     (since,) = connection.execute(_SINCE).fetchall()[0]
+    given = {"since": since, "today": today, "days": _BEFORE}
+    if connection.execute(_IS_UNCHANGED, given).fetchall()[0][0]:
+        return False
     days = {"before": DAYS_BEFORE + 1, "after": DAYS_AFTER}
     connection.execute(_LISTED, {"today": today, "days": _BEFORE})
     connection.execute("ANALYZE listed_actions")
@@ -233,6 +265,7 @@ def stage(connection: psycopg.Connection, today: date) -> None:
     ):
         connection.execute(statement)
     connection.execute(_PRICED, {"today": today, "days": _BEFORE})
+    return True
 
 
 def batches(connection: psycopg.Connection, today: date) -> Iterator[Batch]:
