@@ -24,6 +24,7 @@ from universe_pipeline.domain.errors import UsageError
 from universe_pipeline.domain.foreign_text import visible
 from universe_pipeline.domain.listings.judging import Override
 from universe_pipeline.loading import dated_lists
+from universe_pipeline.loading.actions import refresh_actions
 from universe_pipeline.settings import Settings
 
 PAGES = 13
@@ -126,6 +127,7 @@ def _keep(settings: Settings, find: Callable[[Connection], Override], why: str) 
         override = find(connection)
         overrides.add(connection, override, why, user())
         refresh(connection)
+        refresh_actions(connection, wiring.now(settings))
         symbols = dict.fromkeys((override.symbol, (override.other or (override.symbol,))[0]))
         rows = [row for symbol in symbols for row in listings(connection, symbol)]
     table(_table(list(dict.fromkeys(rows))))
@@ -206,6 +208,7 @@ def fetch_anchors(settings: Settings, start: date | None, end: date | None) -> i
         ):
             dated_lists.fetch(client, connection, days, wiring.clock(settings))
         refresh(connection)
+        refresh_actions(connection, wiring.now(settings))
         counts = identities(connection)
     result(
         f"{len(days):,} lists; {counts.listings:,} listings of {counts.securities:,} securities, "

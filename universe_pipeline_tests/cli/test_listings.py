@@ -9,6 +9,7 @@ from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.postgres.identity.listings import refresh
 from universe_pipeline_tests.support.command_in_process import Command
 from universe_pipeline_tests.support.identities import day
+from universe_pipeline_tests.support.made_actions import list_split
 from universe_pipeline_tests.support.made_listings import FB, META, list_active, load, trade
 
 BECAUSE = ("--reason", "checked by hand")
@@ -46,9 +47,12 @@ def test_it_shows_the_securities_of_a_symbol_and_those_that_nothing_ties(command
 def test_the_owner_joins_and_splits_and_no_evidence_overwrites_it(
     command: Command, built: Connection
 ) -> None:
+    list_split(built, "FB", day("2023-06-01"), 4)
     joined = command("listings", "join", "FB", "META@2024-03-04", *BECAUSE)
     assert (joined.code, joined.err) == (0, "")
     assert joined.out.count("owner") == 2
+    judged = built.execute("SELECT security_id FROM action_verdicts WHERE symbol = 'FB'")
+    assert judged.fetchall() == [(ids(command, "META")[0],)]
     assert ids(command, "FB") == ids(command, "META")[:1]
     list_active(built, day("2024-07-09") + timedelta(days=1), {**META, "composite_figi": "OTHER"})
     refresh(built)

@@ -35,6 +35,7 @@ _ROWS = """
     LEFT JOIN data_coverage c ON c.symbol = l.symbol
     WHERE (%(symbol)s::text IS NULL
            OR security_id IN (SELECT security_id FROM listings WHERE symbol = %(symbol)s))
+      AND (%(security_id)s::bigint IS NULL OR security_id = %(security_id)s)
       AND (l.evidence = 'unknown' OR NOT %(unknown)s)
     ORDER BY min(valid_from) OVER (PARTITION BY security_id), security_id, valid_from
     """
@@ -50,13 +51,23 @@ def listings(
         symbol: only those of securities that ever bore it.
         unknown: only those that nothing ties to a security.
     """
-    given = {"symbol": symbol, "unknown": unknown}
-    return [Row(*row) for row in connection.execute(_ROWS, given)]
+    return _rows(connection, symbol=symbol, unknown=unknown)
 
 
 def security(connection: psycopg.Connection, security_id: int) -> Sequence[Row]:
     """The listings of one security, in order."""
-    return [row for row in listings(connection) if row.security_id == security_id]
+    return _rows(connection, security_id=security_id)
+
+
+def _rows(
+    connection: psycopg.Connection,
+    *,
+    symbol: str | None = None,
+    security_id: int | None = None,
+    unknown: bool = False,
+) -> list[Row]:
+    given = {"symbol": symbol, "security_id": security_id, "unknown": unknown}
+    return [Row(*row) for row in connection.execute(_ROWS, given)]
 
 
 def add(
