@@ -61,6 +61,15 @@ class Verdict(StrEnum):
 CONFIRMED = (Verdict.VERIFIED, Verdict.USABLE)
 """Verdicts that need no look."""
 
+UNAPPLIED = (
+    Verdict.NO_PRICE,
+    Verdict.DOUBTFUL,
+    Verdict.FOREIGN_CURRENCY,
+    Verdict.NOT_BELOW_PRICE,
+    Verdict.UNASSIGNED,
+)
+"""Verdicts on past actions that may be true; where such a one is not applied, prices have a gap."""
+
 ACTION_SCHEMA = pl.Schema(
     {
         "kind": pl.String,

@@ -10,6 +10,7 @@ from universe_pipeline.adapters.postgres.reference import holdings
 from universe_pipeline.adapters.postgres.reference.table_frames import frame
 from universe_pipeline.domain.errors import NotLoaded, UnknownSymbol
 from universe_pipeline.domain.tables import Role, names
+from universe_pipeline.domain.verdicts import UNAPPLIED
 
 
 def whole(connection: Connection, table: str) -> pl.DataFrame:
@@ -34,6 +35,26 @@ def listings(connection: Connection, symbol: str | None) -> pl.DataFrame:
     if holdings.unknown_symbols(connection, [symbol]):
         raise UnknownSymbol(f"{symbol} is in no reference list and has no bar")
     return frame(connection, "listings", columns, holdings.OF_SYMBOL, symbol=symbol)
+
+
+_GAPS = """(
+    SELECT * FROM action_verdicts
+    WHERE verdict = ANY (%(verdicts)s) AND applied_on IS NULL
+      AND (%(symbols)s::text[] IS NULL OR symbol = ANY (%(symbols)s)
+           OR security_id = ANY (%(ids)s)
+           OR security_id IN (SELECT security_id FROM listings WHERE symbol = ANY (%(symbols)s)))
+    ) AS gaps"""
+
+
+def gaps(connection: Connection, symbols: Sequence[str | int] | None) -> pl.DataFrame:
+    """The past actions that are not applied, of all or of some symbols and security ids."""
+    columns = ("kind", "symbol", "action_date", "security_id", "verdict")
+    given = {
+        "verdicts": list(UNAPPLIED),
+        "symbols": None if symbols is None else [each for each in symbols if isinstance(each, str)],
+        "ids": [each for each in symbols or () if isinstance(each, int)],
+    }
+    return frame(connection, "action_verdicts", columns, _GAPS, **given)
 
 
 def universe_on(connection: Connection, day: date, types: Sequence[str] | None) -> pl.DataFrame:

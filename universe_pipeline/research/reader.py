@@ -209,6 +209,19 @@ class Reader:
         with self._snapshot() as connection:
             return lists.values(connection, "dividends")
 
+    def gaps(self, symbols: Symbols | None = None) -> pl.DataFrame:
+        """The past actions that are not applied, and may be true: adjusted prices lack them.
+
+        Args:
+            symbols: symbols or security ids; None: all.
+
+        Returns:
+            `kind`, `symbol`, `action_date`, `security_id` and `verdict`, in this order.
+        """
+        named = None if symbols is None else arguments.symbols(symbols)
+        with self._snapshot() as connection:
+            return lists.gaps(connection, named)
+
     @contextmanager
     def _snapshot(self) -> Generator[Connection]:
         try:

@@ -221,6 +221,26 @@ def test_a_closed_reader_says_so(data: read.Reader) -> None:
         data.symbols()
 
 
+def test_gaps_are_past_actions_that_are_not_applied_and_may_be_true(
+    loaded: Connection, data: read.Reader
+) -> None:
+    insert = (
+        "INSERT INTO action_verdicts"
+        " VALUES ('dividend', %s, %s, %s, %s, %s, %s, 1, 1, now(), now())"
+    )
+    verdicts = ("usable", "no_price", "doubtful", "announced", "removed", "twin")
+    for n, verdict in enumerate(verdicts, start=1):
+        applied = (JULY_2, 1.01) if verdict == "usable" else (None, None)
+        loaded.execute(insert, (f"S{n}", JULY_2, n, verdict, *applied))
+    loaded.execute(insert, ("S7", JULY_2, 7, "doubtful", JULY_2, 1.01))  # by the owner's word
+
+    found = data.gaps().select("symbol", "verdict").rows()
+
+    assert found == [("S2", "no_price"), ("S3", "doubtful")]
+    assert data.gaps(["S1", 3])["symbol"].to_list() == ["S3"]
+    assert data.gaps("S4").is_empty()
+
+
 def test_lists_come_as_they_are_stored(loaded: Connection, data: read.Reader) -> None:
     loaded.execute("INSERT INTO splits VALUES ('A', '2024-07-03', 1, 4, NULL, now(), now())")
     loaded.execute(
@@ -234,5 +254,6 @@ def test_lists_come_as_they_are_stored(loaded: Connection, data: read.Reader) ->
     assert data.dividends().select("symbol", "ex_date", "n", "cash_amount", "currency").rows() == [
         ("A", JULY_2, 1, 0.5, "USD")
     ]
+    assert data.gaps().rows() == [("dividend", "A", JULY_2, None, "unassigned")]
     assert data.coverage()["loaded"].to_list() == [[{"lower": JULY_1, "upper": date(2024, 7, 4)}]]
     assert data.symbols().schema["last_seen_at"] == pl.Datetime("us", "UTC")
