@@ -244,6 +244,7 @@ def open_client(
         with client:
             yield client
     finally:
+        pace.store(client.tally, _clock_of(database.url))
         pace.close()
 
 

@@ -26,7 +26,7 @@ def main(first: str, last: str) -> None:
         started = time.perf_counter()
         make_quarters(connection, sessions)
         answers = fetch_sessions(client, sessions, wiring.encoding(settings), now, worker)
-        outcomes = [store(connection, fetched, None) for fetched in answers]
+        outcomes = [store(connection, fetched, None, client.tally) for fetched in answers]
         seconds = time.perf_counter() - started
     unloaded = [str(one.session) for one in outcomes if one.state != "loaded"]
     assert not unloaded, unloaded

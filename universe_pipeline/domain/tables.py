@@ -572,6 +572,15 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         run_id       | text        | origin? |  | the run that loads or loaded it
         """
     ),
+    "daily_counters": _columns(
+        """
+        day     | date | key |  | the day, in UTC
+        counter | text | key |  | `requests` or `stage_seconds`
+        subject | text | key |  | the endpoint of requests, or the stage
+        outcome | text | key |  | of requests: `ok`, `not_published`, `unread`, or a `kind` of `data_fetch_errors`; else empty
+        amount  | double precision | value |  | requests, or seconds, of all processes together
+        """
+    ),
     "nyse_sessions": _columns(
         """
         date  | date | key   |  | a session of the exchange calendar

@@ -14,7 +14,11 @@ from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.postgres.bars import copy_binary, symbol_history, writing
 from universe_pipeline.adapters.postgres.bars.writing import EncodedSymbol, Write
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.ledger import fetch_errors, refused_answers
+from universe_pipeline.adapters.postgres.ledger import (
+    daily_counters,
+    fetch_errors,
+    refused_answers,
+)
 from universe_pipeline.domain import quality
 from universe_pipeline.domain.bars import (
     DATED_BAR_SCHEMA,
@@ -123,7 +127,9 @@ def load_symbols(
         return _ask(client, symbol, sessions, now)
 
     def store(asked: _Asked) -> SymbolOutcome:
-        return _store(connection, asked, run_id, revisit)
+        outcome = _store(connection, asked, run_id, revisit)
+        daily_counters.store(connection, client.tally, asked.now)
+        return outcome
 
     # Alone: a fault of key or plan shows at once.
     first = min(wanted, key=lambda symbol: wanted[symbol][0])

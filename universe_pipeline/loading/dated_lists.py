@@ -12,6 +12,7 @@ import polars as pl
 from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.identity import statements
+from universe_pipeline.adapters.postgres.ledger import daily_counters
 from universe_pipeline.domain.errors import FailureKind, RetryableError
 from universe_pipeline.domain.listings.statements import of_active
 from universe_pipeline.domain.moments import Now
@@ -54,6 +55,7 @@ def fetch(
         rows = _list(client, day)
         with connection.transaction():
             statements.record_dated(connection, of_active(rows, day), day, at)
+        daily_counters.store(connection, client.tally, now())
         on_list(day, rows.height)
     report(Step("dated lists", len(days), len(days)))
 

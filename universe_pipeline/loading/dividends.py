@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from universe_pipeline.adapters.polygon.client import DIVIDENDS, PolygonClient
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.ledger import fetch_errors
+from universe_pipeline.adapters.postgres.ledger import daily_counters, fetch_errors
 from universe_pipeline.adapters.postgres.ledger.dividend_windows import reading
 from universe_pipeline.adapters.postgres.locks import DIVIDENDS_LOCK, exclusive
 from universe_pipeline.adapters.postgres.reference.dividends import (
@@ -108,6 +108,7 @@ def refresh_dividends(
                 taken.append(found.snapshot)
             except CollapsedError as error:
                 collapsed.append(error)
+            daily_counters.store(connection, client.tally, now())
         if collapsed:
             raise collapsed[0]
         _require_rows(connection, now, run_id)

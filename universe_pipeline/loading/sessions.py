@@ -21,9 +21,15 @@ from universe_pipeline.adapters.polygon.client import PolygonClient, ReceivedAns
 from universe_pipeline.adapters.postgres.bars import copy_binary, fingerprints, writing
 from universe_pipeline.adapters.postgres.bars.writing import EncodedSession, Standing, Write
 from universe_pipeline.adapters.postgres.connection import Connection
-from universe_pipeline.adapters.postgres.ledger import fetch_errors, session_loads, session_states
+from universe_pipeline.adapters.postgres.ledger import (
+    daily_counters,
+    fetch_errors,
+    session_loads,
+    session_states,
+)
 from universe_pipeline.adapters.postgres.quality import rule_results
 from universe_pipeline.adapters.postgres.quality.rule_results import Approval
+from universe_pipeline.adapters.tally import Stage, Tally
 from universe_pipeline.domain import quality
 from universe_pipeline.domain.bars import Bars, Failed, Nothing, NotYetPublished
 from universe_pipeline.domain.datasets import Dataset
@@ -170,7 +176,7 @@ def _fetched(
         return _Received(day, requested_at, begun, answer)
 
     def read(received: _Received) -> Fetched:
-        return _read(received, encoding, worker)
+        return _read(received, encoding, worker, client.tally)
 
     def fetch(day: date) -> Fetched:
         return read(receive(day))
@@ -222,16 +228,17 @@ class _Received:
     answer: ReceivedAnswer
 
 
-def _read(received: _Received, encoding: Encoding, worker: DecodingWorker) -> Fetched:
+def _read(received: _Received, encoding: Encoding, worker: DecodingWorker, tally: Tally) -> Fetched:
     session, requested_at, begun = received.session, received.requested_at, received.begun
     answer = received.answer.read()
     if not isinstance(answer, Bars):
         return Fetched(session, requested_at, begun, answer)
 
     def prepared() -> Fetched:
-        encoded, accepted = encode_session(answer, session, requested_at, encoding)
-        sample = _largest(accepted)
-        judged = features(accepted, session, encoding.thresholds)
+        with tally.seconds(Stage.ENCODE):
+            encoded, accepted = encode_session(answer, session, requested_at, encoding)
+            sample = _largest(accepted)
+            judged = features(accepted, session, encoding.thresholds)
         return Fetched(session, requested_at, begun, encoded, sample, judged, bars=accepted)
 
     return worker.run(prepared)
@@ -266,10 +273,22 @@ def encode_session(
     return encoded, accepted
 
 
-def store(connection: Connection, fetched: Fetched, run_id: str | None) -> Outcome:
-    """Write one answer, or why there is none, in one transaction; say what became of it."""
+def store(
+    connection: Connection, fetched: Fetched, run_id: str | None, tally: Tally | None = None
+) -> Outcome:
+    """Write one answer, or why there is none, in one transaction; say what became of it.
+
+    The transaction also stores what `tally`, the client's, has counted.
+    """
+    tally = tally or Tally()
+    with tally.seconds(Stage.STORE):
+        return _stored(connection, fetched, run_id, tally)
+
+
+def _stored(connection: Connection, fetched: Fetched, run_id: str | None, tally: Tally) -> Outcome:
     session = fetched.session
-    with writing.locked_session(connection, session) as standing:
+    committed = daily_counters.committed_with(connection, tally, fetched.now)
+    with writing.locked_session(connection, session, committed) as standing:
         write, error = _store(connection, standing, fetched, run_id)
         if error is not None:
             fetch_errors.record_failure(

@@ -20,6 +20,7 @@ from universe_pipeline.adapters.polygon.factors import (
     dividend_factor_page,
     split_factor_page,
 )
+from universe_pipeline.adapters.polygon.endpoints import endpoint_label
 from universe_pipeline.adapters.polygon.http import Packed, Reply, VendorConnections, endpoint_of
 from universe_pipeline.adapters.polygon.key import ApiKey
 from universe_pipeline.adapters.polygon.lists import ListPage, Rejected
@@ -31,6 +32,7 @@ from universe_pipeline.adapters.polygon.retry import Patience, Tries
 from universe_pipeline.adapters.polygon.splits import SplitPage, split_page
 from universe_pipeline.adapters.polygon.traffic import Traffic
 from universe_pipeline.adapters.polygon.wording import visible
+from universe_pipeline.adapters.tally import NOT_PUBLISHED, OK, UNREAD, Stage, Tally
 from universe_pipeline.domain.bars import Answer, Bars, Failed, Nothing, NotYetPublished
 from universe_pipeline.domain.errors import (
     AccessError,
@@ -125,7 +127,9 @@ class PolygonClient:
         self._connections = VendorConnections(self._base_url, self._key, patience, connections)
         self._decoding = decoding
         self.traffic = Traffic(connections)
+        self.tally = Tally()
         self._numbers = count()
+        self._unread: dict[int, str] = {}
 
     @property
     def spacing(self) -> float:
@@ -144,6 +148,8 @@ class PolygonClient:
     def close(self) -> None:
         """Close all connections; requests in flight fail, and are not tried again."""
         self._connections.close()
+        while self._unread:
+            self.tally.request(self._unread.popitem()[1], UNREAD)
 
     def grouped_daily(self, session: date) -> Answer:
         """Ask for the raw bars of every ticker in one session (`BAR_SCHEMA`, as sent).
@@ -291,6 +297,8 @@ class PolygonClient:
             connections=self._connections,
             traffic=self.traffic,
             decoding=self._decoding,
+            tally=self.tally,
+            unread=self._unread,
             key=self._key,
             number=next(self._numbers),
             url=url,
@@ -347,6 +355,9 @@ class _Question(Generic[_Read]):
     connections: VendorConnections
     traffic: Traffic
     decoding: Decoding
+    tally: Tally
+    unread: dict[int, str]
+    """The endpoints of answers that have come and are not read, by their questions' numbers."""
     key: ApiKey
     number: int
     """The lower, the earlier it was asked."""
@@ -375,17 +386,36 @@ class _Question(Generic[_Read]):
         while True:
             packed = self.receive()
             with self._retried():
-                return self.decoding(partial(self.read, self.connections.unpack(packed)))
+                self.unread.pop(self.number, None)
+                read = self._read(packed)
+                self.tally.request(self._endpoint, OK)
+                return read
             self.received = None
+
+    @property
+    def _endpoint(self) -> str:
+        return endpoint_label(self.url)
 
     def _receive_once(self) -> Packed:
         with self.traffic.request(self.number):
-            self.tries.next()
+            with self.tally.seconds(Stage.WAIT):
+                self.tries.next()
             with self.traffic.answer():
-                packed = self.connections.receive(self.url)
+                with self.tally.seconds(Stage.FETCH):
+                    packed = self.connections.receive(self.url)
                 if packed.status != HTTPStatus.OK:
                     self.read(self.connections.unpack(packed))
+        self.unread[self.number] = self._endpoint
         return packed
+
+    def _read(self, packed: Packed) -> _Read:
+        with self.tally.seconds(Stage.UNPACK):
+            reply = self.connections.unpack(packed)
+        return self.decoding(partial(self._decoded, reply))
+
+    def _decoded(self, reply: Reply) -> _Read:
+        with self.tally.seconds(Stage.DECODE):
+            return self.read(reply)
 
     @contextmanager
     def _retried(self) -> Generator[None]:
@@ -394,6 +424,8 @@ class _Question(Generic[_Read]):
         try:
             yield
         except VendorError as error:
+            if not closed.is_set():
+                self.tally.request(self._endpoint, _outcome_of(error))
             _complete(error, self.key, self.tries.requests)
             if closed.is_set() or not isinstance(error, RetryableError):
                 raise
@@ -434,6 +466,10 @@ def _outcome(ask: Callable[[], _Result]) -> _Result | NotYetPublished | Failed:
         # A kept error must not keep the reply as well, which hangs on its tracebacks.
         error.__cause__ = error.__context__ = None
         return Failed(error.with_traceback(None))
+
+
+def _outcome_of(error: VendorError) -> str:
+    return NOT_PUBLISHED if isinstance(error, TooEarlyError) else error.kind.value
 
 
 def _complete(error: VendorError, key: ApiKey, requests: int) -> None:

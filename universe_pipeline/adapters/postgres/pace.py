@@ -15,6 +15,7 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from threading import Event, Lock
@@ -27,7 +28,11 @@ from universe_pipeline.adapters.postgres.connecting.application import applicati
 from universe_pipeline.adapters.postgres.connecting.patience import EXPLAIN_AFTER
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.adapters.postgres.holders import Holder, holders, paces
+from universe_pipeline.adapters.postgres.ledger import daily_counters
 from universe_pipeline.adapters.postgres.locks import URGENT
+from universe_pipeline.adapters.tally import Tally
+from universe_pipeline.domain.errors import DatabaseError
+from universe_pipeline.domain.moments import Now
 
 logger = logging.getLogger("universe_pipeline.pace")
 
@@ -163,6 +168,12 @@ class SharedPace:
         with self._lock:
             self._free_until = 0.0
             self._asked(lambda database: database.execute(_BACK_OFF, {"seconds": seconds}))
+
+    def store(self, tally: Tally, now: Now) -> None:
+        """Store what is left of the counts of its requests; they are lost where the database is."""
+        with self._lock, suppress(psycopg.Error, DatabaseError):
+            if self._connection is not None and not self._connection.closed:
+                daily_counters.store(self._connection, tally, now(), at_once=True)
 
     def close(self) -> None:
         """Wake the waiting threads, and give the connection back."""

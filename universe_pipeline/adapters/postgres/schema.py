@@ -16,7 +16,7 @@ from universe_pipeline.domain.errors import (
     SchemaTooOldError,
 )
 
-HEAD = "0014"
+HEAD = "0015"
 """The newest step of migrations/versions; a test holds the two together."""
 
 RELATIONS = [
@@ -31,6 +31,7 @@ RELATIONS = [
     "broken_rules",
     "chosen_types",
     "daily_bars",
+    "daily_counters",
     "data_coverage",
     "data_fetch_errors",
     "dated_lists",

@@ -166,7 +166,9 @@ class SessionLoads:
             failed, superseded = 0, list[date]()
             for tried, answer in enumerate(fetched, start=1):
                 heartbeat.beat()
-                outcome, stopping = defer_interrupts(partial(store, connection, answer, run_id))
+                outcome, stopping = defer_interrupts(
+                    partial(store, connection, answer, run_id, client.tally)
+                )
                 self._log(outcome)
                 failed += outcome.error is not None
                 if outcome.is_superseded:

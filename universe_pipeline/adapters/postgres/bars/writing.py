@@ -8,7 +8,7 @@ short transaction, so that no two of them can wait for each other in a circle.
 """
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
@@ -122,12 +122,17 @@ class Standing:
 
 
 @contextmanager
-def locked_session(connection: psycopg.Connection, session: date) -> Generator[Standing]:
+def locked_session(
+    connection: psycopg.Connection,
+    session: date,
+    committed: AbstractContextManager[None] | None = None,
+) -> Generator[Standing]:
     """The session for the block, a transaction in which no other writer of it can be.
 
-    All with one round trip: each one more is a wait for the threads that decode.
+    All with one round trip: each one more is a wait for the threads that decode. `committed` ends
+    the transaction; None: `commit_or_rollback`.
     """
-    with commit_or_rollback(connection):
+    with committed or commit_or_rollback(connection):
         with connection.pipeline():
             connection.execute("BEGIN")
             connection.execute(
