@@ -126,9 +126,10 @@ calendar: dev ## write the NYSE's closures again from the locked exchange_calend
 	@$(BIN)/python -m universe_pipeline_tests.domain.write_nyse && $(BIN)/ruff format -q universe_pipeline/domain/nyse.py
 
 .PHONY: tables
-tables: dev ## write the tables of docs/data.md and docs/session-states.md from the domain
+tables: dev ## write the tables of docs/data.md, session-states.md and metrics.md from the code
 	@$(BIN)/python -m universe_pipeline_tests.write_tables
 	@$(BIN)/python -m universe_pipeline_tests.write_states
+	@$(BIN)/python -m universe_pipeline_tests.write_metrics
 
 .PHONY: screenshots
 screenshots: dev ## take the README's pictures of Dagster again, from a demo; needs Chromium

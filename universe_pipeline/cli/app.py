@@ -28,7 +28,7 @@ R = TypeVar("R")
 GROUPS = {
     "Start": ("demo", "doctor"),
     "Load": ("discover", "historical", "daily", "resume"),
-    "Look": ("status", "verify", "listings", "report", "errors", "url", "psql"),
+    "Look": ("status", "verify", "listings", "report", "errors", "metrics", "url", "psql"),
     "Repair": ("retry", "repair", "approve", "actions", "clear-checkpoint"),
     "Run": ("up", "backup", "restore", "prune"),
 }
@@ -514,6 +514,35 @@ def doctor(context: Call) -> int:
     from universe_pipeline.cli.doctor import examine
 
     return examine(context.obj)
+
+
+@command("metrics --textfile /var/lib/node_exporter/universe.prom")
+def metrics(
+    context: Call,
+    *,
+    textfile: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Write a file for node_exporter.")
+    ] = None,
+    serve: Annotated[
+        int | None, typer.Option(min=1, max=65535, metavar="PORT", help="Answer until ctrl-C.")
+    ] = None,
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="With --serve: where to listen.")
+    ] = "127.0.0.1",
+) -> int:
+    """Show figures of the database for Prometheus.
+
+    Print them, write them to a file, or answer with them on a port.
+    """
+    from universe_pipeline.cli import metrics
+
+    if textfile is not None and serve is not None:
+        raise typer.BadParameter("give either --textfile or --serve")
+    if textfile is not None:
+        return metrics.write(context.obj, textfile)
+    if serve is not None:
+        return metrics.serve(context.obj, host, serve)
+    return metrics.show(context.obj)
 
 
 @command("url")

@@ -104,12 +104,17 @@ def all_holders(connection: psycopg.Connection) -> list[Holder]:
     return [*holders(connection, what), *_in_hand(connection)]
 
 
+def can_read_runs(connection: psycopg.Connection) -> bool:
+    """Whether Dagster has its tables in this database, and the role may read them."""
+    return connection.execute(_RUNS_CAN_BE_READ).fetchone() is not None
+
+
 def _runs(connection: psycopg.Connection) -> list[str]:
     """The locks of Dagster's runs that have not ended.
 
     None where Dagster has no tables yet, or the role may not read them.
     """
-    if connection.execute(_RUNS_CAN_BE_READ).fetchone() is None:
+    if not can_read_runs(connection):
         return []
     return [row[0] for row in connection.execute(_UNFINISHED_RUNS)]
 

@@ -1,0 +1,1 @@
+"""Tests of universe_pipeline.monitoring."""
