@@ -581,6 +581,43 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         amount  | double precision | value |  | requests, or seconds, of all processes together
         """
     ),
+    "alerts": _columns(
+        """
+        id           | bigint      | key    |  | counts up
+        key          | text        | value  |  | what it is about, like `session_late` or `run_failed daily_update`: one open row each
+        kind         | text        | value  |  | `session_late`, `session_quarantined`, `rule_broken`, `key_refused`, `run_failed`, `job_stuck`, `tick_failed`, `disk_low` or `hosts_differ`
+        severity     | text        | value  |  | `ERROR` or `WARN`
+        level        | integer     | value  |  | how bad it is, from 1; the alert is sent again when it rises
+        opened_at    | timestamptz | origin |  | when it was found
+        last_seen_at | timestamptz | origin |  | when it was last found to be so
+        sent_at      | timestamptz | value? |  | when a way out last sent it
+        closed_at    | timestamptz | value? |  | when it was over; null: open
+        text         | text        | value  |  | what, since when, and why
+        repair       | text        | value  |  | the command that repairs it
+        page         | text        | value  |  | path of the Dagster page about it
+        """
+    ),
+    "alert_deliveries": _columns(
+        """
+        alert_id     | bigint      | key   |  | the alert
+        way          | text        | key   |  | `log`, `url` or `mail`
+        level        | integer     | value |  | of the alert when it was last sent; 0: never
+        sent_at      | timestamptz | value? |  | when it was last sent
+        resolved_at  | timestamptz | value? |  | when its end was sent
+        failures     | integer     | own   |  | attempts that failed since the last one that did not
+        failed_at    | timestamptz | own?  |  | when the last one failed
+        leased_until | timestamptz | own?  |  | until then one process may send
+        """
+    ),
+    "heartbeats": _columns(
+        """
+        date         | date        | key    |  | the session of a good evening
+        sent_at      | timestamptz | value? |  | when `UNIVERSE_HEARTBEAT_URL` was asked for
+        failures     | integer     | own    |  | attempts that failed
+        failed_at    | timestamptz | own?   |  | when the last one failed
+        leased_until | timestamptz | own?   |  | until then one process may send
+        """
+    ),
     "nyse_sessions": _columns(
         """
         date  | date | key   |  | a session of the exchange calendar

@@ -16,7 +16,7 @@ from universe_pipeline.domain.errors import (
     SchemaTooOldError,
 )
 
-HEAD = "0015"
+HEAD = "0016"
 """The newest step of migrations/versions; a test holds the two together."""
 
 RELATIONS = [
@@ -26,6 +26,8 @@ RELATIONS = [
     "action_verdicts",
     "adjusted_bars",
     "adjustment_steps",
+    "alert_deliveries",
+    "alerts",
     "bar_additions",
     "bar_revisions",
     "broken_rules",
@@ -39,6 +41,7 @@ RELATIONS = [
     "dividend_snapshots",
     "dividends",
     "hosts",
+    "heartbeats",
     "listing_evidence",
     "listing_overrides",
     "listing_revisions",
