@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, cast
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from pydantic import (
     AliasChoices,
@@ -72,6 +72,20 @@ def _has_possible_port(parts: SplitResult) -> bool:
         return parts.port != 0
     except ValueError:
         return False
+
+
+def _require_address(text: str, encrypted: str, plain: str) -> SplitResult:
+    """The parts of a secret address, which errors do not show."""
+    parts = urlsplit(text if is_visible(text) else "")
+    if not parts.hostname or not _has_possible_port(parts):
+        raise ValueError("not an address")
+    if parts.scheme == plain and not is_loopback(parts.hostname):
+        raise ValueError(f"plain {plain} is for loopback only: use {encrypted}")
+    if parts.scheme not in (encrypted, plain):
+        raise ValueError(f"it does not begin with {encrypted}://")
+    if encrypted == "https" and (parts.username or parts.fragment):
+        raise ValueError("only scheme, host, port, path and query belong there")
+    return parts
 
 
 class Settings(BaseSettings):
@@ -191,6 +205,18 @@ class Settings(BaseSettings):
         default=None,
         description="where a proxy with a login serves the Dagster UI, like https://d.example.com",
     )
+    universe_alert_url: Annotated[SecretStr | None, BeforeValidator(_blank_is_unset)] = Field(
+        default=None,
+        description='webhook that takes alerts as {"text": …}: https://…, or http:// on loopback',
+    )
+    universe_alert_mail: Annotated[SecretStr | None, BeforeValidator(_blank_is_unset)] = Field(
+        default=None,
+        description="mailbox that sends alerts: smtps://user:password@host/?to=a@example.com",
+    )
+    universe_heartbeat_url: Annotated[SecretStr | None, BeforeValidator(_blank_is_unset)] = Field(
+        default=None,
+        description="address that is called after each good evening: https://…",
+    )
     log_level: Annotated[LogLevel, BeforeValidator(_upper)] = Field(
         default="INFO", description="DEBUG, INFO, WARNING, ERROR or CRITICAL"
     )
@@ -227,6 +253,26 @@ class Settings(BaseSettings):
             raise ValueError("only scheme, host and port belong there")
         return parts.geturl()
 
+    @field_validator("universe_alert_url", "universe_heartbeat_url")
+    @classmethod
+    def _secret_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            _require_address(value.get_secret_value(), "https", "http")
+        return value
+
+    @field_validator("universe_alert_mail")
+    @classmethod
+    def _mailbox(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        parts = _require_address(value.get_secret_value(), "smtps", "smtp")
+        asked = parse_qs(parts.query)
+        if not any("@" in one for one in asked.get("to", [])):
+            raise ValueError("?to=… names no mail address")
+        if asked.keys() - {"to", "from"}:
+            raise ValueError("only ?to=… and &from=… are known")
+        return value
+
     @field_validator("universe_database_url")
     @classmethod
     def _postgres_url(cls, value: SecretStr | None) -> SecretStr | None:
@@ -258,6 +304,12 @@ class Settings(BaseSettings):
     def database_url(self) -> str | None:
         """The own server's URL with its password, or None for the embedded PostgreSQL."""
         secret = self.universe_database_url
+        return None if secret is None else secret.get_secret_value()
+
+    @property
+    def heartbeat_url(self) -> str | None:
+        """The secret address that is called after a good evening, or None."""
+        secret = self.universe_heartbeat_url
         return None if secret is None else secret.get_secret_value()
 
     @property
@@ -299,7 +351,15 @@ def no_key() -> str:
     )
 
 
-SECRETS = frozenset({"polygon_api_key", "universe_database_url"})
+SECRETS = frozenset(
+    {
+        "polygon_api_key",
+        "universe_database_url",
+        "universe_alert_url",
+        "universe_alert_mail",
+        "universe_heartbeat_url",
+    }
+)
 
 NAMES = (*(name.upper() for name in Settings.model_fields), "MASSIVE_API_KEY")
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from universe_pipeline.adapters.polygon.retry import Patience
     from universe_pipeline.loading.decoding import DecodingWorker
     from universe_pipeline.loading.sessions import Encoding
+    from universe_pipeline.monitoring.conditions import Scope
+    from universe_pipeline.monitoring.sending import WayOut
     from universe_pipeline.reporting.reading import Wanted
 
 
@@ -266,6 +268,29 @@ def wanted_report(
     from universe_pipeline.reporting.reading import Wanted
 
     return Wanted(now(settings), start, end, settings.universe_types, settings.thresholds)
+
+
+def alert_scope(settings: Settings) -> "Scope":
+    """What alerts are about."""
+    from universe_pipeline.monitoring.conditions import Scope
+
+    return Scope(
+        settings.universe_home,
+        settings.universe_start_date,
+        has_key=settings.polygon_api_key is not None,
+    )
+
+
+def ways_out(settings: Settings) -> "list[WayOut]":
+    """The ways by which alerts are sent: the log, and those that are set."""
+    from universe_pipeline.monitoring import sending
+
+    ways = [sending.LOG]
+    if settings.universe_alert_url is not None:
+        ways.append(sending.by_url(settings.universe_alert_url.get_secret_value()))
+    if settings.universe_alert_mail is not None:
+        ways.append(sending.by_mail(settings.universe_alert_mail.get_secret_value()))
+    return ways
 
 
 @dataclass(frozen=True, slots=True)

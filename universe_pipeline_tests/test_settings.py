@@ -156,6 +156,9 @@ def test_of_both_names_of_the_key_the_first_one_counts(monkeypatch: pytest.Monke
 def test_secrets_are_in_no_representation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POLYGON_API_KEY", "key-that-must-not-leak")
     monkeypatch.setenv("UNIVERSE_DATABASE_URL", "postgresql://me:must-not-leak@db/bars")
+    monkeypatch.setenv("UNIVERSE_ALERT_URL", "https://hooks.example.com/must-not-leak")
+    monkeypatch.setenv("UNIVERSE_ALERT_MAIL", "smtps://me:must-not-leak@m.example/?to=a@b.example")
+    monkeypatch.setenv("UNIVERSE_HEARTBEAT_URL", "http://127.0.0.1:8080/must-not-leak")
 
     found = load_settings()
 
@@ -220,6 +223,14 @@ def test_every_wrong_setting_is_reported_in_a_line_of_its_own_without_secrets(
         ("UNIVERSE_QUALITY_STALE", "20", "equal closes"),
         ("UNIVERSE_QUALITY_BENCHMARKS", " , ", "SPY,AAPL"),
         ("UNIVERSE_ACCEPT_VENDOR", "perhaps", "1 ="),
+        ("UNIVERSE_ALERT_URL", "http://hooks.example.com/secret", "https://"),
+        ("UNIVERSE_ALERT_URL", "https://me:secret@hooks.example.com/", "https://"),
+        ("UNIVERSE_ALERT_URL", "hooks.example.com/secret", "https://"),
+        ("UNIVERSE_HEARTBEAT_URL", "https://[secret", "https://"),
+        ("UNIVERSE_HEARTBEAT_URL", "https://hooks.example.com:0/secret", "https://"),
+        ("UNIVERSE_ALERT_MAIL", "smtps://me:secret@mail.example.com", "?to="),
+        ("UNIVERSE_ALERT_MAIL", "smtp://me:secret@mail.example.com/?to=a@b.example", "smtps://"),
+        ("UNIVERSE_ALERT_MAIL", "smtps://me:secret@mail.example.com/?to=a@b&cc=c@d", "smtps://"),
         ("LOG_LEVEL", "VERBOSE", "DEBUG, INFO"),
     ],
 )

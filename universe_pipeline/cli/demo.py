@@ -102,7 +102,7 @@ def start_of_demo(first: date) -> date:
 
 
 def demo_settings(settings: Settings, home: Path, base_url: str) -> Settings:
-    """The user's `settings`, but for their database, key, vendor and pace."""
+    """The user's `settings`, but for their database, key, vendor, pace and ways out of alerts."""
     return settings.model_copy(
         update={
             "universe_home": home,
@@ -112,6 +112,9 @@ def demo_settings(settings: Settings, home: Path, base_url: str) -> Settings:
             "polygon_api_key": SecretStr("demo"),
             "polygon_base_url": base_url,
             "polygon_rate_limit": 0,
+            "universe_alert_url": None,
+            "universe_alert_mail": None,
+            "universe_heartbeat_url": None,
         }
     )
 

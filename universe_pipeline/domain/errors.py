@@ -20,6 +20,7 @@
     │   ├── EmbeddedServerError       the embedded PostgreSQL cannot run here
     │   ├── SchemaTooNewError         a newer release migrated this database
     │   └── WrongVendorError          the database was filled from another vendor
+    ├── NotSentError                  a way out of alerts did not take a message
     └── VendorError                   the vendor's answer cannot be used
         ├── RetryableError            a later retry may help
         │   └── CollapsedError        too few of the stored rows to replace them
@@ -93,6 +94,10 @@ ACCESS_KINDS = (FailureKind.UNAUTHORIZED, FailureKind.NOT_ENTITLED)
 
 class UniverseError(Exception):
     """Base of every deliberate error; its text is written for the person who reads it."""
+
+
+class NotSentError(UniverseError):
+    """A way out of alerts did not take a message; the text holds no part of its address."""
 
 
 class UsageError(UniverseError):

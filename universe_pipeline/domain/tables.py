@@ -585,7 +585,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         """
         id           | bigint      | key    |  | counts up
         key          | text        | value  |  | what it is about, like `session_late` or `run_failed daily_update`: one open row each
-        kind         | text        | value  |  | `session_late`, `session_quarantined`, `rule_broken`, `key_refused`, `run_failed`, `job_stuck`, `tick_failed`, `disk_low` or `hosts_differ`
+        kind         | text        | value  |  | one of the [kinds of alert](alerts.md#kinds)
         severity     | text        | value  |  | `ERROR` or `WARN`
         level        | integer     | value  |  | how bad it is, from 1; the alert is sent again when it rises
         opened_at    | timestamptz | origin |  | when it was found
@@ -612,7 +612,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     "heartbeats": _columns(
         """
         date         | date        | key    |  | the session of a good evening
-        sent_at      | timestamptz | value? |  | when `UNIVERSE_HEARTBEAT_URL` was asked for
+        sent_at      | timestamptz | value? |  | when `UNIVERSE_HEARTBEAT_URL` was called
         failures     | integer     | own    |  | attempts that failed
         failed_at    | timestamptz | own?   |  | when the last one failed
         leased_until | timestamptz | own?   |  | until then one process may send

@@ -17,6 +17,7 @@ from universe_pipeline.orchestration.assets.symbols import symbols
 from universe_pipeline.orchestration.checks.specs import CHECKS
 from universe_pipeline.orchestration.internals import betas
 from universe_pipeline.orchestration.io_manager import PostgresIOManager
+from universe_pipeline.orchestration.jobs.alerts import alert_sensor
 from universe_pipeline.orchestration.jobs.asset_jobs import JOBS
 from universe_pipeline.orchestration.jobs.schedules import SCHEDULES
 from universe_pipeline.orchestration.jobs.sealing import sealing_sensor
@@ -54,7 +55,7 @@ def build_defs(
         asset_checks=CHECKS,
         jobs=JOBS,
         schedules=SCHEDULES,
-        sensors=[*SENSORS, sealing_sensor],
+        sensors=[*SENSORS, sealing_sensor, alert_sensor],
         resources=_resources(settings, resource_overrides or {}),
         executor=executor or dg.in_process_executor,
     )

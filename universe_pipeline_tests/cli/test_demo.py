@@ -18,11 +18,12 @@ from universe_pipeline.adapters.embedded_postgres import attachment
 from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.identity.listings import refresh
-from universe_pipeline.cli.demo import pages, psql_on_demo, questions
+from universe_pipeline.cli.demo import demo_settings, pages, psql_on_demo, questions
 from universe_pipeline.cli.demo_cases import cases
 from universe_pipeline.loading import dated_lists
 from universe_pipeline.loading.actions import refresh_actions
 from universe_pipeline.settings import load_settings
+from universe_pipeline.wiring import ways_out
 from universe_pipeline_tests.support.command_in_process import Command
 from universe_pipeline_tests.support.planted_world import planted, sessions_until
 
@@ -46,6 +47,16 @@ def home() -> Generator[Path]:
     yield folder
     attachment.stop(folder / "universe" / "demo")
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_the_demo_sends_no_alerts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("UNIVERSE_ALERT_URL", "https://hooks.example.com/x")
+    monkeypatch.setenv("UNIVERSE_ALERT_MAIL", "smtps://mail.example.com/?to=a@example.com")
+    monkeypatch.setenv("UNIVERSE_HEARTBEAT_URL", "https://hooks.example.com/y")
+
+    own = demo_settings(load_settings(), tmp_path, "http://127.0.0.1:8080")
+
+    assert (len(ways_out(own)), own.heartbeat_url) == (1, None)
 
 
 def test_the_demo_loads_and_verifies_in_a_database_of_its_own(home: Path) -> None:

@@ -1,1 +1,1 @@
-"""Tests of universe_pipeline.monitoring."""
+"""Monitoring: what needs a person, on a real database, sent to real servers."""

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 
 from universe_pipeline.adapters.postgres.connecting.application import Application, parsed
+from universe_pipeline.adapters.postgres.dagster_records import can_be_read
 from universe_pipeline.adapters.postgres.locks import DAEMON, FOR_A_TRANSACTION, URGENT, name_of
 
 
@@ -68,12 +69,6 @@ _NUMBERED = f"""
     WHERE {_OURS} ORDER BY a.backend_start, l.classid, l.objid
     """
 
-_RUNS_CAN_BE_READ = """
-    SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE nspname = 'dagster' AND relname = 'runs'
-      AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
-    """
-
 _UNFINISHED_RUNS = """
     SELECT 'run ' || run_id FROM dagster.runs
     WHERE status NOT IN ('SUCCESS', 'FAILURE', 'CANCELED') ORDER BY id
@@ -104,17 +99,12 @@ def all_holders(connection: psycopg.Connection) -> list[Holder]:
     return [*holders(connection, what), *_in_hand(connection)]
 
 
-def can_read_runs(connection: psycopg.Connection) -> bool:
-    """Whether Dagster has its tables in this database, and the role may read them."""
-    return connection.execute(_RUNS_CAN_BE_READ).fetchone() is not None
-
-
 def _runs(connection: psycopg.Connection) -> list[str]:
     """The locks of Dagster's runs that have not ended.
 
     None where Dagster has no tables yet, or the role may not read them.
     """
-    if not can_read_runs(connection):
+    if not can_be_read(connection):
         return []
     return [row[0] for row in connection.execute(_UNFINISHED_RUNS)]
 

@@ -24,7 +24,8 @@ _FIRST = 0x756E6973  # numbers that no other program takes: "un" and on
     DIVIDENDS_LOCK,
     ACTIONS_LOCK,
     LISTINGS_LOCK,
-) = range(_FIRST, _FIRST + 14)
+    ALERTS_LOCK,
+) = range(_FIRST, _FIRST + 15)
 """Of advisory locks; `SESSION_LOCKS` is the first half of one whose second is the session's day."""
 
 URGENT = "urgent requests"
@@ -39,6 +40,7 @@ FOR_A_TRANSACTION = (
     COVERAGE_LOCK,
     ACTIONS_LOCK,
     LISTINGS_LOCK,
+    ALERTS_LOCK,
 )
 """Held until a transaction ends, as those of sessions are; the others are held by a connection."""
 
@@ -54,6 +56,7 @@ _NAMES = {
     DIVIDENDS_LOCK: "dividends",
     ACTIONS_LOCK: "actions",
     LISTINGS_LOCK: "listings",
+    ALERTS_LOCK: "alerts",
 }
 
 

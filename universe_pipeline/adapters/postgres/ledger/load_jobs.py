@@ -155,6 +155,16 @@ def lock_of(name: str) -> str:
     return f"job {name}"
 
 
+def stuck_jobs(connection: psycopg.Connection, now: datetime) -> list[tuple[str, datetime]]:
+    """The jobs that `jobs` shows as stuck, with their last heartbeats; counts no progress."""
+    silent = connection.execute(
+        "SELECT name, last_updated FROM load_jobs WHERE status = 'in_progress'"
+        " AND last_updated NOT BETWEEN %s AND %s ORDER BY name",
+        (now - STUCK_AFTER, now + STUCK_AFTER),
+    ).fetchall()
+    return [(name, at) for name, at in silent if liveness.is_held(connection, lock_of(name))]
+
+
 _JOBS = """
 SELECT j.name, j.kind, j.start_date, j.end_date, j.symbols, j.sessions,
        CASE WHEN j.status <> 'in_progress' THEN j.status

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import psycopg
 
 from universe_pipeline.adapters.postgres import schema
-from universe_pipeline.adapters.postgres.holders import can_read_runs
+from universe_pipeline.adapters.postgres.dagster_records import can_be_read
 from universe_pipeline.adapters.tally import Counter
 from universe_pipeline.domain.errors import FailureKind
 from universe_pipeline.domain.sessions import close_of, newest_closed, sessions_between
@@ -76,7 +76,7 @@ def _last_available(connection: psycopg.Connection) -> date | None:
 
 def last_success(connection: psycopg.Connection, _: Scope) -> Figure:
     """When a run of each Dagster job last succeeded; `asset_job`: what was materialized by hand."""
-    if not can_read_runs(connection):
+    if not can_be_read(connection):
         return ()
     rows = connection.execute(
         "SELECT CASE pipeline_name WHEN '__ASSET_JOB' THEN 'asset_job' ELSE pipeline_name END,"
@@ -88,7 +88,7 @@ def last_success(connection: psycopg.Connection, _: Scope) -> Figure:
 
 def runs_in_progress(connection: psycopg.Connection, _: Scope) -> Figure:
     """Dagster's runs that are starting or at work."""
-    if not can_read_runs(connection):
+    if not can_be_read(connection):
         return ()
     rows = connection.execute(
         "SELECT count(*) FROM dagster.runs"
@@ -99,7 +99,7 @@ def runs_in_progress(connection: psycopg.Connection, _: Scope) -> Figure:
 
 def oldest_queued_run(connection: psycopg.Connection, scope: Scope) -> Figure:
     """Seconds for which the oldest of Dagster's queued runs has waited; 0 where none waits."""
-    if not can_read_runs(connection):
+    if not can_be_read(connection):
         return ()
     rows = connection.execute(  # Dagster's times have no zone, and are UTC
         "SELECT coalesce(extract(epoch FROM %s - min(create_timestamp) AT TIME ZONE 'UTC'), 0)"

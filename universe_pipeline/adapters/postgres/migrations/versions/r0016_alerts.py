@@ -50,7 +50,7 @@ CREATE TABLE heartbeats (
     leased_until timestamptz
 );
 COMMENT ON TABLE heartbeats IS
-    'The sessions of good evenings, for each of which UNIVERSE_HEARTBEAT_URL is asked for once.';
+    'The sessions of good evenings, for each of which UNIVERSE_HEARTBEAT_URL is called once.';
 """
 
 
