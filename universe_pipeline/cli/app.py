@@ -227,11 +227,22 @@ def daily(
 
 
 @command("status --json")
-def status(context: Call, *, json: Json = False) -> int:
+def status(
+    context: Call,
+    *,
+    json: Json = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say what needs a person; exit code 1 if any.")
+    ] = False,
+) -> int:
     """Show what is loaded, and what is open.
 
     Jobs, sessions, coverage, open errors and the pace.
     """
+    if check:
+        from universe_pipeline.cli.check import check_conditions
+
+        return check_conditions(context.obj)
     from universe_pipeline.cli.status import show
 
     return show(context.obj, as_json=json)
