@@ -57,18 +57,17 @@ _FAILED_RUNS = """
         WHERE r.status = 'FAILURE' AND NOT EXISTS (
             SELECT FROM dagster.run_tags w
             WHERE w.run_id = r.run_id AND w.key = 'dagster/will_retry' AND w.value = 'true')
+    ), requests AS (
+        SELECT run_id, bool_and(resolved_at IS NOT NULL) AS all_resolved,
+               bool_or(is_lost) AS any_lost, min(message) FILTER (WHERE is_lost) AS message
+        FROM (SELECT *, resolved_at IS NULL AND NOT retryable
+                        AND kind <> ALL (%(known)s) AS is_lost
+              FROM data_fetch_errors) e
+        GROUP BY run_id
     ), judged AS (
-        SELECT f.*, e.requests > 0 AND e.open = 0 AS is_over, e.message,
-               e.open > 0 AND e.lost = 0 AS is_tried_again
-        FROM failed f CROSS JOIN LATERAL (
-            SELECT count(*) AS requests,
-                   count(*) FILTER (WHERE resolved_at IS NULL) AS open,
-                   count(*) FILTER (WHERE is_lost) AS lost,
-                   min(message) FILTER (WHERE is_lost) AS message
-            FROM (SELECT *, resolved_at IS NULL AND NOT retryable
-                            AND kind <> ALL (%(known)s) AS is_lost
-                  FROM data_fetch_errors WHERE run_id = f.run_id) of_run
-        ) e
+        SELECT f.*, e.message, coalesce(e.all_resolved, false) AS is_over,
+               coalesce(NOT e.all_resolved AND NOT e.any_lost, false) AS is_tried_again
+        FROM failed f LEFT JOIN requests e USING (run_id)
     ), newest AS (
         SELECT DISTINCT ON (job, range) * FROM judged f
         WHERE NOT is_over AND NOT is_tried_again
