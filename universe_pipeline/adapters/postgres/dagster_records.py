@@ -48,7 +48,13 @@ def failed_runs(connection: psycopg.Connection) -> list[FailedRun]:
     return [FailedRun(*row) for row in connection.execute(_FAILED_RUNS, given)]
 
 
-_FAILED_RUNS = """
+def _json(column: str) -> str:
+    """A column's text as jsonb, which takes neither zeros nor halves of surrogate pairs."""
+    found = r"(?<!\\)((?:\\\\)*)\\u(?:0000|[dD][89a-fA-F][0-9a-fA-F]{2})"
+    return rf"regexp_replace({column}, '{found}', '\1?', 'g')::jsonb"
+
+
+_FAILED_RUNS = f"""
     WITH failed AS (
         SELECT r.id, r.run_id, r.pipeline_name AS job, t.value AS load_job, r.end_time,
                CASE WHEN r.pipeline_name = ANY (%(ranged)s) THEN t.value END AS range
@@ -87,11 +93,11 @@ _FAILED_RUNS = """
     )
     SELECT run_id, job, load_job, to_timestamp(coalesce(end_time, 0)),
            coalesce(message, (
-            SELECT coalesce(d #>> '{event_specific_data,user_failure_data,description}',
-                            d #>> '{event_specific_data,error,cause,message}',
-                            d #>> '{event_specific_data,error,message}', d ->> 'message')
-            FROM dagster.event_logs e CROSS JOIN LATERAL (SELECT e.event::jsonb -> 'dagster_event')
-                 AS event (d)
+            SELECT coalesce(d #>> '{{event_specific_data,user_failure_data,description}}',
+                            d #>> '{{event_specific_data,error,cause,message}}',
+                            d #>> '{{event_specific_data,error,message}}', d ->> 'message')
+            FROM dagster.event_logs e
+            CROSS JOIN LATERAL (SELECT {_json("e.event")} -> 'dagster_event') AS event (d)
             WHERE e.run_id = newest.run_id
               AND e.dagster_event_type IN ('STEP_FAILURE', 'PIPELINE_FAILURE')
             ORDER BY e.id LIMIT 1), 'see its page')
@@ -115,15 +121,18 @@ def failed_ticks(connection: psycopg.Connection, since: datetime) -> list[Failed
     return [FailedTick(*row) for row in connection.execute(_FAILED_TICKS, {"since": since})]
 
 
-_FAILED_TICKS = """
+_FAILED_TICKS = f"""
     SELECT tick.body ->> 'job_name', lower(i.instigator_type), tick.at,
-           coalesce(tick.body #>> '{error,cause,message}', tick.body #>> '{error,message}', '')
+           coalesce(tick.body #>> '{{error,cause,message}}', tick.body #>> '{{error,message}}', '')
     FROM dagster.instigators i CROSS JOIN LATERAL (
-        SELECT status, tick_body::jsonb AS body,
-               to_timestamp((tick_body::jsonb ->> 'timestamp')::double precision) AS at
+        SELECT status, tick_body
         FROM dagster.job_ticks t
         WHERE t.selector_id = i.selector_id AND t.status IN ('SUCCESS', 'SKIPPED', 'FAILURE')
         ORDER BY t.timestamp DESC, t.id DESC LIMIT 1
+    ) newest CROSS JOIN LATERAL (
+        SELECT newest.status, parsed.body,
+               to_timestamp((parsed.body ->> 'timestamp')::double precision) AS at
+        FROM (SELECT {_json("newest.tick_body")} AS body) parsed
     ) tick
     WHERE tick.status = 'FAILURE' AND i.status <> 'STOPPED' AND tick.at >= %(since)s
     ORDER BY 1

@@ -140,7 +140,7 @@ def test_a_failed_tick_is_an_alert_until_the_next_one(
 
     def tick(status: str, minutes: int) -> None:
         at = AT + timedelta(minutes=minutes)
-        error = {"message": "ValueError: wrong\n", "cause": None}
+        error = {"message": "ValueError: wrong \0 \udcff \\u0000\n", "cause": None}
         body = {"job_name": "sealing_sensor", "timestamp": at.timestamp(), "error": error}
         connection.execute(
             "INSERT INTO dagster.job_ticks (job_origin_id, selector_id, status, type, timestamp,"
@@ -154,7 +154,8 @@ def test_a_failed_tick_is_an_alert_until_the_next_one(
     (found,) = look(Kind.TICK_FAILED)
 
     assert found.text == (
-        "the sensor sealing_sensor failed at 2024-07-10 15:58 UTC: ValueError: wrong"
+        "the sensor sealing_sensor failed at 2024-07-10 15:58 UTC: "
+        r"ValueError: wrong ? ? \u0000"
     )
     assert found.page == "/locations/universe_pipeline/sensors/sealing_sensor"
     tick("SKIPPED", 0)
