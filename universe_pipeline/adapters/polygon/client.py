@@ -15,12 +15,12 @@ import polars as pl
 
 from universe_pipeline.adapters.polygon.bars import RangePage, grouped_bars, range_bars
 from universe_pipeline.adapters.polygon.dividends import DividendPage, dividend_page
+from universe_pipeline.adapters.polygon.endpoints import endpoint_label
 from universe_pipeline.adapters.polygon.factors import (
     FactorPage,
     dividend_factor_page,
     split_factor_page,
 )
-from universe_pipeline.adapters.polygon.endpoints import endpoint_label
 from universe_pipeline.adapters.polygon.http import Packed, Reply, VendorConnections, endpoint_of
 from universe_pipeline.adapters.polygon.key import ApiKey
 from universe_pipeline.adapters.polygon.lists import ListPage, Rejected

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import LiteralString
 
 import psycopg
 
@@ -48,7 +49,7 @@ def failed_runs(connection: psycopg.Connection) -> list[FailedRun]:
     return [FailedRun(*row) for row in connection.execute(_FAILED_RUNS, given)]
 
 
-def _json(column: str) -> str:
+def _json(column: LiteralString) -> LiteralString:
     """A column's text as jsonb, which takes neither zeros nor halves of surrogate pairs."""
     found = r"(?<!\\)((?:\\\\)*)\\u(?:0000|[dD][89a-fA-F][0-9a-fA-F]{2})"
     return rf"regexp_replace({column}, '{found}', '\1?', 'g')::jsonb"
