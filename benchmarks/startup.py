@@ -7,15 +7,30 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
+import psycopg
+
 from benchmarks.archive import SPARE, Archive
 from benchmarks.figures import Figure, Target
 from benchmarks.stage import Stage
 
+DAY_LATER = """
+    UPDATE session_loads SET fetched_at = fetched_at - interval '1 day';
+    UPDATE listings SET believed_from = believed_from - interval '1 day';
+    UPDATE splits SET believed_from = believed_from - interval '1 day';
+    UPDATE dividends SET believed_from = believed_from - interval '1 day';
+    UPDATE action_verdicts SET judged_at = judged_at - interval '1 day';
+    VACUUM ANALYZE session_loads, listings, splits, dividends, action_verdicts
+    """
+"""The archive as on the evening after: what came in within ten minutes would be judged again."""
+
 PROGRAM = Path(sys.executable).parent / "universe"
 
 
-def startup(stage: Stage, _: Archive) -> list[Figure]:
+def startup(stage: Stage, archive: Archive) -> list[Figure]:
     """Each command in turns with an interpreter that does nothing."""
+    with psycopg.connect(archive.url, autocommit=True) as connection:
+        for statement in DAY_LATER.split(";"):
+            connection.execute(statement.encode())
     repeats = stage.scale.repeats
     spare = [str(day) for day in stage.newest(SPARE)[:repeats]]
     return [
