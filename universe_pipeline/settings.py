@@ -29,6 +29,7 @@ from universe_pipeline.domain.thresholds import Thresholds
 logger = logging.getLogger(__name__)
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+LogFormat = Literal["text", "json"]
 
 ENV_FILE = ".env"
 """In the working folder. `.env.example` lists what may stand there."""
@@ -59,6 +60,10 @@ def _not_utf8(folder: Path) -> str:
 
 def _upper(value: object) -> object:
     return value.strip().upper() if isinstance(value, str) else value
+
+
+def _lower(value: object) -> object:
+    return value.strip().lower() if isinstance(value, str) else value
 
 
 def _words(value: object) -> object:
@@ -219,6 +224,9 @@ class Settings(BaseSettings):
     )
     log_level: Annotated[LogLevel, BeforeValidator(_upper)] = Field(
         default="INFO", description="DEBUG, INFO, WARNING, ERROR or CRITICAL"
+    )
+    log_format: Annotated[LogFormat, BeforeValidator(_lower)] = Field(
+        default="text", description="text, or json: one object a line"
     )
 
     @field_validator("polygon_api_key")

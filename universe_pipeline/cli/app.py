@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, ParamSpec, Protocol,
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from universe_pipeline.adapters import machine
+from universe_pipeline.adapters import json_log, machine
 from universe_pipeline.cli.exits import DONE, FAILED, INTERRUPTED, WRONG_USAGE
 from universe_pipeline.domain.errors import UniverseError, UsageError
 from universe_pipeline.domain.foreign_text import read_symbol, visible, visible_lines
@@ -132,11 +132,13 @@ class _Logged(TyperCommand):
     """Reads the settings once the command line is understood: `--help` needs none."""
 
     def invoke(self, ctx: _Context) -> object:
-        from universe_pipeline.cli.terminal import set_up_logging
+        from universe_pipeline.cli.terminal import logging_set_up
         from universe_pipeline.settings import load_settings
 
-        set_up_logging()  # first: odd names of settings are logged
-        ctx.obj = load_settings()
+        with logging_set_up():  # first: odd names of settings are logged
+            ctx.obj = load_settings()
+            if ctx.obj.log_format == "json":
+                json_log.write_json()
         logging.getLogger("universe_pipeline").setLevel(ctx.obj.log_level)
         return super().invoke(ctx)
 
@@ -718,4 +720,4 @@ def _print_error(error: Exception, code: int) -> int:
 
 def _say(line: str) -> None:
     with suppress(OSError):  # stderr may be on a full disk: the exit code says it, too
-        typer.echo(f"universe: {line}", err=True)
+        typer.echo(json_log.as_line(f"universe: {line}", logging.ERROR), err=True)

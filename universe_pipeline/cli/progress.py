@@ -24,6 +24,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Column
 from rich.text import Text
 
+from universe_pipeline.adapters import json_log
 from universe_pipeline.domain.foreign_text import visible
 from universe_pipeline.loading.progress import Step, listening
 
@@ -205,7 +206,7 @@ class Lines:
         elapsed = now - self._began
         if elapsed >= self._due:
             self._due = min(2 * elapsed, elapsed + MOST_BETWEEN_LINES)
-            self._file.write(f"{_line(step, elapsed)}\n")
+            self._file.write(f"{json_log.as_line(_line(step, elapsed))}\n")
             self._file.flush()
 
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from universe_pipeline.adapters import json_log
 from universe_pipeline.domain.foreign_text import visible_lines
 
 WIDE = 240
@@ -48,7 +49,7 @@ def note(text: str) -> None:
     """
     if sys.stderr is not None:  # None where it is closed
         with suppress(OSError):
-            sys.stderr.write(f"{visible_lines(text)}\n")
+            sys.stderr.write(f"{json_log.as_line(visible_lines(text))}\n")
 
 
 def result(text: str | Text) -> None:
@@ -93,18 +94,47 @@ def _plain(width: int | None = None) -> Console:
 class _Log(logging.Handler):
     """Writes to what stderr is at the moment: the bars put themselves in its place."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._early: list[logging.LogRecord] | None = []
+
     def emit(self, record: logging.LogRecord) -> None:
+        if self._early is not None:
+            self._early.append(record)
+            return
         try:
-            note(self.format(record))
+            with suppress(OSError):
+                if sys.stderr is not None:  # None where it is closed
+                    sys.stderr.write(f"{self.format(record)}\n")
         except Exception:  # noqa: BLE001  # as every handler: a log line that fails ends no load
             self.handleError(record)
 
+    def begin(self) -> None:
+        """Write what has come so far, and from now on what comes."""
+        early, self._early = self._early or [], None
+        for record in early:
+            self.emit(record)
 
-def set_up_logging() -> None:
-    """Show the log on stderr, from warnings on."""
-    logging.basicConfig(
-        handlers=[_Log()], level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s"
-    )
+
+class _TextFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return visible_lines(super().format(record))
+
+
+@contextmanager
+def logging_set_up() -> Generator[None]:
+    """Show the log on stderr, from warnings on.
+
+    After the block, which may choose JSON, and to which what it logs itself waits.
+    """
+    log = _Log()
+    log.setFormatter(_TextFormatter("%(asctime)s %(levelname)s %(message)s"))
+    json_log.write_text()
+    logging.basicConfig(handlers=[log], level=logging.WARNING)
+    try:
+        yield
+    finally:
+        log.begin()
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from universe_pipeline.cli.terminal import note, result
 from universe_pipeline.domain.errors import SettingsError, UsageError
 from universe_pipeline.orchestration.execution.instance import open_instance, prepare_home
 from universe_pipeline.orchestration.execution.services import (
+    COLORED,
     HOST,
     READY_SECONDS,
     ServicesError,
@@ -82,7 +83,8 @@ def _serve(settings: Settings, port: int, started: float) -> None:
     environment = {**os.environ, **environment_of(settings)}
     signals: set[int] = set()
     _listen(lambda number, _: signals.add(number))  # from now on nothing is left half done
-    with dagster_services(home, port, environment, log) as guard:
+    log_format = "json" if settings.log_format == "json" else COLORED
+    with dagster_services(home, port, environment, log, log_format) as guard:
         if not _await(port, guard, log, signals):
             return
         seconds = time.monotonic() - started

@@ -14,6 +14,7 @@ import dagster as dg
 from pydantic import Field, PrivateAttr, SecretStr
 
 from universe_pipeline import wiring
+from universe_pipeline.adapters import json_log
 from universe_pipeline.adapters.polygon.client import PolygonClient
 from universe_pipeline.adapters.postgres import liveness
 from universe_pipeline.adapters.postgres.connection import Connection, Database
@@ -57,7 +58,8 @@ class PostgresResource(dg.ConfigurableResource["PostgresResource"]):
         if context.run is None:
             yield self
             return
-        with liveness.hold_lock(self.database, lock_of(context.run.run_id)) as hold:
+        run_id = context.run.run_id
+        with json_log.of_run(run_id), liveness.hold_lock(self.database, lock_of(run_id)) as hold:
             if not hold:  # the command that made the run has it, or this resource in `postgres_io`
                 yield self
                 return

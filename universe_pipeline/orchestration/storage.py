@@ -68,6 +68,10 @@ class UniverseStorage(DagsterPostgresStorage):
         )  # Dagster reads it only there
         daemon_interval.shorten()
         settings = _given.get(None) or process_settings()
+        if settings.log_format == "json":
+            from universe_pipeline.orchestration.internals import console_log
+
+            console_log.write_json()
         with wiring.connected(settings) as connection:
             is_new = not has_tables(connection)
         url = url_of(wiring.database_as_it_is(settings), "dagster")

@@ -209,14 +209,15 @@ class SessionLoads:
         return selected is None or symbols.key in selected
 
     def _log(self, outcome: Outcome) -> None:
+        log, extra = self.context.log, {"session": str(outcome.session)}
         if outcome.error is not None:
-            self.context.log.error("session %s failed: %s", outcome.session, outcome.error)
+            log.error("session %s failed: %s", outcome.session, outcome.error, extra=extra)
         elif outcome.state is SessionStatus.QUARANTINED:
-            self.context.log.error("session %s is quarantined: the checks say why", outcome.session)
+            log.error("session %s is quarantined: the checks say why", outcome.session, extra=extra)
         elif outcome.state is SessionStatus.PENDING:
-            self.context.log.warning("session %s is not published yet", outcome.session)
+            log.warning("session %s is not published yet", outcome.session, extra=extra)
         elif outcome.is_superseded:
-            self.context.log.warning("session %s: %s", outcome.session, SUPERSEDED)
+            log.warning("session %s: %s", outcome.session, SUPERSEDED, extra=extra)
 
     def _plot(self, connection: Connection, last: date) -> None:
         """Let the run's last event, which the asset's page shows, carry the plot."""

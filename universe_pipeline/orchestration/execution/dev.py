@@ -1,5 +1,6 @@
 """`dagster dev` with the guarded webserver: `python -m` this module, with its options."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ def main() -> None:
     from universe_pipeline.orchestration.internals.odd_folders import take_names_literally
 
     take_names_literally()
+    warnings.filterwarnings("ignore", "Function `dev_command` is superseded")
     open_process: Any = dev.open_ipc_subprocess
 
     def open_guarded(parts: Sequence[str], **options: Any) -> Any:

@@ -31,6 +31,9 @@ READY_SECONDS = 120
 GUARD = Path(__file__).with_name("guard.py")
 DEV = "universe_pipeline.orchestration.execution.dev"
 LOCK = "services.lock"
+COLORED = "colored"
+"""The format of Dagster's log, of those that it has, unless the log is JSON."""
+
 NOTICED_SECONDS = 1.0
 """A guard, and the database, need a moment to notice that an `up` was killed."""
 
@@ -41,7 +44,11 @@ class ServicesError(UniverseError):
 
 @contextmanager
 def dagster_services(
-    home: Path, port: int, environment: Mapping[str, str], log: Path
+    home: Path,
+    port: int,
+    environment: Mapping[str, str],
+    log: Path,
+    log_format: str = COLORED,
 ) -> Generator[subprocess.Popen[bytes]]:
     """Run the services for the block; at its end every process of theirs is gone.
 
@@ -53,7 +60,7 @@ def dagster_services(
     workspace = home / "workspace.yaml"
     with replacing(workspace, 0o644) as file:  # it names code that Dagster runs
         file.write(WORKSPACE.encode())
-    dagster = [sys.executable, "-m", DEV, "-w", str(workspace)]
+    dagster = [sys.executable, "-m", DEV, "-w", str(workspace), "--log-format", log_format]
     with _sole(home) as lock, log.open("ab") as output:
         guard = subprocess.Popen(  # noqa: S603  # our own interpreter
             [sys.executable, "-I", str(GUARD), str(lock), *dagster, "-h", HOST, "-p", str(port)],
