@@ -60,7 +60,12 @@ test-system: dev ## what uses a database on an ordinary PostgreSQL 15, and what 
 	@$(BIN)/python -m pytest -n 2 --postgres-bin=$(POSTGRES_15) -m "not faults" universe_pipeline_tests $(ARGS)
 
 .PHONY: faults
-faults: dev ## every fault, from a spoilt answer to a full disk, and what was lost by it
+faults: dev ## every fault, from a spoilt answer to a full disk, and what was lost by it; as root
+	@missing=; \
+	command -v ip >/dev/null || missing="$$missing iproute2"; \
+	command -v redis-server >/dev/null || missing="$$missing redis-server"; \
+	test -z "$$missing" || { echo "make faults needs Debian packages that are not here:$$missing" >&2; exit 1; }; \
+	test "$$(id -u)" = 0 || { echo "make faults makes network namespaces: run it as root" >&2; exit 1; }
 	@$(BIN)/python -m pytest -n 2 universe_pipeline_tests/faults universe_pipeline_tests/services $(ARGS)
 
 .PHONY: bench
@@ -142,11 +147,15 @@ lock: ## resolve the requirements files again; ARGS=--upgrade moves every versio
 		--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' "$$@"; }; \
 	printf '%s\n' pip setuptools | compile - -o requirements-build.txt $(ARGS) && \
 	compile pyproject.toml -o requirements.txt $(ARGS) && \
-	compile pyproject.toml --extra dev -c requirements-build.txt -c requirements.txt -o requirements-dev.txt $(ARGS) && \
+	compile pyproject.toml --extra celery --extra kubernetes -c requirements-build.txt -c requirements.txt \
+		-o requirements-deploy.txt $(ARGS) && \
+	compile pyproject.toml --extra dev -c requirements-build.txt -c requirements.txt -c requirements-deploy.txt \
+		-o requirements-dev.txt $(ARGS) && \
 	compile benchmarks/requirements.in -c requirements.txt -o benchmarks/requirements.txt $(ARGS)
-	@cat requirements-build.txt requirements.txt | \
-		awk 'FNR == NR {locked[$$1]; next} /==/ {more = !($$1 in locked)} /^#/ || more' \
-		- requirements-dev.txt >.cache/lock/dev && mv .cache/lock/dev requirements-dev.txt
+	@more() { cat "$$@" | awk 'FNR == NR {locked[$$1]; next} /==/ {more = !($$1 in locked)} /^#/ || more' \
+		- $$file >.cache/lock/more && mv .cache/lock/more $$file; }; \
+	file=requirements-deploy.txt && more requirements-build.txt requirements.txt && \
+	file=requirements-dev.txt && more requirements-build.txt requirements.txt requirements-deploy.txt
 
 # A demo, since it uses every dependency; as root its server needs a folder that it can enter.
 .PHONY: lowest
@@ -190,8 +199,8 @@ $(VENV)/.project: pyproject.toml setup.py $(VENV)/.runtime
 	@$(BIN)/python -m pip $(INSTALL) --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
-	@$(BIN)/python -m pip $(INSTALL) --require-hashes -r requirements-dev.txt
+$(VENV)/.dev: requirements-dev.txt requirements-deploy.txt $(VENV)/.runtime
+	@$(BIN)/python -m pip $(INSTALL) --require-hashes -r requirements-dev.txt -r requirements-deploy.txt
 	@touch $@
 
 $(BENCH_VENV)/.peers: benchmarks/requirements.txt $(VENV)/.runtime

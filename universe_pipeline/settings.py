@@ -206,6 +206,15 @@ class Settings(BaseSettings):
     universe_accept_vendor: bool = Field(
         default=False, description="1 = accept a database that another vendor filled"
     )
+    universe_broker_url: Annotated[SecretStr | None, BeforeValidator(_blank_is_unset)] = Field(
+        default=None,
+        description="redis://… or rediss://…: the broker of `universe worker`; unset = none",
+    )
+    universe_location: str = Field(
+        default="universe_pipeline",
+        pattern=r"^[\w.-]+$",
+        description="name of the code location, to which runs of commands belong",
+    )
     universe_page_origin: Annotated[str | None, BeforeValidator(_blank_is_unset)] = Field(
         default=None,
         description="where a proxy with a login serves the Dagster UI, like https://d.example.com",
@@ -291,6 +300,18 @@ class Settings(BaseSettings):
 
         return SecretStr(parse(value.get_secret_value()).url)
 
+    @field_validator("universe_broker_url")
+    @classmethod
+    def _redis_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        parts = urlsplit(value.get_secret_value().strip())
+        if parts.scheme not in ("redis", "rediss") or not parts.hostname:
+            raise ValueError("not a Redis address")
+        if not _has_possible_port(parts):
+            raise ValueError("its port is not possible")
+        return SecretStr(parts.geturl())
+
     @field_validator("universe_start_date")
     @classmethod
     def _vendor_has_bars(cls, value: date) -> date:
@@ -318,6 +339,12 @@ class Settings(BaseSettings):
     def heartbeat_url(self) -> str | None:
         """The secret address that is called after a good evening, or None."""
         secret = self.universe_heartbeat_url
+        return None if secret is None else secret.get_secret_value()
+
+    @property
+    def broker_url(self) -> str | None:
+        """The broker's URL with its password, or None where there is none."""
+        secret = self.universe_broker_url
         return None if secret is None else secret.get_secret_value()
 
     @property
@@ -362,6 +389,7 @@ def no_key() -> str:
 SECRETS = frozenset(
     {
         "polygon_api_key",
+        "universe_broker_url",
         "universe_database_url",
         "universe_alert_url",
         "universe_alert_mail",

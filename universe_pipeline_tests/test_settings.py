@@ -159,11 +159,13 @@ def test_secrets_are_in_no_representation(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("UNIVERSE_ALERT_URL", "https://hooks.example.com/must-not-leak")
     monkeypatch.setenv("UNIVERSE_ALERT_MAIL", "smtps://me:must-not-leak@m.example/?to=a@b.example")
     monkeypatch.setenv("UNIVERSE_HEARTBEAT_URL", "http://127.0.0.1:8080/must-not-leak")
+    monkeypatch.setenv("UNIVERSE_BROKER_URL", "redis://:must-not-leak@db:6379/0")
 
     found = load_settings()
 
     assert "must-not-leak" not in f"{found!r} {found} {found.model_dump()}"
     assert found.database_url == "postgresql://me:must-not-leak@db/bars"
+    assert found.broker_url == "redis://:must-not-leak@db:6379/0"
 
 
 def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,6 +184,7 @@ def test_every_wrong_setting_is_reported_in_a_line_of_its_own_without_secrets(
         "POLYGON_RATE_LIMIT": "fast",
         "POLYGON_BASE_URL": "http://example.com",
         "UNIVERSE_DATABASE_URL": "mysql://me:secret@x/y",
+        "UNIVERSE_BROKER_URL": "amqp://me:secret@x/y",
         "UNIVERSE_START_DATE": "1999-01-04",
         "LOG_LEVEL": "LOUD",
     }
@@ -216,6 +219,8 @@ def test_every_wrong_setting_is_reported_in_a_line_of_its_own_without_secrets(
         ("UNIVERSE_START_DATE", "2090-01-02", "2003-09-10"),
         ("UNIVERSE_START_DATE", "yesterday", "2003-09-10"),
         ("UNIVERSE_SESSIONS_PER_RUN", "0", "unset = all"),
+        ("UNIVERSE_BROKER_URL", "redis://:secret@host:99999/0", "redis://"),
+        ("UNIVERSE_LOCATION", "a location: here", "code location"),
         ("UNIVERSE_REVISIT_SESSIONS", "-1", "trailing sessions"),
         ("UNIVERSE_TYPES", " , ", "CS,ADRC"),
         ("UNIVERSE_QUALITY_ROWS_ERROR", "0", "like 0.1"),

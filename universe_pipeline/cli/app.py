@@ -30,7 +30,7 @@ GROUPS = {
     "Load": ("discover", "historical", "daily", "resume"),
     "Look": ("status", "verify", "listings", "report", "errors", "metrics", "url", "psql"),
     "Repair": ("retry", "repair", "approve", "actions", "clear-checkpoint"),
-    "Run": ("up", "backup", "restore", "prune"),
+    "Run": ("up", "init", "migrate", "worker", "backup", "restore", "prune"),
 }
 """The commands as `--help` lists them: by what they are for, a newcomer's first."""
 
@@ -588,6 +588,62 @@ def psql(context: Call) -> int:
     from universe_pipeline.cli.database import open_psql
 
     return open_psql(context.obj, context.args)
+
+
+@command("init --celery --runs 4")
+def init(
+    context: Call,
+    *,
+    celery: Annotated[bool, typer.Option("--celery", help="Runs go to `universe worker`.")] = False,
+    kubernetes: Annotated[
+        bool, typer.Option("--kubernetes", help="Each run has a pod of its own.")
+    ] = False,
+    runs: Annotated[
+        int, typer.Option(min=1, max=1_000, help="Most runs at a time over all hosts.")
+    ] = 2,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Write a file that differs again.")
+    ] = False,
+) -> int:
+    """Write dagster.yaml, or say what differs in it.
+
+    Without --celery and --kubernetes for one host, as every loading command does. The exit code is
+    1 if a file differs and stays.
+    """
+    from universe_pipeline.cli.init import init
+    from universe_pipeline.orchestration.execution.instance_files import Launcher
+
+    if celery and kubernetes:
+        raise typer.BadParameter("give --celery or --kubernetes, not both")
+    launcher = Launcher.CELERY if celery else Launcher.ONE_HOST
+    launcher = Launcher.KUBERNETES if kubernetes else launcher
+    return init(context.obj, launcher, runs, replace=replace)
+
+
+@command("migrate")
+def migrate(context: Call) -> int:
+    """Bring the database to this release.
+
+    Our tables and Dagster's, before any other process starts. Without either it makes them.
+    """
+    from universe_pipeline.cli.migrate import migrate
+
+    return migrate(context.obj)
+
+
+@command("worker --slots 2")
+def worker(
+    context: Call,
+    *,
+    slots: Annotated[int, typer.Option(min=1, max=1_000, help="Most runs at a time.")] = 1,
+) -> int:
+    """Execute runs that Dagster launches by Celery.
+
+    On any host that reaches the database and the broker. ctrl-C ends it after the runs at work.
+    """
+    from universe_pipeline.cli.worker import work
+
+    work(context.obj, slots)
 
 
 @command("backup universe.dump")

@@ -25,7 +25,11 @@ from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.cli.exits import DONE
 from universe_pipeline.cli.terminal import note, result
 from universe_pipeline.domain.errors import SettingsError, UsageError
-from universe_pipeline.orchestration.execution.instance import open_instance, prepare_home
+from universe_pipeline.orchestration.execution.instance import (
+    is_of_one_host,
+    open_instance,
+    prepare_home,
+)
 from universe_pipeline.orchestration.execution.services import (
     COLORED,
     HOST,
@@ -173,7 +177,7 @@ def _reconcile_dagster(settings: Settings, database: Database, when: str) -> Non
 
 def _report_dead_runs(instance: dg.DagsterInstance, database: Database, now: datetime) -> int:
     # Dagster's default launcher starts runs from the services, which are gone.
-    is_launching = not isinstance(instance.run_launcher, dg.DefaultRunLauncher)
+    is_launching = not is_of_one_host(instance)
     reported = 0
     deadline = time.monotonic() + UNLOCKED_SECONDS
     with database.connect() as connection:

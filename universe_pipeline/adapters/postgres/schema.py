@@ -180,6 +180,20 @@ def dagsters_migration(database: Database, head: str) -> Generator[bool]:
                 yield version != head
 
 
+def require_dagsters(connection: psycopg.Connection, head: str) -> None:
+    """Return if Dagster's tables stand at `head`.
+
+    Raises:
+        SchemaTooNewError: they stand elsewhere, where a release with another Dagster left them.
+        SchemaTooOldError: there are none.
+    """
+    version = _dagsters_version(connection)
+    if version is None:
+        raise SchemaTooOldError("nothing of Dagster", head)
+    if version != head:
+        raise SchemaTooNewError(f"{version} of Dagster")
+
+
 def _dagsters_version(connection: psycopg.Connection) -> str | None:
     return _version(connection, "dagster.alembic_version")
 

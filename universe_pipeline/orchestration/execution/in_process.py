@@ -79,7 +79,7 @@ class Runs:
         self, instance: dg.DagsterInstance, database: Database, settings: Settings
     ) -> None:
         self._instance, self._database = instance, database
-        self._definitions = build_defs(settings)
+        self._definitions, self._location = build_defs(settings), settings.universe_location
 
     def run(
         self,
@@ -97,7 +97,8 @@ class Runs:
             name: the load job that the run works for; a tag of the run.
             config: run configuration by asset or op.
         """
-        definition, origin = self._definitions.resolve_job_def(job), execution.origin_of(job)
+        definition = self._definitions.resolve_job_def(job)
+        origin = execution.origin_of(job, self._location)
         run_id = make_new_run_id()
         with liveness.hold_lock(self._database, lock_of(run_id)):
             run = self._instance.create_run_for_job(

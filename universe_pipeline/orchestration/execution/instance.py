@@ -4,6 +4,7 @@ import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import cast
 
 import dagster as dg
@@ -13,6 +14,7 @@ from universe_pipeline.adapters.postgres import schema
 from universe_pipeline.adapters.whole_file import replacing
 from universe_pipeline.domain.errors import UsageError
 from universe_pipeline.orchestration import storage
+from universe_pipeline.orchestration.execution.instance_files import INSTANCE_FILE
 from universe_pipeline.orchestration.internals.names import CheckError
 from universe_pipeline.orchestration.internals.odd_folders import take_names_literally
 from universe_pipeline.settings import Settings
@@ -23,51 +25,11 @@ DAGSTER_HEAD = "29b539ebc72a"  # pragma: allowlist secret
 Dagster would read its own files to know it, which every command would have to wait for.
 """
 
+FILE = "dagster.yaml"
+"""The name that Dagster gives its instance file."""
+
 _LONGEST = 300
 """Characters of what Dagster says of its file, which may be its whole list of settings."""
-
-INSTANCE_FILE = """\
-# Written by universe_pipeline; edit freely, it is not written again.
-storage:
-  custom:
-    module: universe_pipeline.orchestration.storage
-    class: UniverseStorage
-    config: {}
-
-telemetry:
-  enabled: false
-
-# No dialog of Dagster's over the first page.
-nux:
-  enabled: false
-
-# A backfill's run starts a moment after it was asked for.
-run_coordinator:
-  module: dagster.core.run_coordinator
-  class: QueuedRunCoordinator
-  config:
-    dequeue_interval_seconds: 1
-
-# Each run is a process of its own; more than so many wait in the queue.
-concurrency:
-  runs:
-    max_concurrent_runs: 10
-
-# Killed runs would hold their place in a pool for ever otherwise. A launched run takes seconds to
-# start: one that does not within a minute is reported as failed.
-run_monitoring:
-  enabled: true
-  start_timeout_seconds: 60
-  poll_interval_seconds: 15
-  free_slots_after_run_end_seconds: 300
-
-# A run whose process died is run again; one that failed is not: see error_retry_sensor.
-run_retries:
-  enabled: true
-  max_retries: 2
-  retry_on_asset_or_op_failure: false
-"""
-
 
 _STORAGES = ("storage", "run_storage", "event_log_storage", "schedule_storage")
 _OURS = ("universe_pipeline", "search_path=dagster")
@@ -80,6 +42,18 @@ def prepare_home(settings: Settings) -> Path:
     Raises:
         UsageError: the folder cannot be used, or the instance file is broken or of another project.
     """
+    file = instance_file(settings)
+    if not os.path.lexists(file):
+        write(file, INSTANCE_FILE)
+    return use(file)
+
+
+def instance_file(settings: Settings) -> Path:
+    """The path of the instance file, in a folder that is there.
+
+    Raises:
+        UsageError: the folder cannot be used.
+    """
     home = settings.effective_dagster_home
     try:
         home.mkdir(parents=True, exist_ok=True)
@@ -88,18 +62,34 @@ def prepare_home(settings: Settings) -> Path:
             f"Dagster's folder {home} cannot be used: {error.filename}: {error.strerror}. "
             "Let DAGSTER_HOME or UNIVERSE_HOME name another"
         ) from None
-    file = home / "dagster.yaml"
-    if not os.path.lexists(file):
-        # It names code that Dagster runs: only its owner may change it, under any umask.
-        with replacing(file, 0o644) as written:
-            written.write(INSTANCE_FILE.encode())
-    _require_ours(file)
-    os.environ["DAGSTER_HOME"] = str(home)  # Dagster reads it from nowhere else
-    return home
+    return home / FILE
 
 
-def _require_ours(file: Path) -> None:
-    """Refuse an instance file before Dagster makes the tables of the storage that it names."""
+def write(file: Path, text: str) -> None:
+    """Write an instance file: it names code that Dagster runs, so only its owner may change it."""
+    with replacing(file, 0o644) as written:
+        written.write(text.encode())
+
+
+def use(file: Path) -> Path:
+    """Name the folder of an instance file to Dagster; the folder.
+
+    Raises:
+        UsageError: the file is broken or of another project.
+    """
+    read(file)
+    os.environ["DAGSTER_HOME"] = str(file.parent)  # Dagster reads it from nowhere else
+    return file.parent
+
+
+def read(file: Path) -> Mapping[str, object]:
+    """The settings in an instance file.
+
+    A file of another project is refused before Dagster makes the tables of the storage in it.
+
+    Raises:
+        UsageError: the file is broken or of another project.
+    """
     contents = _contents(file)
     storages = " ".join(str(contents[name]) for name in _STORAGES if name in contents)
     if not any(name in storages for name in _OURS):
@@ -107,6 +97,7 @@ def _require_ours(file: Path) -> None:
             f"{file} is of another Dagster project: its storage is not this project's. Let "
             "DAGSTER_HOME name another folder, or leave it unset"
         )
+    return contents
 
 
 def _contents(file: Path) -> Mapping[str, object]:
@@ -154,10 +145,47 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     """
     home = prepare_home(settings)
     take_names_literally()
-    with _errors_of(home / "dagster.yaml"), storage.made_with(settings):
+    with _errors_of(home / FILE), storage.made_with(settings):
         instance = dg.DagsterInstance.get()
     database = wiring.database_as_it_is(settings)
     with schema.dagsters_migration(database, DAGSTER_HEAD) as outdated:
         if outdated:
             instance.upgrade()
     return instance
+
+
+def is_of_one_host(instance: dg.DagsterInstance) -> bool:
+    """Whether runs are processes of the code location's host, by Dagster's default launcher.
+
+    Raises:
+        UsageError: the launcher of the instance file cannot be used here.
+        SettingsError: it lacks a setting.
+    """
+    try:
+        return isinstance(instance.run_launcher, dg.DefaultRunLauncher)
+    except (dg.DagsterError, CheckError, ImportError) as wrong:
+        file = Path(instance.root_directory) / FILE
+        said = " ".join(str(wrong).split())[:_LONGEST]
+        raise UsageError(
+            f"the run_launcher of {file} cannot be used here: {said}. Install the extra celery or "
+            "kubernetes: pip install -r requirements-deploy.txt"
+        ) from None
+
+
+def migrate_dagster(settings: Settings) -> None:
+    """Make Dagster's tables, or bring them to this release; Dagster's folder is not needed.
+
+    Raises:
+        DatabaseError: as `wiring.open_database`, or a newer Dagster has migrated its tables.
+    """
+    database = wiring.database_as_it_is(settings)
+    with schema.dagsters_migration(database, DAGSTER_HEAD) as outdated:
+        if outdated:
+            _upgrade(settings)
+
+
+def _upgrade(settings: Settings) -> None:
+    with TemporaryDirectory() as home, storage.made_with(settings):
+        (Path(home) / FILE).write_text(INSTANCE_FILE)
+        with dg.DagsterInstance.from_config(home) as instance:
+            instance.upgrade()

@@ -23,7 +23,7 @@ WORKSPACE = """\
 load_from:
   - python_module:
       module_name: universe_pipeline.definitions
-      location_name: universe_pipeline
+      location_name: {location}
 """
 
 HOST = "127.0.0.1"
@@ -59,7 +59,7 @@ def dagster_services(
     """
     workspace = home / "workspace.yaml"
     with replacing(workspace, 0o644) as file:  # it names code that Dagster runs
-        file.write(WORKSPACE.encode())
+        file.write(WORKSPACE.format(location=environment["UNIVERSE_LOCATION"]).encode())
     dagster = [sys.executable, "-m", DEV, "-w", str(workspace), "--log-format", log_format]
     with _sole(home) as lock, log.open("ab") as output:
         guard = subprocess.Popen(  # noqa: S603  # our own interpreter

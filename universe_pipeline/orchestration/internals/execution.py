@@ -13,16 +13,15 @@ from dagster._core.remote_origin import (
 from dagster._core.storage.tags import REPOSITORY_LABEL_TAG
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
-LOCATION = "universe_pipeline"
 MODULE = "universe_pipeline.definitions"
 
 
-def origin_of(job: str) -> RemoteJobOrigin:
-    """Names the code location of workspace.yaml, so that the UI attributes a run to it."""
-    location = ManagedGrpcPythonEnvCodeLocationOrigin(
-        LoadableTargetOrigin(module_name=MODULE), location_name=LOCATION
+def origin_of(job: str, location: str) -> RemoteJobOrigin:
+    """Names a job of a code location, as workspace.yaml does: the UI attributes a run to it."""
+    code = ManagedGrpcPythonEnvCodeLocationOrigin(
+        LoadableTargetOrigin(module_name=MODULE), location_name=location
     )
-    return RemoteRepositoryOrigin(location, "__repository__").get_job_origin(job)
+    return RemoteRepositoryOrigin(code, "__repository__").get_job_origin(job)
 
 
 def tags_of(origin: RemoteJobOrigin) -> dict[str, str]:

@@ -20,10 +20,10 @@ from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.domain.errors import UsageError
 from universe_pipeline.orchestration.execution.instance import (
     DAGSTER_HEAD,
-    INSTANCE_FILE,
     open_instance,
     prepare_home,
 )
+from universe_pipeline.orchestration.execution.instance_files import INSTANCE_FILE
 from universe_pipeline.settings import load_settings
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.conftest import Universe
