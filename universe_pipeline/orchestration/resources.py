@@ -25,6 +25,7 @@ from universe_pipeline.domain.errors import SettingsError
 from universe_pipeline.domain.quality.findings import Finding
 from universe_pipeline.loading.decoding import DecodingWorker
 from universe_pipeline.loading.quality.while_loading import Judged
+from universe_pipeline.orchestration.internals import fast_storage
 from universe_pipeline.orchestration.run_job import recorded
 from universe_pipeline.orchestration.tags import DAILY_UPDATE, lock_of
 from universe_pipeline.settings import Settings
@@ -58,6 +59,8 @@ class PostgresResource(dg.ConfigurableResource["PostgresResource"]):
         if context.run is None:
             yield self
             return
+        if context.instance is not None:
+            fast_storage.attach(context.instance)
         run_id = context.run.run_id
         with json_log.of_run(run_id), liveness.hold_lock(self.database, lock_of(run_id)) as hold:
             if not hold:  # the command that made the run has it, or this resource in `postgres_io`

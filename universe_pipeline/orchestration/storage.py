@@ -5,7 +5,6 @@ process of Dagster (webserver, daemon, code server, run) finds the database, or 
 one, exactly as the command line does.
 """
 
-import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -21,11 +20,10 @@ from universe_pipeline.orchestration.internals import daemon_interval
 from universe_pipeline.orchestration.internals.connection_pool import share_pool
 from universe_pipeline.orchestration.internals.event_log import UniverseEventLog
 from universe_pipeline.orchestration.internals.existing import has_tables
+from universe_pipeline.orchestration.internals.fast_storage import store_events_in_batches
 from universe_pipeline.orchestration.internals.names import ConfigurableClassData
 from universe_pipeline.orchestration.internals.run_storage import UniverseRunStorage
 from universe_pipeline.settings import Settings, process_settings
-
-EVENT_BATCH = "1000"
 
 _given: ContextVar[Settings] = ContextVar("settings of the storage")
 
@@ -63,9 +61,7 @@ class UniverseStorage(DagsterPostgresStorage):
         """
         # A run process opens the storage before it imports the assets, and Polars with them.
         machine.tune_for_loading()
-        os.environ.setdefault(
-            "DAGSTER_EVENT_BATCH_SIZE", EVENT_BATCH
-        )  # Dagster reads it only there
+        store_events_in_batches()
         daemon_interval.shorten()
         settings = _given.get(None) or process_settings()
         if settings.log_format == "json":
