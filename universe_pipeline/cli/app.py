@@ -194,12 +194,24 @@ def historical(
         int | None, typer.Option(min=1, max=1_000, help="Most requests in flight.")
     ] = None,
     reload: Annotated[bool, typer.Option(help="Fetch loaded sessions again.")] = False,
+    launch: Annotated[
+        bool, typer.Option(help="Let Dagster's launcher load it, and follow that.")
+    ] = False,
 ) -> int:
     """Load the sessions of a range.
 
     Those that are loaded are not fetched again, so the same command goes on after an interruption.
     With --reload they are, and what differs is written.
     """
+    if launch:
+        if (symbols, batch_size, concurrency) != (None, None, None):
+            raise typer.BadParameter(
+                "--launch takes --start, --end and --reload: it loads whole sessions, by the "
+                "settings of the hosts that execute the runs"
+            )
+        from universe_pipeline.cli import launch as launched
+
+        return launched.historical_range(context.obj, start, end, reload=reload)
     from universe_pipeline.cli import load, symbol_loads
 
     settings = load.tuned(context.obj, batch_size=batch_size, concurrency=concurrency)

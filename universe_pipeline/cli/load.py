@@ -271,17 +271,28 @@ def resume_job(
         doubtful: fetch the quarantined ones again.
     """
     with database.connect() as connection:
-        since = load_jobs.fresh_since(connection, job.name)
-        known = load_states.of_sessions(connection, job.sessions, since)
-    start = settings.universe_start_date
-    planned = plans.of_range(job.sessions, known, start=start, doubtful=doubtful)
+        planned = plan_of(settings, connection, job, doubtful=doubtful)
     return run_job(settings, database, job, planned)
+
+
+def plan_of(
+    settings: Settings, connection: Connection, job: LoadJob, *, doubtful: bool = False
+) -> SessionPlan:
+    """What of a job's sessions is not loaded yet; arguments as of `resume_job`."""
+    since = load_jobs.fresh_since(connection, job.name)
+    known = load_states.of_sessions(connection, job.sessions, since)
+    start = settings.universe_start_date
+    return plans.of_range(job.sessions, known, start=start, doubtful=doubtful)
 
 
 def load_again(settings: Settings, database: Database, job: LoadJob) -> int:
     """Fetch all sessions of a job, loaded or not."""
-    planned = plans.of_range(job.sessions, start=settings.universe_start_date)
-    return run_job(settings, database, job, planned)
+    return run_job(settings, database, job, whole_plan(settings, job))
+
+
+def whole_plan(settings: Settings, job: LoadJob) -> SessionPlan:
+    """All of a job's sessions, loaded or not."""
+    return plans.of_range(job.sessions, start=settings.universe_start_date)
 
 
 def report_given_up(given_up: Collection[date], sessions: Sequence[date]) -> int:
@@ -292,7 +303,7 @@ def report_given_up(given_up: Collection[date], sessions: Sequence[date]) -> int
     return FAILED
 
 
-def _report_before_start_date(settings: Settings, early: Sequence[date]) -> int:
+def report_before_start_date(settings: Settings, early: Sequence[date]) -> int:
     """Name the sessions that are not partitions, as after the setting was changed."""
     if not early:
         return DONE
@@ -354,7 +365,7 @@ def run_job(settings: Settings, database: Database, job: LoadJob, planned: Sessi
             note(running_elsewhere(job.name, work.hold))
             return FAILED
         code = _carry_out(settings, database, work.connection, job, planned.fetch)
-        code = max(code, _report_before_start_date(settings, planned.out_of_reach))
+        code = max(code, report_before_start_date(settings, planned.out_of_reach))
         code = max(code, report_given_up(planned.given_up, job.sessions))
         work.status = load_job.status(work.connection, job, failed=code != DONE)
         return FAILED if work.status == "failed" else code
@@ -376,10 +387,10 @@ def _carry_out(
     if not wanted:
         with open_runs(settings, database):
             pass  # no run, but a killed one may have left Dagster behind the database
-        result(_nothing_to_fetch(connection, job))
-        _report_unusual(connection, job.sessions)
+        result(nothing_to_fetch(connection, job))
+        report_unusual(connection, job.sessions)
         return discover_if_stale(settings, database)
-    _announce(settings, wanted)
+    announce(settings, wanted)
     _announce_lists(settings, connection)
     before = changes.before(connection, wanted)
     config = {"daily_bars": {"fetch": [day.isoformat() for day in wanted]}}
@@ -393,7 +404,7 @@ def _carry_out(
         result(done.line(wanted))
     else:
         _summarise(connection, job, wanted, ended)
-    _report_unusual(connection, {*job.sessions, *wanted})
+    report_unusual(connection, {*job.sessions, *wanted})
     if ended.check_results:
         result(f"checks: {_checked(ended)}")
     return report_failures(database, ended, job)
@@ -403,7 +414,8 @@ def _dagster_job(job: LoadJob) -> str:
     return "daily_update" if job.kind == "daily" else "historical_load"
 
 
-def _nothing_to_fetch(connection: Connection, job: LoadJob) -> str:
+def nothing_to_fetch(connection: Connection, job: LoadJob) -> str:
+    """That a job's sessions are there, in words."""
     if job.kind == "daily":
         before = changes.before(connection, job.sessions)
         return changes.update(connection, job.sessions[-1], [], before, None).line([])
@@ -422,7 +434,8 @@ def _checked(ended: Ended) -> str:
     return f"{passed} of {len(ended.check_results)} passed{failures}{warnings}{where}"
 
 
-def _announce(settings: Settings, wanted: Sequence[date]) -> None:
+def announce(settings: Settings, wanted: Sequence[date]) -> None:
+    """Say which sessions will be asked for, at which pace, and how long that takes."""
     days = span(wanted[0], wanted[-1])
     sessions = "1 session" if len(wanted) == 1 else f"{len(wanted):,} sessions"
     note(f"{sessions} to fetch ({days}), {at_pace(settings, len(wanted))}")
@@ -438,18 +451,25 @@ def at_pace(settings: Settings, requests: int) -> str:
 def _summarise(connection: Connection, job: LoadJob, wanted: Sequence[date], ended: Ended) -> None:
     """Print what the run has loaded: a session that it fetched again in vain is stored, only."""
     failed = {one.day for one in failures_of_run(connection, ended.run_id)}
+    result(summary(connection, job.name, wanted, failed))
+
+
+def summary(
+    connection: Connection, name: str, wanted: Sequence[date], failed: Collection[date | None]
+) -> str:
+    """What a load has stored of the sessions that were `wanted` and have not `failed`."""
     states = session_states.states(connection, [day for day in wanted if day not in failed])
     loaded = [state for state in states.values() if state.status in COMMITTED]
     bars = sum(state.stored for state in loaded)
     revised = sum(state.revised for state in loaded)
     rejected = sum(state.rejected for state in loaded)
-    result(
-        f"{job.name}: {len(loaded)} of {len(wanted)} sessions loaded, {bars:,} bars, "
+    return (
+        f"{name}: {len(loaded)} of {len(wanted)} sessions loaded, {bars:,} bars, "
         f"{revised:,} revised, {rejected:,} rejected"
     )
 
 
-def _report_unusual(connection: Connection, sessions: Collection[date]) -> None:
+def report_unusual(connection: Connection, sessions: Collection[date]) -> None:
     """Name the sessions that are not out yet, or kept from readers."""
     broken = broken_by(connection, list(sessions))
     for session, state in sorted(session_states.states(connection, list(sessions)).items()):
@@ -476,11 +496,7 @@ def report_failures(database: Database, ended: Ended, job: LoadJob | None = None
     with database.connect() as connection:
         failures = failures_of_run(connection, ended.run_id)
         next_step = _next_step(connection, ended, failures, job)
-    by_message: dict[str, list[OpenFailure]] = {}
-    for failure in failures:
-        by_message.setdefault(failure.message, []).append(failure)
-    for alike in by_message.values():
-        note(_failure_line(alike))
+    note_failures(failures)
     for message in ended.messages if not failures else ():
         note(message)
     explained = {"daily_bars_cover_every_session"} if failures else set[str]()
@@ -490,6 +506,15 @@ def report_failures(database: Database, ended: Ended, job: LoadJob | None = None
     if next_step:
         note(f"next: {next_step}")
     return DONE if ended.success and not failures and not ended.failed_checks else FAILED
+
+
+def note_failures(failures: Sequence[OpenFailure]) -> None:
+    """Say what failed, each thing once."""
+    by_message: dict[str, list[OpenFailure]] = {}
+    for failure in failures:
+        by_message.setdefault(failure.message, []).append(failure)
+    for alike in by_message.values():
+        note(_failure_line(alike))
 
 
 def _next_step(

@@ -1,5 +1,6 @@
 """Backfills and runs launched over GraphQL, worked on by the real daemon; everything goes well."""
 
+import signal
 from datetime import UTC, datetime
 
 import pytest
@@ -8,7 +9,7 @@ from universe_pipeline.domain.sessions import newest_closed
 from universe_pipeline_tests.support.serving import Up, serving
 from universe_pipeline_tests.support.simulated_answers import grouped
 from universe_pipeline_tests.support.site import Site
-from universe_pipeline_tests.support.webserver import ASSETS, Webserver
+from universe_pipeline_tests.support.webserver import ASSETS, Webserver, until
 
 pytestmark = pytest.mark.system
 
@@ -153,3 +154,34 @@ def test_with_a_limit_a_backfill_is_several_runs(site: Site) -> None:
         assert_green(webserver, site, sessions)
         up.end()
     assert len(site.requests()) == 2 * JUNE_SESSIONS  # once by us to compare, once by the runs
+
+
+def test_a_command_launches_a_backfill_leaves_it_at_ctrl_c_and_finds_it_again(
+    shared_up: Up, healthy: Site
+) -> None:
+    webserver, asked = shared_up.webserver, len(healthy.requests())
+    load = ("historical", "--launch", "--start", "2023-04-03", "--end", "2023-04-06")
+    healthy.vendor.faults.add("delay", endpoint="grouped", seconds=5)
+
+    with healthy.started(*load) as command:
+        until(lambda: len(healthy.requests()) > asked)
+        command.send_signal(signal.SIGINT)
+        _, left = command.communicate(timeout=60)
+    ended = healthy.universe(*load)
+
+    assert command.returncode == 130
+    assert "goes on; the same command follows it again" in left
+    assert ended.returncode == 0, ended.stderr
+    sessions = healthy.loaded("2023-04-03", "2023-04-06")
+    assert len(sessions) == 4
+    assert_green(webserver, healthy, sessions)
+    assert healthy.rows(
+        "SELECT count(*) FROM dagster.bulk_actions WHERE body LIKE %s", "%_2023-04-03_%"
+    ) == [(1,)]
+
+    healthy.vendor.faults.clear()
+    reloaded = healthy.universe(*load, "--reload")
+
+    assert reloaded.returncode == 0, reloaded.stderr
+    assert "4 of 4 sessions loaded" in reloaded.stdout
+    assert len(healthy.requests()) == asked + 3 * len(sessions)  # once by us to compare
