@@ -6,7 +6,8 @@ caller sleeps outside any transaction. A 429 to any process sets `request_pause`
 all look at before they send; who had a turn in that time takes a new one. Without a limit, where a
 look would be most of what a turn costs, one is good for a moment.
 
-A process that wakes late moves its row on by as much, so that the next request with that row keeps
+A process that is late with its request (it woke late, or waited for the database) moves its row on
+by as much, so that the next request with that row keeps
 its distance. A database clock that was set back leaves rows due far ahead: `set_at`, which then
 lies ahead too, says how long they were meant to wait.
 """
@@ -48,7 +49,7 @@ LOOK_AGAIN = 0.25
 """Seconds for which unpaced clients assume that no other client got a 429."""
 
 LATE = 0.25
-"""Seconds by which a process may wake late before it moves its slot on."""
+"""Seconds by which a request may be late before its slot is moved on."""
 
 _DUE = """
     CASE WHEN set_at > clock_timestamp() THEN clock_timestamp() + (due - set_at) ELSE due END
@@ -156,12 +157,12 @@ class SharedPace:
         while True:
             if self._own_spacing:
                 self._sleep_until(self._own_turn())
-            if self._per_minute and not self._await_turn():
-                continue
+            turn = self._await_turn() if self._per_minute else None
             pause = self._pause()
-            if pause <= 0:
+            if pause > 0:
+                self._sleep(pause)
+            elif turn is None or self._is_in_time(turn):
                 return
-            self._sleep(pause)
 
     def back_off(self, seconds: float) -> None:
         """The vendor answered 429: no client sends for that long."""
@@ -184,12 +185,16 @@ class SharedPace:
             if self._urgency is not None:
                 self._urgency.release()
 
-    def _await_turn(self) -> bool:
-        """Take a turn and wait for it; False where it has come so late that another is needed."""
+    def _await_turn(self) -> _Turn:
+        """Take a turn and wait for it."""
         turn = self._take()
         if turn.due - time.monotonic() > EXPLAIN_AFTER:
             self._explain("the next request waits: the pace is shared with", _others)
         self._sleep_until(turn.due)
+        return turn
+
+    def _is_in_time(self, turn: _Turn) -> bool:
+        """Move a late turn's slot on by as much; False if it is so late that another is needed."""
         late = time.monotonic() - turn.due
         if late > LATE:
             with self._lock:

@@ -366,3 +366,23 @@ def test_a_long_wait_for_urgent_requests_names_their_process(
     (line,) = [record.message for record in caplog.records if "urgent" in record.message]
     assert line.startswith("requests wait: urgent ones go first, of ")
     assert f"process {os.getpid()}" in line
+
+
+def test_a_sender_that_waits_for_the_database_moves_its_slot_on(
+    turns: Connection, store_database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(pace, "MINUTE", 2.0)
+    with (
+        closing(SharedPace(store_database, 1)) as late,
+        closing(SharedPace(store_database, 1)) as next_,
+        ThreadPoolExecutor() as pool,
+    ):
+        with turns.transaction():
+            turns.execute("LOCK TABLE request_pause IN ACCESS EXCLUSIVE MODE")
+            waiting = pool.submit(send, store_database, late, 1)
+            time.sleep(0.6)
+        waiting.result()
+        send(store_database, next_, 1)
+
+    first, second = noted(turns, "sent")
+    assert second - first >= 2.0 - pace.LATE
