@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from universe_pipeline.adapters.postgres import dagster_records
+from universe_pipeline.adapters.postgres import dagster_records, hosts
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.dagster_records import FailedRun
 from universe_pipeline.adapters.postgres.ledger import session_states
@@ -85,7 +85,8 @@ def conditions(
     ]
     if dagster_records.can_be_read(connection):
         found += [*_failed_runs(connection), *_failed_ticks(connection, now)]
-    return [*found, *_stuck(connection, now), *_disk(scope.home, known)]
+    found += [*_stuck(connection, now), *_differing(connection)]
+    return [*found, *_disk(scope.home, known)]
 
 
 def newest_due(now: datetime) -> date:
@@ -244,6 +245,18 @@ def _stuck(connection: Connection, now: datetime) -> Iterator[Condition]:
             about=name,
             severity=Severity.WARN,
             page="/runs",
+        )
+
+
+def _differing(connection: Connection) -> Iterator[Condition]:
+    found = [line.rsplit(". ", 1) for line in hosts.differences(hosts.hosts(connection))]
+    if found:
+        yield Condition(
+            Kind.HOSTS_DIFFER,
+            "; ".join(what for what, _ in found),
+            "; ".join(repair for _, repair in found),
+            severity=Severity.WARN,
+            level=len(found),
         )
 
 

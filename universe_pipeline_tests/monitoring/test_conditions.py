@@ -200,6 +200,22 @@ def test_a_job_is_stuck_after_fifteen_minutes_while_its_process_lives(
     )
 
 
+def test_hosts_that_differ_are_named_with_what_to_do(look: Look, connection: Connection) -> None:
+    connection.execute(
+        "INSERT INTO hosts (host, requests_per_minute, release, used_at)"
+        " VALUES ('a', 5, '0.1.0', now()), ('b', 30, '0.1.0', now())"
+    )
+
+    (found,) = look(Kind.HOSTS_DIFFER)
+
+    assert str(found) == (
+        "WARN hosts_differ: hosts ask at different limits: 30 a minute on b; 5 a minute on a; "
+        "Set POLYGON_RATE_LIMIT alike on all"
+    )
+    connection.execute("UPDATE hosts SET requests_per_minute = 30")
+    assert look(Kind.HOSTS_DIFFER) == []
+
+
 @pytest.mark.parametrize(
     ("free", "is_known", "level"),
     [
