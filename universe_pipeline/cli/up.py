@@ -18,13 +18,14 @@ from types import FrameType
 import dagster as dg
 
 from universe_pipeline import wiring
-from universe_pipeline.adapters import appended_log
+from universe_pipeline.adapters import appended_log, service_manager
 from universe_pipeline.adapters.embedded_postgres import attachment
 from universe_pipeline.adapters.postgres.connecting import losses
 from universe_pipeline.adapters.postgres.connection import Database
 from universe_pipeline.cli.exits import DONE
 from universe_pipeline.cli.terminal import note, result
 from universe_pipeline.domain.errors import SettingsError, UsageError
+from universe_pipeline.orchestration.execution import watchdog
 from universe_pipeline.orchestration.execution.instance import (
     is_of_one_host,
     open_instance,
@@ -62,7 +63,7 @@ def serve(settings: Settings, port: int) -> int:
     with _database(settings) as database, sole_daemon(database):
         _reconcile_dagster(settings, database, "before")
         try:
-            _serve(settings, port, started)
+            _serve(settings, database, port, started)
         finally:
             _reconcile_dagster(settings, database, "by this end")
     note("stopped")
@@ -81,7 +82,7 @@ def _database(settings: Settings) -> Generator[Database]:
             attachment.stop(settings.universe_home)
 
 
-def _serve(settings: Settings, port: int, started: float) -> None:
+def _serve(settings: Settings, database: Database, port: int, started: float) -> None:
     home = prepare_home(settings)
     log = home / "services.log"
     environment = {**os.environ, **environment_of(settings)}
@@ -97,13 +98,20 @@ def _serve(settings: Settings, port: int, started: float) -> None:
             f" (ctrl-C ends it; log: {log})"
         )
         sys.stdout.flush()  # a reader may be waiting for it at the end of a pipe
+        service_manager.notify(service_manager.READY)
         _note_what_keeps_the_vendor_away(settings)
-        while not signals:
-            if guard.poll() is not None:
-                raise ServicesError(f"Dagster's services ended by themselves: see {log}")
-            appended_log.bound(log)
-            time.sleep(LOOK_SECONDS)
+        with watchdog.fed(settings, database):
+            _await_signal(guard, log, signals)
+        service_manager.notify(service_manager.STOPPING)
         note("stopping: a run in flight finishes its session, for at most ten seconds")
+
+
+def _await_signal(guard: Popen[bytes], log: Path, signals: AbstractSet[int]) -> None:
+    while not signals:
+        if guard.poll() is not None:
+            raise ServicesError(f"Dagster's services ended by themselves: see {log}")
+        appended_log.bound(log)
+        time.sleep(LOOK_SECONDS)
 
 
 def _note_what_keeps_the_vendor_away(settings: Settings) -> None:

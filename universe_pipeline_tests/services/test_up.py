@@ -15,6 +15,7 @@ from universe_pipeline_tests.support.embedded_homes import (
     postmasters,
     processes,
 )
+from universe_pipeline_tests.support.service_manager import listening
 from universe_pipeline_tests.support.serving import (
     PROGRAM,
     Up,
@@ -88,18 +89,24 @@ def test_from_start_to_sigterm_a_backfill_over_a_holiday_survives_a_fault_and_no
 
 @pytest.mark.system
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_an_idle_up_with_all_that_it_started(
-    site: Site, number: signal.Signals
+def test_a_signal_ends_an_idle_up_with_all_that_it_started_and_systemd_hears_of_it(
+    site: Site, tmp_path: Path, number: signal.Signals
 ) -> None:
-    with serving(site.environment, site.folder) as up:
-        started = set(up.processes().values()) if up.webserver else set[str]()
+    with listening(tmp_path) as systemd:
+        watched = {"NOTIFY_SOCKET": systemd.address, "WATCHDOG_USEC": "2000000"}
+        with serving(site.environment | watched, site.folder) as up:
+            started = set(up.processes().values()) if up.webserver else set[str]()
+            until(lambda: "WATCHDOG=1" in systemd.heard())  # its daemons have sent heartbeats
 
-        code = up.end(number)
+            code = up.end(number)
 
-        assert_gone(up)
+            assert_gone(up)
+        heard = systemd.heard()
     assert code == 0, up.out
     assert len(started) >= 6  # up, guard, dev, code server, webserver, daemon
     assert up.out.splitlines()[-1] == "stopped"
+    assert (heard[0], heard[-1]) == ("READY=1", "STOPPING=1")
+    assert set(heard[1:-1]) == {"WATCHDOG=1"}
 
 
 @pytest.mark.system
