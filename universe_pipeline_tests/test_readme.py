@@ -216,7 +216,7 @@ def test_the_site_has_every_page_and_loads_nothing_from_elsewhere(tmp_path: Path
     assert done.returncode == 0, done.stdout + done.stderr
     home = (tmp_path / "site/index.html").read_text()
     for page in [page for page in PAGES if page.startswith("docs/")]:
-        name = Path(page).with_suffix(".html").name
+        name = Path(page).relative_to("docs").with_suffix(".html").as_posix()
         written = (tmp_path / "site" / name).read_text()
         assert re.search(f'href="(?:./)?{name}"', home), f"{page} is not in mkdocs.yml"
         assert not re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="(?:https?:)?//', written)

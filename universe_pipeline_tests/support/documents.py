@@ -1,4 +1,4 @@
-"""README.md and the pages of docs/, as tests read them."""
+"""README.md and the pages of docs/, also those in folders, as tests read them."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 PAGES = {
     path.relative_to(REPOSITORY).as_posix(): path.read_text()
-    for path in [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+    for path in [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
 }
 """Their texts by their paths; README.md first."""
 

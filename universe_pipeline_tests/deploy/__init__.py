@@ -1,0 +1,1 @@
+"""Everything under deploy/ is valid, and agrees with the code."""
