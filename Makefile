@@ -68,6 +68,11 @@ faults: dev ## every fault, from a spoilt answer to a full disk, and what was lo
 	test "$$(id -u)" = 0 || { echo "make faults makes network namespaces: run it as root" >&2; exit 1; }
 	@$(BIN)/python -m pytest -n 2 universe_pipeline_tests/faults universe_pipeline_tests/services $(ARGS)
 
+# Minutes, and the Debian packages buildah and debootstrap, as root. ARGS go to `buildah build`.
+.PHONY: image
+image: ## build deploy/Dockerfile without a daemon, and run a demo in it
+	@.ci/image $(ARGS)
+
 .PHONY: bench
 bench: install $(BENCH_VENV)/.peers ## what it costs, compared with floor and peers: benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks $(ARGS)
