@@ -63,10 +63,13 @@ test-system: dev ## what uses a database on an ordinary PostgreSQL 15, and what 
 faults: dev ## every fault, from a spoilt answer to a full disk, and what was lost by it; as root
 	@missing=; \
 	command -v ip >/dev/null || missing="$$missing iproute2"; \
+	command -v nginx >/dev/null || missing="$$missing nginx-light"; \
+	command -v caddy >/dev/null || missing="$$missing caddy"; \
 	command -v redis-server >/dev/null || missing="$$missing redis-server"; \
 	test -z "$$missing" || { echo "make faults needs Debian packages that are not here:$$missing" >&2; exit 1; }; \
 	test "$$(id -u)" = 0 || { echo "make faults makes network namespaces: run it as root" >&2; exit 1; }
-	@$(BIN)/python -m pytest -n 2 universe_pipeline_tests/faults universe_pipeline_tests/services $(ARGS)
+	@$(BIN)/python -m pytest -n 2 universe_pipeline_tests/faults universe_pipeline_tests/services \
+		universe_pipeline_tests/deploy $(ARGS)
 
 # Minutes, and the Debian packages buildah and debootstrap, as root. ARGS go to `buildah build`.
 .PHONY: image
