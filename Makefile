@@ -76,6 +76,13 @@ faults: dev ## every fault, from a spoilt answer to a full disk, and what was lo
 image: ## build deploy/Dockerfile without a daemon, and run a demo in it
 	@.ci/image $(ARGS)
 
+HELM ?= helm
+
+.PHONY: chart
+chart: dev ## render Dagster's chart with our values, and validate it: CHART=archive-or-folder; needs helm
+	@$(HELM) template universe $(CHART) --skip-schema-validation -f deploy/kubernetes/values.yaml | \
+		$(BIN)/kubernetes-validate --strict --quiet -k 1.34 -
+
 .PHONY: bench
 bench: install $(BENCH_VENV)/.peers ## what it costs, compared with floor and peers: benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks $(ARGS)
