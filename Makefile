@@ -53,6 +53,7 @@ test-system: dev ## what uses a database on an ordinary PostgreSQL 15, and what 
 	@missing=; \
 	test -x $(POSTGRES_15)/initdb || missing="$$missing postgresql-15"; \
 	command -v faketime >/dev/null || missing="$$missing faketime"; \
+	command -v systemd-analyze >/dev/null || missing="$$missing systemd"; \
 	command -v chromium >/dev/null || missing="$$missing chromium"; \
 	command -v chromedriver >/dev/null || missing="$$missing chromium-driver"; \
 	test -x $(PGBOUNCER) || missing="$$missing pgbouncer"; \
