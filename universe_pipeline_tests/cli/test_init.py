@@ -1,6 +1,7 @@
 """`init`: the instance file of a host is written once, and compared ever after."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -104,8 +105,9 @@ def test_dagster_accepts_each_file(command: Command, file: Path, launcher: Launc
     command("init", *FLAGS[launcher])
 
     accepted = InstanceRef.from_dir(str(file.parent))
+    settings: Any = accepted.settings
 
-    assert accepted.settings["run_monitoring"]["enabled"]
-    assert accepted.settings["run_retries"]["max_retries"] == 2
+    assert settings["run_monitoring"]["enabled"]
+    assert settings["run_retries"]["max_retries"] == 2
     assert accepted.run_launcher_data is not None
     assert accepted.run_launcher_data.class_name == CLASSES[launcher]

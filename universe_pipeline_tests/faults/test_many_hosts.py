@@ -68,7 +68,7 @@ class Fleet:
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """All rows of a query."""
         with psycopg.connect(self.url, autocommit=True) as connection:
-            return connection.execute(query).fetchall()  # pyright: ignore[reportCallIssue, reportArgumentType]  # literal
+            return connection.execute(query.encode()).fetchall()
 
     def statuses(self) -> list[str]:
         """The statuses of all runs, oldest first."""

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Generator
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -71,7 +72,8 @@ def test_a_run_of_a_command_is_not_terminated(instance: dg.DagsterInstance) -> N
 
 
 def test_a_worker_holds_the_run_at_work_alone() -> None:
-    settings = app_of(BROKER).conf
+    app: Any = app_of(BROKER)  # untyped
+    settings = app.conf
 
     assert settings.task_acks_late
     assert settings.worker_prefetch_multiplier == settings.worker_concurrency == 1

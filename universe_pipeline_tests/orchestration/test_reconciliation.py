@@ -22,7 +22,9 @@ AN_HOUR_AGO = "UPDATE dagster.runs SET update_timestamp = update_timestamp - int
 
 def add(instance: dg.DagsterInstance, status: Status, **tags: str) -> str:
     job = "historical_load"
-    run = dg.DagsterRun(job, str(uuid4()), tags=tags, remote_job_origin=origin_of(job))
+    run = dg.DagsterRun(
+        job, str(uuid4()), tags=tags, remote_job_origin=origin_of(job, "universe_pipeline")
+    )
     instance.add_run(run.with_status(status))
     return run.run_id
 
