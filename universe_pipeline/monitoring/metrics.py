@@ -105,6 +105,13 @@ METRICS = (
         ("kind", "retryable"),
     ),
     Metric(
+        "universe_open_alerts",
+        Kind.GAUGE,
+        "Alerts that are open, by severity.",
+        figures.open_alerts,
+        ("severity",),
+    ),
+    Metric(
         "universe_runs_in_progress",
         Kind.GAUGE,
         "Dagster runs that are starting or at work.",

@@ -83,6 +83,14 @@ FILLED = (
            ('2024-07-09', 'daily_bars', '/v2', '2024-07-03', 'timeout', '', 6, true, '2024-07-10')
     """,
     """
+    INSERT INTO alerts (key, kind, severity, level, opened_at, last_seen_at, text, repair, page,
+                        closed_at)
+    VALUES ('session_late', 'session_late', 'ERROR', 1, '2024-07-09', '2024-07-09', '', '', '/',
+            NULL),
+           ('disk_low', 'disk_low', 'WARN', 1, '2024-07-08', '2024-07-08', '', '', '/',
+            '2024-07-09')
+    """,
+    """
     INSERT INTO dagster.runs
         (run_id, snapshot_id, pipeline_name, status, run_body, create_timestamp, end_time)
     VALUES ('1', NULL, 'daily_update', 'SUCCESS', '', '2024-07-09', 1720560000),
@@ -133,6 +141,8 @@ def test_the_numbers_are_those_of_the_tables(connection: Connection) -> None:
         ("universe_stage_seconds_total", ("fetch",)): 3,
         ("universe_open_errors", ("timeout", "true")): 2,
         ("universe_open_errors", ("not_found", "false")): 1,
+        ("universe_open_alerts", ("ERROR",)): 1,
+        ("universe_open_alerts", ("WARN",)): 0,
         ("universe_runs_in_progress", ()): 1,
         ("universe_oldest_queued_run_seconds", ()): 120,
         ("universe_pace_per_minute", ()): 30,
@@ -200,6 +210,7 @@ def test_the_names_are_those_that_dashboards_rely_on() -> None:
         "universe_rows_total": ("kind",),
         "universe_stage_seconds_total": ("stage",),
         "universe_open_errors": ("kind", "retryable"),
+        "universe_open_alerts": ("severity",),
         "universe_runs_in_progress": (),
         "universe_oldest_queued_run_seconds": (),
         "universe_pace_per_minute": (),

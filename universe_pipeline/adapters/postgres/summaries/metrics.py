@@ -15,6 +15,7 @@ from universe_pipeline.adapters.postgres import schema
 from universe_pipeline.adapters.postgres.dagster_records import can_be_read
 from universe_pipeline.adapters.tally import Counter
 from universe_pipeline.domain.errors import FailureKind
+from universe_pipeline.domain.quality.rules import Severity
 from universe_pipeline.domain.sessions import close_of, newest_closed, sessions_between
 
 Figure: TypeAlias = Sequence[tuple[tuple[str, ...], float]]
@@ -150,6 +151,14 @@ def open_errors(connection: psycopg.Connection, _: Scope) -> Figure:
         " FROM data_fetch_errors WHERE resolved_at IS NULL GROUP BY 1, 2 ORDER BY 1, 2"
     )
     return [((kind, retryable), count) for kind, retryable, count in rows]
+
+
+def open_alerts(connection: psycopg.Connection, _: Scope) -> Figure:
+    """Alerts that are open, by severity."""
+    rows = connection.execute(
+        "SELECT severity, count(*) FROM alerts WHERE closed_at IS NULL GROUP BY severity"
+    )
+    return _every((Severity.ERROR, Severity.WARN), dict(rows.fetchall()))
 
 
 def pace(_: psycopg.Connection, scope: Scope) -> Figure:
