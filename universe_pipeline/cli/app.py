@@ -663,13 +663,19 @@ def backup(
     context: Call,
     file: Annotated[Path, typer.Argument(help="A new file, or one to replace.")],
 ) -> int:
+    *,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Restore that file on trial, and compare.")
+    ] = False,
     """Write the whole database into a file.
 
-    With Dagster's tables. Loads go on meanwhile.
+    With Dagster's tables. Loads go on meanwhile. With --verify the file is read, not written: it
+    is restored into a scratch server below UNIVERSE_HOME, and each table compared with what the
+    file states.
     """
-    from universe_pipeline.cli.backup import back_up
+    from universe_pipeline.cli import backup
 
-    return back_up(context.obj, file)
+    return backup.verify_backup(context.obj, file) if verify else backup.back_up(context.obj, file)
 
 
 @command("restore universe.dump")

@@ -5,7 +5,10 @@ stops the server some minutes after the last one has gone. Committed data surviv
 """
 
 import os
+import shutil
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,6 +29,9 @@ from universe_pipeline.domain.errors import EmbeddedServerError
 
 LINGER_SECONDS = 600.0
 """How long the server runs on unused, so that `universe url` and a notebook find it."""
+
+SCRATCH_SECONDS = 1.0
+"""The same for a server that a killed process leaves."""
 
 STOP_SECONDS = 150.0
 OTHERS_SECONDS = 0.2
@@ -124,6 +130,29 @@ def stop(home: Path) -> bool:
         return not folder.server_lock.exists() or _stop(folder)
     except OSError as broken:
         raise unusable(home, broken) from None
+
+
+@contextmanager
+def scratch(home: Path) -> Generator[str]:
+    """The URL of a new, empty server below `home` for the block, then of nothing: both go.
+
+    Raises:
+        EmbeddedServerError: it cannot run there, or another process uses `home`.
+    """
+    _remove(home)
+    try:
+        with attach(home, linger=SCRATCH_SECONDS) as server:
+            yield server.url
+    finally:
+        _remove(home)
+
+
+def _remove(home: Path) -> None:
+    if not home.exists():
+        return
+    if not stop(home):
+        raise EmbeddedServerError(f"{home} is in use by another process: wait for its end")
+    shutil.rmtree(home)
 
 
 def _stop(folder: ServerFolder) -> bool:

