@@ -700,9 +700,10 @@ def prune(
         bool, typer.Option("--dry-run", help="Delete nothing, and count what would go.")
     ] = False,
 ) -> int:
-    """Delete Dagster's old events.
+    """Delete Dagster's old events, and closed errors.
 
-    Those that only the page of an old run shows. Runs, partitions and results of checks stay.
+    Events that only the page of an old run shows; resolved errors; refused answers that were
+    approved and stored. Runs, partitions, results of checks, revisions and what is open stay.
     """
     from universe_pipeline.cli.prune import prune
 

@@ -57,7 +57,7 @@ class Condition:
     repair: str
     """The command that repairs it, or what to do."""
     about: str = ""
-    """Tells conditions of one kind apart, such as a job's name."""
+    """Distinguishes conditions of one kind, such as a job's name."""
     severity: Severity = Severity.ERROR
     level: int = 1
     """How bad it is: when it rises, the alert is sent again."""

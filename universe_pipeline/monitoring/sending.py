@@ -1,4 +1,4 @@
-"""Sends alerts by every way out: one message once, whatever the number of hosts.
+"""Sends alerts by every way out: each message once, from any number of hosts.
 
 A message is leased before it is sent, and recorded afterwards. A process that ends between the two
 leaves a lease that expires: its message is then sent a second time, and no more.

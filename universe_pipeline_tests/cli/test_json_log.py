@@ -1,4 +1,4 @@
-"""`LOG_FORMAT=json`: whatever a command says on stderr is one object a line."""
+"""`LOG_FORMAT=json`: all that a command says on stderr is one object a line."""
 
 import json
 from typing import Any

@@ -78,6 +78,41 @@ def test_pruning_old_events_loses_nothing_that_assets_checks_and_lists_of_runs_s
     assert shown(loaded)["partitions"]["daily_bars"] == SESSIONS
 
 
+CLOSED_AND_OPEN = """
+    INSERT INTO data_fetch_errors (dataset, endpoint, kind, message, attempts, retryable,
+                                   occurred_at, resolved_at)
+    SELECT 'daily_bars', '/v2', 'timeout', 'late', 5, true, at, resolved
+    FROM (VALUES (now() - interval '400 days', now() - interval '366 days'),
+                 (now() - interval '400 days', now() - interval '364 days'),
+                 (now() - interval '400 days', NULL)) AS given (at, resolved);
+    INSERT INTO refused_answers (dataset, answered_on, rows, expected, missing, refused_at,
+                                 stored_at)
+    SELECT 'symbols', '2024-07-01', 1, 9, '{A}', now() - interval '400 days', stored
+    FROM (VALUES (now() - interval '366 days'), (now() - interval '367 days'),
+                 (now() - interval '364 days'), (NULL)) AS given (stored);
+    INSERT INTO bar_revisions (symbol, date, open, high, low, close, volume, source,
+                               believed_from, replaced_at)
+    SELECT 'A', '2004-07-01', 1, 1, 1, 1, 1, 'grouped', at, at
+    FROM (VALUES (now() - interval '9 years')) AS given (at)
+    """
+
+
+def test_pruning_deletes_closed_errors_and_refusals_and_leaves_open_ones_and_revisions(
+    connection: Connection, universe: Universe
+) -> None:
+    connection.execute(CLOSED_AND_OPEN)
+
+    counted = universe("prune", "--dry-run").stdout.splitlines()[1:]
+    deleted = universe("prune").stdout.splitlines()[1:]
+
+    described = "1 resolved errors and 2 approved refusals older than 365 days"
+    assert counted == [f"would delete {described}; open ones and all revisions stay"]
+    assert deleted == [f"deleted {described}; open ones and all revisions stay"]
+    left = "SELECT (SELECT count(*) FROM data_fetch_errors), (SELECT count(*) FROM refused_answers)"
+    assert connection.execute(left).fetchone() == (2, 2)
+    assert connection.execute("SELECT count(*) FROM bar_revisions").fetchone() == (1,)
+
+
 def test_events_go_in_batches_and_those_of_a_run_that_has_not_ended_stay(
     loaded: dg.DagsterInstance, connection: Connection
 ) -> None:
