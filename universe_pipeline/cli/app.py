@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import date
+from enum import StrEnum
 from errno import ENOSPC
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, ParamSpec, Protocol, TypeAlias, TypeVar
@@ -30,7 +31,7 @@ GROUPS = {
     "Load": ("discover", "historical", "daily", "resume"),
     "Look": ("status", "verify", "listings", "report", "errors", "metrics", "url", "psql"),
     "Repair": ("retry", "repair", "approve", "actions", "clear-checkpoint"),
-    "Run": ("up", "init", "migrate", "worker", "backup", "restore", "prune"),
+    "Run": ("up", "init", "migrate", "worker", "backup", "restore", "prune", "grant"),
 }
 """The commands as `--help` lists them: by what they are for, a newcomer's first."""
 
@@ -662,11 +663,11 @@ def worker(
 def backup(
     context: Call,
     file: Annotated[Path, typer.Argument(help="A new file, or one to replace.")],
-) -> int:
     *,
     verify: Annotated[
         bool, typer.Option("--verify", help="Restore that file on trial, and compare.")
     ] = False,
+) -> int:
     """Write the whole database into a file.
 
     With Dagster's tables. Loads go on meanwhile. With --verify the file is read, not written: it
@@ -708,6 +709,29 @@ def prune(
     from universe_pipeline.cli.prune import prune
 
     return prune(context.obj, older_than, dry_run=dry_run)
+
+
+class Rights(StrEnum):
+    """What a role may be for."""
+
+    LOADER = "loader"
+    READER = "reader"
+
+
+@command("grant loader evening")
+def grant(
+    context: Call,
+    to: Annotated[Rights, typer.Argument(help="What the role is for.")],
+    role: Annotated[str, typer.Argument(help="A role of the server; made if it does not exist.")],
+) -> int:
+    """Give a role the rights to load, or to read.
+
+    Run it as the role that owns the tables. It makes the quarters that are still to come, since a
+    loader may make no table.
+    """
+    from universe_pipeline.cli.grant import grant
+
+    return grant(context.obj, to.value, role)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
