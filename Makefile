@@ -101,8 +101,9 @@ docs-serve: dev ## the documentation in a browser, rebuilt as you write
 	@$(BIN)/zensical serve $(ARGS)
 
 .PHONY: lint
-lint: dev docs words ## ruff: rules and format; deptry: what is imported is declared; links and words of the docs
+lint: dev docs words ## ruff: rules and format; deptry: what is imported is declared; zizmor: the workflow; links and words of the docs
 	@$(BIN)/ruff check .
+	@$(BIN)/zizmor --offline --quiet --no-progress .github
 	@$(BIN)/ruff format --check .
 	@$(BIN)/deptry . --extend-exclude 'docs|universe_pipeline_tests|benchmarks|\.c(i|ache)'
 	@$(BIN)/deptry .ci docs universe_pipeline_tests benchmarks --ignore DEP002,DEP004
@@ -136,6 +137,17 @@ audit: ## known weaknesses of the locked packages; needs the index's own vulnera
 	$$python -m pip --python .cache/audit/bin/python install -qq --disable-pip-version-check pip-audit==2.10.1
 	@.cache/audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
 		-r requirements-build.txt -r requirements.txt -r requirements-dev.txt $(ARGS)
+
+.PHONY: sbom
+sbom: ## in dist/: what an installation consists of, as CycloneDX, from the locked versions
+	@$(FIND_PYTHON); $$python -m venv --without-pip .cache/sbom && \
+	$$python -m pip --python .cache/sbom/bin/python install -qq --disable-pip-version-check cyclonedx-bom==7.5.0
+	@mkdir -p dist && .cache/sbom/bin/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml \
+		--output-reproducible --of JSON -o dist/sbom.json requirements.txt
+
+.PHONY: notice
+notice: dev ## write NOTICE again: the licences of what an installation brings along
+	@$(BIN)/python .ci/notice.py
 
 .PHONY: format
 format: dev ## let ruff format and fix what it can

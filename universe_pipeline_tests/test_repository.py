@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from pydantic import AliasChoices
@@ -351,3 +352,57 @@ def test_a_finished_environment_is_kept_until_a_pull_moves_a_locked_version(
 
     assert (finished.returncode, finished.stderr) == (0, "")
     assert pulled.stderr.startswith("Building .venv with ")
+
+
+WORKFLOW = (ROOT / ".github/workflows/ci.yml").read_text()
+
+
+def test_the_workflow_runs_ci_and_the_tests_on_every_supported_python() -> None:
+    workflow = yaml.safe_load(WORKFLOW)
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    systems, pythons = workflow["jobs"]["test"]["strategy"]["matrix"].values()
+
+    assert {"bash .ci/run", "make test"} < {step.get("run") for step in steps}
+    assert {system.partition("-")[0] for system in systems} == {"ubuntu", "macos"}
+    assert pythons == [f"3.{minor}" for minor in range(11, 15)]
+    assert PYPROJECT["project"]["requires-python"] == ">=3.11,<3.15"
+
+
+def test_the_workflow_pins_its_actions_and_may_only_read() -> None:
+    workflow = yaml.safe_load(WORKFLOW)
+    used = re.findall(r"uses: (\S+) #", WORKFLOW)
+
+    assert WORKFLOW.count("uses:") == len(used)
+    assert all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action) for action in used)
+    assert workflow["permissions"] == {}
+    assert {str(job["permissions"]) for job in workflow["jobs"].values()} == {
+        "{'contents': 'read'}"
+    }
+
+
+def test_each_hook_before_a_commit_is_a_tool_of_the_environment() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    entries = [hook["entry"].split()[0] for hook in hooks[0]["hooks"]]
+
+    assert [repository["repo"] for repository in hooks] == ["local"]
+    assert all(entry == "make" or (ROOT / entry).exists() for entry in entries), entries
+
+
+NOTICED = """
+import sys
+sys.path.append(sys.argv[1])
+import notice
+print(*notice.entries(), sep="\\n")
+"""
+
+
+def test_the_notice_names_the_licence_of_each_package_that_is_installed() -> None:
+    noticed = (ROOT / "NOTICE").read_text().partition("notice`.\n\n")[2].splitlines()
+    names = {canonicalize_name(line.partition(":")[0]) for line in noticed}
+    script = [sys.executable, "-c", NOTICED, str(ROOT / ".ci")]
+
+    installed = subprocess.run(script, check=True, capture_output=True, text=True).stdout
+
+    assert installed
+    assert set(installed.splitlines()) <= set(noticed), "make notice"
+    assert names <= set(locked("requirements.txt"))
