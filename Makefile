@@ -149,6 +149,10 @@ sbom: ## in dist/: what an installation consists of, as CycloneDX, from the lock
 notice: dev ## write NOTICE again: the licences of what an installation brings along
 	@$(BIN)/python .ci/notice.py
 
+.PHONY: release-check
+release-check: dev ## does the wheel, in an empty environment outside the clone, demo, serve and read?
+	@$(BIN)/python -m pytest universe_pipeline_tests/faults/test_release.py $(ARGS)
+
 .PHONY: format
 format: dev ## let ruff format and fix what it can
 	@$(BIN)/ruff format .
