@@ -4,10 +4,8 @@ The machine's own clock is then the wrong one, by as much: PostgreSQL can live u
 Python's threads cannot.
 """
 
-import shutil
 from collections.abc import Callable, Generator
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+from datetime import date, timedelta
 from uuid import uuid4
 
 import psycopg
@@ -17,52 +15,19 @@ from universe_pipeline.domain.sessions import newest_closed, sessions_before
 from universe_pipeline.simulator.aggregates import PUBLISHED_AFTER
 from universe_pipeline.simulator.server import SimulatedVendor
 from universe_pipeline_tests.conftest import Universe, on_database
-from universe_pipeline_tests.support.ordinary_server import OrdinaryServer, free_port
+from universe_pipeline_tests.support.movable_server import MovableServer, movable_server
 
 pytestmark = pytest.mark.system
-
-BINARIES = Path("/usr/lib/postgresql/15/bin")
 
 TWO_DAYS, TEN_MINUTES = timedelta(days=2), timedelta(minutes=10)
 
 FUTURE = "the database holds moments of its future"
 
 
-class MovableServer:
-    """A server of its own whose clock is some time ahead of the machine's (or behind)."""
-
-    def __init__(self, home: Path) -> None:
-        self._clock = home / "clock"
-        self.set_ahead(timedelta())
-        (library,) = Path("/usr/lib").glob("*/faketime/libfaketime.so.1")
-        environment = {
-            "LD_PRELOAD": str(library),
-            "FAKETIME_TIMESTAMP_FILE": str(self._clock),
-            "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        }
-        self.server = OrdinaryServer(home / "data", BINARIES, free_port(), environment=environment)
-
-    def set_ahead(self, ahead: timedelta) -> None:
-        """Set the clock, of the running server too."""
-        self.ahead = ahead
-        self._clock.write_text(f"{ahead.total_seconds():+.0f}")
-        self._clock.chmod(0o644)
-
-    def now(self) -> datetime:
-        """The server's time."""
-        return datetime.now(UTC) + self.ahead
-
-
 @pytest.fixture(scope="module")
 def movable() -> Generator[MovableServer]:
-    home = Path("/tmp") / f"universe-clocks-{uuid4().hex}"  # noqa: S108  # named by a random id
-    home.mkdir(mode=0o755)
-    movable = MovableServer(home)
-    movable.server.make()
-    yield movable
-    movable.server.stop()
-    shutil.rmtree(home)
+    with movable_server() as movable:
+        yield movable
 
 
 @pytest.fixture
