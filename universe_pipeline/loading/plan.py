@@ -118,11 +118,14 @@ def of_update(
         known: what is known of these and of the ones to revisit.
         start: no session before this one is asked for (UNIVERSE_START_DATE).
         revisit: how many sessions before the last are fetched again while they are not final.
+            Earlier ones of `looked_at` are, too: they lacked updates while they were trailing, and
+            one answer makes them final. 0: none.
     """
     missing = of_range(looked_at, known)
     trailing = sessions_before(looked_at[-1], revisit)
+    earlier = {*looked_at[:-1], *trailing} if trailing else set[date]()
     stored = known.committed & known.revisitable
-    again = [day for day in trailing if day >= start and day in stored]
+    again = sorted(day for day in earlier & stored if day >= start)
     return SessionPlan(
         wanted=missing.wanted,
         revisit=again,

@@ -66,7 +66,9 @@ def test_it_counts_what_was_new_revised_and_confirmed(
     command: Command, connection: Connection, vendor: SimulatedVendor
 ) -> None:
     command("historical", "--start", RECENT[0], "--end", "2024-07-08")
-    connection.execute("UPDATE session_loads SET final = false, content_hash = NULL")
+    connection.execute(
+        "UPDATE session_loads SET final = false, content_hash = NULL WHERE date >= '2024-07-03'"
+    )
     connection.execute("DELETE FROM daily_bars WHERE symbol = 'SPY' AND date = '2024-07-03'")
     connection.execute(
         "UPDATE session_loads SET stored = stored - 1, received = received - 1"
@@ -190,7 +192,7 @@ def test_a_revisit_that_fails_is_left_to_retry(
     command: Command, connection: Connection, vendor: SimulatedVendor
 ) -> None:
     command("historical", "--start", RECENT[0], "--end", "2024-07-08")
-    connection.execute("UPDATE session_loads SET final = false")
+    connection.execute("UPDATE session_loads SET final = false WHERE date >= '2024-07-03'")
     vendor.faults.add("empty", session="2024-07-08")
 
     failed = command("daily")

@@ -64,9 +64,16 @@ def test_an_update_loads_what_is_missing_and_revisits_what_is_not_final() -> Non
     planned = plan.of_update(looked_at, known, start=WEEK[0], revisit=3)
     assert looked_at == list(WEEK)
     assert planned == SessionPlan(
-        wanted=[WEEK[4]], revisit=[WEEK[2]], skipped=list(WEEK[:2]), given_up=[WEEK[3]]
+        wanted=[WEEK[4]], revisit=[WEEK[0], WEEK[2]], skipped=[WEEK[1]], given_up=[WEEK[3]]
     )
-    assert planned.fetch == [WEEK[2], WEEK[4]]
+    assert planned.fetch == [WEEK[0], WEEK[2], WEEK[4]]
+
+
+def test_an_update_revisits_nothing_where_no_session_is_to_be_fetched_again() -> None:
+    looked_at = plan.sessions_of_update(WEEK[4], start=WEEK[0])
+    known = SessionStates(committed=frozenset(WEEK[:4]), revisitable=frozenset(WEEK[:4]))
+
+    assert plan.of_update(looked_at, known, start=WEEK[0], revisit=0).revisit == []
 
 
 @given(states, st.integers(0, 5), st.integers(1, 10))
