@@ -17,6 +17,7 @@ from universe_pipeline.adapters.postgres.summaries.metrics import Scope
 from universe_pipeline.adapters.tally import Count, Counter, Stage, Tally
 from universe_pipeline.domain.sessions import close_of
 from universe_pipeline.monitoring.metrics import METRICS, Kind, render
+from universe_pipeline_tests.support.metric_samples import Samples, parsed
 from universe_pipeline_tests.write_metrics import DOCS, written
 
 NOW = datetime(2024, 7, 10, 16, 0, tzinfo=UTC)
@@ -24,17 +25,6 @@ SCOPE = Scope(now=NOW, first_session=date(2024, 6, 28), per_minute=30, release="
 """Sessions from 28 June to 9 July are closed: seven."""
 
 DASHBOARD = Path(__file__).parents[2] / "deploy" / "grafana" / "universe.json"
-
-Samples = dict[tuple[str, tuple[str, ...]], float]
-
-
-def parsed(text: bytes) -> Samples:
-    """The samples by name and label values."""
-    return {
-        (sample.name, tuple(sample.labels.values())): sample.value
-        for family in text_string_to_metric_families(text.decode())
-        for sample in family.samples
-    }
 
 
 def read(connection: Connection) -> Samples:
