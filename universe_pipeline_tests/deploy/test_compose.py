@@ -1,5 +1,6 @@
 """deploy/compose.yaml fits the compose specification, and each service runs what is there."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
+
+from universe_pipeline.settings import NAMES
 
 REPOSITORY = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -58,11 +61,20 @@ def test_each_program_of_a_command_is_in_the_image() -> None:
     assert all((BIN / program).exists() for program in {*programs.values()} - {"sh"})
 
 
+def test_each_name_of_universe_is_a_setting() -> None:
+    pages = (COMPOSE, REPOSITORY / "docs/deploy/compose.md")
+    text = "\n".join(page.read_text() for page in pages)
+    named = set(re.findall(r"\b(?:UNIVERSE|POLYGON)_\w+", text))
+
+    assert "UNIVERSE_BROKER_URL" in named
+    assert named - set(NAMES) == set()  # each process would warn of another
+
+
 def test_the_page_is_published_on_loopback_only() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
 
     assert set(published) == {"webserver", "proxy"}
-    assert published["webserver"] == ["127.0.0.1:${UNIVERSE_WEB_PORT:-3000}:3000"]
+    assert published["webserver"] == ["127.0.0.1:${DEPLOY_PORT:-3000}:3000"]
 
 
 def test_the_workspace_names_the_service_that_serves_the_code() -> None:

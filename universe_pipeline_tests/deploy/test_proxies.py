@@ -39,8 +39,8 @@ def test_caddy_accepts_its_file(tmp_path: Path) -> None:
     ).stdout.strip()  # fmt: skip
     given = {
         "UNIVERSE_PAGE_ORIGIN": "https://dagster.example.com",
-        "UNIVERSE_PAGE_USER": "ada",
-        "UNIVERSE_PAGE_HASH": hashed,
+        "DEPLOY_PAGE_USER": "ada",
+        "DEPLOY_PAGE_HASH": hashed,
         "HOME": str(tmp_path),
     }
 
