@@ -452,7 +452,12 @@ def _wrong_values(invalid: ValidationError) -> Iterator[str]:
 def _slips(in_file: tuple[str, ...], file: Path) -> Iterator[str]:
     """A line for each name that is a slip of one of ours; what only begins as they do is logged."""
     given = {name.upper() for name in (*os.environ, *in_file)}
-    outside = [name for name, value in os.environ.items() if value and _may_be_ours(name.upper())]
+    services = _of_services()
+    outside = [
+        name
+        for name, value in os.environ.items()
+        if value and _may_be_ours(name.upper()) and not name.startswith(services)
+    ]
     sources = (("the environment", outside), (str(file), in_file))
     unknown = [(one, at) for at, names in sources for one in names if one.upper() not in NAMES]
     if not unknown:
@@ -466,6 +471,12 @@ def _slips(in_file: tuple[str, ...], file: Path) -> Iterator[str]:
             yield f"{what}: {hint}"
         elif name.upper().startswith(_PREFIXES):
             logger.warning("%s and has no effect: %s", what, hint if likeness >= ALIKE else _LISTED)
+
+
+def _of_services() -> tuple[str, ...]:
+    """How variables begin that Kubernetes sets in each pod for each Service of the namespace."""
+    names = [name.removesuffix("HOST") for name in os.environ if name.endswith("_SERVICE_HOST")]
+    return (*names, *(name.removesuffix("SERVICE_") + "PORT" for name in names))
 
 
 def _may_be_ours(name: str) -> bool:

@@ -392,6 +392,24 @@ def test_a_name_that_only_begins_as_ours_do_is_logged(
     assert line.startswith(f"{name} in the environment is not a setting and has no effect: {hint}")
 
 
+def test_what_kubernetes_says_of_a_service_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = {
+        "SERVICE_HOST": "10.0.0.1",
+        "SERVICE_PORT_GRPC": "4000",
+        "PORT": "tcp://10.0.0.1:4000",
+        "PORT_4000_TCP_ADDR": "10.0.0.1",
+    }
+    for name, value in service.items():
+        monkeypatch.setenv(f"UNIVERSE_PIPELINE_{name}", value)
+    monkeypatch.setenv("UNIVERSE_PIPELINE_RATE", "5")
+
+    load_settings()
+
+    assert [line.partition(" ")[0] for line in caplog.messages] == ["UNIVERSE_PIPELINE_RATE"]
+
+
 def test_names_of_other_programs_and_of_both_spellings_are_left_alone(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
