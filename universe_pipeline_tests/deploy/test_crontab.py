@@ -25,13 +25,17 @@ class Machine:
         """Run a command as cron would at a moment, in UTC; what was started."""
         said = self.folder / "said"
         said.write_text("")
+        self.printed(moment, command)
+        return said.read_text()
+
+    def printed(self, moment: str, command: str) -> str:
+        """Run a command as cron would at a moment, in UTC; what it printed."""
         path = f"{self.folder}:/usr/bin:/bin"
-        subprocess.run(
+        return subprocess.run(
             ["faketime", f"{moment} UTC", "/bin/sh", "-c", command.replace(r"\%", "%")],
             env={"PATH": path, "TZ": self.zone, "UNIVERSE_HOME": str(self.folder), "LOG": "log"},
-            cwd=self.folder, check=False,
-        )  # fmt: skip
-        return said.read_text()
+            cwd=self.folder, check=False, stdout=subprocess.PIPE, text=True,
+        ).stdout  # fmt: skip
 
 
 @pytest.fixture(params=["Europe/Berlin", "Asia/Tokyo"])
@@ -71,6 +75,16 @@ def test_each_line_starts_its_command_by_new_yorks_clock(
     found = started(machine, moment)
 
     assert [re.sub(r"backup .*", "backup", each) for each in found] == commands
+
+
+@pytest.mark.parametrize(("code", "mailed"), [(0, ""), (1, "ERROR disk_low\n")])
+def test_the_check_prints_problems_only_as_cron_mails_what_it_prints(
+    machine: Machine, code: int, mailed: str
+) -> None:
+    (machine.folder / "universe").write_text(f"#!/bin/sh\necho ERROR disk_low\nexit {code}\n")
+    (check,) = [command for _, command in LINE.findall(CRONTAB.read_text()) if "--check" in command]
+
+    assert machine.printed("2024-12-15 14:00", check) == mailed
 
 
 def test_no_line_starts_a_command_that_still_works(machine: Machine) -> None:
