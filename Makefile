@@ -136,7 +136,7 @@ audit: ## known weaknesses of the locked packages; needs the index's own vulnera
 	@$(FIND_PYTHON); $$python -m venv --without-pip .cache/audit && \
 	$$python -m pip --python .cache/audit/bin/python install -qq --disable-pip-version-check pip-audit==2.10.1
 	@.cache/audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
-		-r requirements-build.txt -r requirements.txt -r requirements-dev.txt $(ARGS)
+		-r requirements-build.txt -r requirements.txt -r requirements-deploy.txt -r requirements-dev.txt $(ARGS)
 
 .PHONY: sbom
 sbom: ## in dist/: what an installation consists of, as CycloneDX, from the locked versions
