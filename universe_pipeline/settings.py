@@ -79,9 +79,17 @@ def _has_possible_port(parts: SplitResult) -> bool:
         return False
 
 
+def _parts_of_secret(text: str) -> SplitResult:
+    """The parts of an address, which errors do not show: those of `urlsplit` repeat a password."""
+    try:
+        return urlsplit(text)
+    except ValueError:
+        raise ValueError("not an address") from None
+
+
 def _require_address(text: str, encrypted: str, plain: str) -> SplitResult:
     """The parts of a secret address, which errors do not show."""
-    parts = urlsplit(text if is_visible(text) else "")
+    parts = _parts_of_secret(text if is_visible(text) else "")
     if not parts.hostname or not _has_possible_port(parts):
         raise ValueError("not an address")
     if parts.scheme == plain and not is_loopback(parts.hostname):
@@ -305,7 +313,7 @@ class Settings(BaseSettings):
     def _redis_url(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None:
             return None
-        parts = urlsplit(value.get_secret_value().strip())
+        parts = _parts_of_secret(value.get_secret_value().strip())
         if parts.scheme not in ("redis", "rediss") or not parts.hostname:
             raise ValueError("not a Redis address")
         if not _has_possible_port(parts):
