@@ -87,6 +87,14 @@ def _parts_of_secret(text: str) -> SplitResult:
         raise ValueError("not an address") from None
 
 
+def _verified(broker: SplitResult) -> SplitResult:
+    """A broker whose certificate is verified with TLS, which Celery takes from the URL alone."""
+    if broker.scheme != "rediss" or "ssl_cert_reqs" in parse_qs(broker.query):
+        return broker
+    before = f"{broker.query}&" if broker.query else ""
+    return broker._replace(query=f"{before}ssl_cert_reqs=required")
+
+
 def _require_address(text: str, encrypted: str, plain: str) -> SplitResult:
     """The parts of a secret address, which errors do not show."""
     parts = _parts_of_secret(text if is_visible(text) else "")
@@ -318,7 +326,7 @@ class Settings(BaseSettings):
             raise ValueError("not a Redis address")
         if not _has_possible_port(parts):
             raise ValueError("its port is not possible")
-        return SecretStr(parts.geturl())
+        return SecretStr(_verified(parts).geturl())
 
     @field_validator("universe_start_date")
     @classmethod

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Generator
+from ssl import CERT_NONE, CERT_REQUIRED, VerifyMode
 from typing import Any
 
 import dagster as dg
@@ -69,6 +70,20 @@ def test_a_run_of_a_command_is_not_terminated(instance: dg.DagsterInstance) -> N
     assert not instance.run_launcher.terminate(run.run_id)
     assert not instance.run_launcher.terminate("unknown")
     assert instance.get_run_by_id(run.run_id) == run
+
+
+@pytest.mark.parametrize(
+    ("query", "verified"), [("", CERT_REQUIRED), ("?ssl_cert_reqs=none", CERT_NONE)]
+)
+def test_a_brokers_certificate_is_verified_unless_its_address_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, query: str, verified: VerifyMode
+) -> None:
+    monkeypatch.setenv("UNIVERSE_BROKER_URL", f"rediss://:sesame@127.0.0.1:1/0{query}")
+
+    app: Any = app_of(load_settings().broker_url or "")  # untyped
+
+    assert app.connection().ssl == {"ssl_cert_reqs": verified}
+    assert app.backend.connparams["ssl_cert_reqs"] == verified
 
 
 def test_a_worker_holds_the_run_at_work_alone() -> None:
