@@ -93,9 +93,9 @@ class UniverseCeleryLauncher(CeleryRunLauncher):
         return cls(inst_data=inst_data, **given)
 
     def terminate(self, run_id: str) -> bool:
-        """Stop a run that was launched here; a run of a command is not ours to stop."""
+        """Stop a run that was launched here and goes on; a command's run is not ours to stop."""
         run = self._instance.get_run_by_id(run_id)
-        if run is None or DAGSTER_CELERY_TASK_ID_TAG not in run.tags:
+        if run is None or run.is_finished or DAGSTER_CELERY_TASK_ID_TAG not in run.tags:
             return False
         self._instance.report_run_canceling(run)
         return super().terminate(run_id)

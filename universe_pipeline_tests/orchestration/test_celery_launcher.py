@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 
 from universe_pipeline.domain.errors import SettingsError, UsageError
 from universe_pipeline.orchestration.celery_launcher import UniverseCeleryLauncher, app_of
@@ -84,6 +85,15 @@ def test_a_brokers_certificate_is_verified_unless_its_address_says_otherwise(
 
     assert app.connection().ssl == {"ssl_cert_reqs": verified}
     assert app.backend.connparams["ssl_cert_reqs"] == verified
+
+
+def test_a_run_that_has_ended_is_not_terminated(instance: dg.DagsterInstance) -> None:
+    run = instance.create_run_for_job(
+        empty_job, tags={DAGSTER_CELERY_TASK_ID_TAG: "1"}, status=dg.DagsterRunStatus.SUCCESS
+    )
+
+    assert not instance.run_launcher.terminate(run.run_id)
+    assert instance.get_run_by_id(run.run_id) == run
 
 
 def test_a_worker_holds_the_run_at_work_alone() -> None:
