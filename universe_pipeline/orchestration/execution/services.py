@@ -23,7 +23,7 @@ WORKSPACE = """\
 load_from:
   - python_module:
       module_name: universe_pipeline.definitions
-      location_name: {location}
+      location_name: "{location}"
 """
 
 HOST = "127.0.0.1"
