@@ -278,6 +278,7 @@ def alert_scope(settings: Settings) -> "Scope":
         settings.universe_home,
         settings.universe_start_date,
         has_key=settings.polygon_api_key is not None,
+        location=settings.universe_location,
     )
 
 

@@ -63,6 +63,8 @@ class Scope:
     """No session before it is expected."""
     has_key: bool
     """Whether this process has the vendor's key."""
+    location: str
+    """Dagster's code location, for links."""
 
 
 def conditions(
@@ -84,7 +86,7 @@ def conditions(
         *_refused(failures),
     ]
     if dagster_records.can_be_read(connection):
-        found += [*_failed_runs(connection), *_failed_ticks(connection, now)]
+        found += [*_failed_runs(connection), *_failed_ticks(connection, scope, now)]
     found += [*_stuck(connection, now), *_differing(connection)]
     return [*found, *_disk(scope.home, known)]
 
@@ -224,7 +226,7 @@ def _repair_of(run: FailedRun) -> str:
     return f"universe resume {run.load_job}" if run.load_job else "run it again on its page"
 
 
-def _failed_ticks(connection: Connection, now: datetime) -> Iterator[Condition]:
+def _failed_ticks(connection: Connection, scope: Scope, now: datetime) -> Iterator[Condition]:
     for tick in dagster_records.failed_ticks(connection, now - TICK_REMEMBERED):
         yield Condition(
             Kind.TICK_FAILED,
@@ -232,7 +234,7 @@ def _failed_ticks(connection: Connection, now: datetime) -> Iterator[Condition]:
             "see the tick on its page; it is tried again at its next time",
             about=tick.name,
             severity=Severity.WARN,
-            page=f"/locations/universe_pipeline/{tick.kind}s/{tick.name}",
+            page=f"/locations/{scope.location}/{tick.kind}s/{tick.name}",
         )
 
 

@@ -32,7 +32,7 @@ def look(connection: Connection, tmp_path: Path) -> Look:
     """The conditions of a kind."""
 
     def of(kind: Kind, now: datetime = NOON, *known: str, has_key: bool = True) -> list[Condition]:
-        scope = Scope(tmp_path / "home", date(2003, 9, 10), has_key=has_key)
+        scope = Scope(tmp_path / "home", date(2003, 9, 10), has_key=has_key, location="here")
         found = conditions(connection, scope, now, frozenset(known))
         return [one for one in found if one.kind is kind]
 

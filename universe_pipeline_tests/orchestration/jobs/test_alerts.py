@@ -131,7 +131,10 @@ def test_a_run_that_failed_for_good_is_an_alert_until_its_requests_succeed(
 
 
 def test_a_failed_tick_is_an_alert_until_the_next_one(
-    look: Look, instance: dg.DagsterInstance, connection: Connection
+    look: Look,
+    instance: dg.DagsterInstance,
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     connection.execute(
         "INSERT INTO dagster.instigators (selector_id, status, instigator_type, instigator_body)"
@@ -158,6 +161,10 @@ def test_a_failed_tick_is_an_alert_until_the_next_one(
         r"ValueError: wrong ? ? \u0000"
     )
     assert found.page == "/locations/universe_pipeline/sensors/sealing_sensor"
+    monkeypatch.setenv("UNIVERSE_LOCATION", "fleet")
+    assert [one.page for one in look(Kind.TICK_FAILED)] == [
+        "/locations/fleet/sensors/sealing_sensor"
+    ]
     tick("SKIPPED", 0)
     assert look(Kind.TICK_FAILED) == []
 
