@@ -3,6 +3,7 @@
 The URL is a secret. Nothing here logs it, and no error holds its parts.
 """
 
+import logging
 import smtplib
 import socket
 from collections.abc import Generator
@@ -14,6 +15,8 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from universe_pipeline.adapters.polygon.trust import trust
 from universe_pipeline.domain.errors import NotSentError
+
+logger = logging.getLogger("universe_pipeline.mail")
 
 SECONDS = 10.0
 """Each step with the server may take so long."""
@@ -60,10 +63,10 @@ def _password(parts: SplitResult) -> str | None:
 
 
 def send(box: Mailbox, subject: str, text: str) -> None:
-    """Send one mail to all recipients.
+    """Send one mail to all recipients; one that the server refuses stops no other's.
 
     Raises:
-        NotSentError: the server cannot be reached, or accepts neither us nor every recipient.
+        NotSentError: the server cannot be reached, or accepts neither us nor any recipient.
         SettingsError: the environment names certificates that cannot be used.
     """
     mail = EmailMessage()
@@ -80,11 +83,18 @@ def send(box: Mailbox, subject: str, text: str) -> None:
         raise NotSentError("the server refuses every recipient") from None
     except TimeoutError:
         raise NotSentError(f"no answer within {SECONDS:.0f} seconds") from None
+    except UnicodeError:
+        raise NotSentError("user, password and addresses may hold ASCII only") from None
     except (smtplib.SMTPException, OSError) as error:
         why = getattr(error, "strerror", None)
         raise NotSentError(f"{type(error).__name__}{f': {why}' if why else ''}") from None
-    if refused:
-        raise NotSentError(f"the server refuses {len(refused)} of {len(box.recipients)} recipients")
+    if refused:  # sent again, the mail would reach the others a second time
+        logger.warning(
+            "a mail was sent, but the server refuses %d of its %d recipients: see ?to= in "
+            "UNIVERSE_ALERT_MAIL",
+            len(refused),
+            len(box.recipients),
+        )
 
 
 @contextmanager

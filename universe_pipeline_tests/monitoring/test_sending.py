@@ -121,6 +121,29 @@ def test_a_mail_has_the_text_for_every_recipient(tick: Tick, mailing: MailServer
     assert "repair: universe daily" in mail.get_content().splitlines()
 
 
+def test_a_recipient_that_is_refused_stops_no_mail_to_the_others(
+    tick: Tick, mailing: MailServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    login = f"{quote(USER, safe='')}:{quote(PASSWORD, safe='')}"
+    way = by_mail(f"smtps://{login}@127.0.0.1:{mailing.port}/?to=gone@example.com,b@example.com")
+
+    for minute in range(3):
+        tick(AT + minute * timedelta(hours=1), [LATE, STUCK], way)
+
+    assert mailing.recipients == [["b@example.com"]] * 2
+    assert caplog.text.count("the server refuses 1 of its 2 recipients") == 2
+
+
+def test_a_password_that_smtp_cannot_send_stops_no_other_way(
+    tick: Tick, mailing: MailServer, hook: Webhook, caplog: pytest.LogCaptureFixture
+) -> None:
+    way = by_mail(f"smtps://me:ä-secret@127.0.0.1:{mailing.port}/?to=a@example.com")
+
+    assert tick(AT, [LATE], way, by_url(hook.url)) == 1
+    assert "ASCII only" in caplog.text
+    assert "secret" not in caplog.text
+
+
 def test_a_way_that_fails_stops_no_other_and_is_tried_again_without_its_secret_in_the_log(
     tick: Tick,
     hook: Webhook,
