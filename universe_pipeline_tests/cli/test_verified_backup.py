@@ -85,6 +85,16 @@ def test_a_whole_backup_is_restored_on_trial_and_leaves_nothing(
     assert not (tmp_path / "universe/verify").exists()
 
 
+@pytest.mark.usefixtures("backup")
+def test_files_where_a_backup_is_verified_are_not_deleted(command: Command, tmp_path: Path) -> None:
+    notes = tmp_path / "universe/verify/notes.txt"
+    notes.parent.mkdir(parents=True)
+    notes.write_text("kept")
+
+    assert "holds notes.txt: move that elsewhere" in verify(command)
+    assert notes.read_text() == "kept"
+
+
 def test_each_flipped_byte_and_each_cut_is_found(command: Command, backup: Path) -> None:
     whole = backup.read_bytes()
     inside = whole.index(statement.MARK) + 40

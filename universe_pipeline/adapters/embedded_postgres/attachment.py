@@ -26,6 +26,7 @@ from universe_pipeline.adapters.embedded_postgres.folder import (
 from universe_pipeline.adapters.embedded_postgres.processes import holders
 from universe_pipeline.adapters.embedded_postgres.start import POLL_SECONDS, Manner, await_server
 from universe_pipeline.domain.errors import EmbeddedServerError
+from universe_pipeline.domain.foreign_text import visible
 
 LINGER_SECONDS = 600.0
 """How long the server runs on unused, so that `universe url` and a notebook find it."""
@@ -137,14 +138,26 @@ def scratch(home: Path) -> Generator[str]:
     """The URL of a new, empty server below `home` for the block, then of nothing: both go.
 
     Raises:
-        EmbeddedServerError: it cannot run there, or another process uses `home`.
+        EmbeddedServerError: it cannot run there, another process uses `home`, or files of others
+            are in it.
     """
+    _require_own(home)
     _remove(home)
     try:
         with attach(home, linger=SCRATCH_SECONDS) as server:
             yield server.url
     finally:
         _remove(home)
+
+
+def _require_own(home: Path) -> None:
+    own = ServerFolder.below(home).path.name
+    found = home.iterdir() if home.exists() else ()
+    if other := next((each.name for each in found if each.name != own), None):
+        raise EmbeddedServerError(
+            f"{home} is for a scratch server, which is deleted with it, and holds "
+            f"{visible(other)}: move that elsewhere"
+        )
 
 
 def _remove(home: Path) -> None:
