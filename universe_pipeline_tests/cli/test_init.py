@@ -68,6 +68,23 @@ def test_a_file_that_differs_is_left_and_each_difference_is_named(
     assert file.read_text() == edited
 
 
+@pytest.mark.parametrize(
+    "storage",
+    [
+        "postgres_url: postgresql://me:sesame@db/bars?options=-csearch_path=dagster",
+        "postgres_db: {password: sesame, params: {options: -csearch_path=dagster}}",
+    ],
+)
+def test_a_difference_names_no_password(command: Command, file: Path, storage: str) -> None:
+    file.parent.mkdir(parents=True)
+    file.write_text(f"storage:\n  postgres:\n    {storage}\n")
+
+    ended = command("init")
+
+    assert "(hidden), this release writes nothing" in ended.out
+    assert "sesame" not in ended.out + ended.err
+
+
 def test_replace_keeps_the_file_before(command: Command, file: Path) -> None:
     command("init")
     before = file.read_text()

@@ -3,6 +3,7 @@
 No file holds an address or a secret: storage and launcher find both through the settings.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any, cast
@@ -133,8 +134,15 @@ def differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str
     ]
 
 
+_SECRET = re.compile(r"://.*@|password", re.IGNORECASE)
+"""In a setting that a person wrote: the broker of a launcher, or the storage's own address."""
+
+
 def _shown(name: str, settings: Mapping[str, object]) -> str:
-    return str(settings[name]) if name in settings else "nothing"
+    if name not in settings:
+        return "nothing"
+    value = str(settings[name])
+    return "(hidden)" if _SECRET.search(value) or name.endswith("password") else value
 
 
 def _leaves(settings: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, object]]:
