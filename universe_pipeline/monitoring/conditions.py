@@ -5,7 +5,6 @@ The sensor makes alerts of it. `universe status --check` prints the same, and ne
 
 import re
 import shutil
-import socket
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from universe_pipeline.adapters.host import host_name
 from universe_pipeline.adapters.postgres import dagster_records, hosts
 from universe_pipeline.adapters.postgres.connection import Connection
 from universe_pipeline.adapters.postgres.dagster_records import FailedRun
@@ -270,7 +270,7 @@ def _disk(home: Path, known: AbstractSet[str]) -> Iterator[Condition]:
         yield Condition(
             Kind.DISK_LOW,
             f"{usage.free / 1e9:,.1f} GB ({usage.free / usage.total:.0%}) are free for {folder} "
-            f"on {socket.gethostname()}",
+            f"on {host_name()}",
             "make room on the disk, for example by universe prune",
             severity=Severity.ERROR if level > 1 else Severity.WARN,
             level=level,

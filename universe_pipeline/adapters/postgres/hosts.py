@@ -11,7 +11,7 @@ from importlib.metadata import version
 
 import psycopg
 
-from universe_pipeline.adapters.postgres.connecting.application import host_name
+from universe_pipeline.adapters.host import host_name
 
 RECENT = timedelta(days=3)
 """What a host used longer ago is forgotten: containers have a new name with each run."""

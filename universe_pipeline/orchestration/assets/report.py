@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from universe_pipeline import wiring
-from universe_pipeline.adapters.postgres.connecting.application import host_name
+from universe_pipeline.adapters.host import host_name
 from universe_pipeline.adapters.postgres.summaries import report_page
 from universe_pipeline.domain.errors import UsageError
 from universe_pipeline.loading.progress import Step

@@ -6,10 +6,11 @@ also names its limit: `universe daily loader-7:4711 30/min`.
 
 import os
 import re
-import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from universe_pipeline.adapters.host import host_name
 
 _MOST_BYTES = 63
 """PostgreSQL cuts a longer name."""
@@ -48,11 +49,6 @@ def parsed(name: str) -> Application:
         return Application(name)
     limit = None if found["limit"] is None else int(found["limit"])
     return Application(found["command"], found["host"], int(found["process"]), limit)
-
-
-def host_name() -> str:
-    """This machine's name: short, and of characters that PostgreSQL leaves as they are."""
-    return re.sub(r"[^!-9;-~]", "?", socket.gethostname().split(".")[0])[:24] or "?"
 
 
 def _command() -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import psycopg
 
-from universe_pipeline.adapters.postgres.connecting.application import host_name
+from universe_pipeline.adapters.host import host_name
 
 
 @dataclass(frozen=True, slots=True)
