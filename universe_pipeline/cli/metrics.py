@@ -1,6 +1,7 @@
 """`metrics`: figures of the database for Prometheus, printed, in a file, or on a port."""
 
 import logging
+import os
 import signal
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -40,7 +41,8 @@ def show(settings: Settings) -> int:
 def write(settings: Settings, path: Path) -> int:
     """Write them to a file, whole or not at all, that any account can read."""
     metrics = _read(settings)
-    with replacing(path, 0o644) as file:
+    with replacing(path) as file:
+        os.fchmod(file.fileno(), 0o644)  # node_exporter has another account, whatever our umask
         file.write(metrics)
     return DONE
 

@@ -51,7 +51,11 @@ def test_they_count_what_a_load_has_sent(
 
     file = tmp_path / "universe.prom"
     file.write_text("the ones before")
-    assert command("metrics", "--textfile", str(file)).code == 0
+    umask = os.umask(0o077)
+    try:
+        assert command("metrics", "--textfile", str(file)).code == 0
+    finally:
+        os.umask(umask)
     assert sent(file.read_text()) == requests
     assert file.stat().st_mode & 0o777 == 0o644
     assert [path.name for path in tmp_path.iterdir() if "partial" in path.name] == []
