@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -115,7 +116,7 @@ def names(text: str) -> list[str]:
 
 
 def set_reachable(database: Database, server_url: str, *, reachable: bool) -> None:
-    name = database.url.rpartition("/")[2]
+    name = urlsplit(database.url).path[1:]
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS {reachable}'.encode())
         connection.execute(
