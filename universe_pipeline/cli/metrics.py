@@ -42,7 +42,7 @@ def write(settings: Settings, path: Path) -> int:
     """Write them to a file, whole or not at all, that any account can read."""
     metrics = _read(settings)
     with replacing(path) as file:
-        os.fchmod(file.fileno(), 0o644)  # node_exporter has another account, whatever our umask
+        os.fchmod(file.fileno(), 0o644)  # node_exporter has another account
         file.write(metrics)
     return DONE
 

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from universe_pipeline.domain.sessions import sessions_between
+from universe_pipeline_tests.conftest import START_DATE
 from universe_pipeline_tests.support.dagster_page import Page
 from universe_pipeline_tests.support.site import Site
 from universe_pipeline_tests.support.webserver import ASSETS
@@ -20,7 +21,7 @@ def launch_backfill(page: Page, selection: str, partitions: int) -> None:
     page.open("/locations/universe_pipeline/asset-groups/universe")
     page.click("Materialize all…")
     page.click("Show all partitions")  # the dialog offers the last 90 days only
-    page.fill("ex: 2003-09-10", selection)
+    page.fill(f"ex: {START_DATE}", selection)
     page.await_line(f"{partitions} partitions")
     page.click("Launch backfill")
     page.await_seen("no dialog", lambda: "Launch backfill" not in page.lines)

@@ -141,10 +141,10 @@ def test_backup_restore_verify_and_report_show_progress(
 ) -> None:
     assert universe(*A_MONTH).returncode == 0
     commands = {
-        ("backup", "universe.dump"): "MB saved ━",
-        ("restore", "universe.dump"): "MB restored ━",
+        ("backup", "universe.dump"): "MB saved ",
+        ("restore", "universe.dump"): "MB restored ",
         ("report",): "report ",
-        ("verify",): "verified ━",
+        ("verify",): "verified ",
     }
 
     for command, shown in commands.items():
