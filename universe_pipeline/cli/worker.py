@@ -45,6 +45,8 @@ def work(settings: Settings, slots: int) -> NoReturn:
     _require_celery()
     _require_database(settings)
     broker = _require_broker(settings)
+    if settings.polygon_api_key is None:
+        note("POLYGON_API_KEY is not set: runs that ask the vendor fail on this host")
     note(f"executes up to {slots} runs at a time from {broker}; ctrl-C ends it after them")
     arguments = ["-A", APP, "worker", "-Q", "dagster", "-c", str(slots), "-l", settings.log_level]
     name = f"universe-{os.getpid()}@%h"  # two workers of one host have different names
