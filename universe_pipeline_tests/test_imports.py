@@ -28,7 +28,10 @@ def state():
         "environment": dict(os.environ),
         "warning filters": list(warnings.filters),
         "signals": [signal.getsignal(number) for number in signal.valid_signals()],
-        "log handlers": [handler for each in loggers for handler in getattr(each, "handlers", ())],
+        "log handlers": [
+            handler for each in loggers for handler in getattr(each, "handlers", ())
+            if not isinstance(handler, logging.NullHandler)  # as libraries give themselves
+        ],
         "log levels": {{each.name: each.level for each in loggers if getattr(each, "level", 0)}},
         "locale": locale.setlocale(locale.LC_ALL),
         "calls into C": list(calls),
