@@ -16,6 +16,7 @@ from universe_pipeline_tests.support.made_actions import (
     list_split,
     write_bars,
 )
+from universe_pipeline_tests.support.offenders import offenders
 
 
 @pytest.fixture
@@ -33,11 +34,7 @@ def market(store: Connection) -> Connection:
 def found(store: Connection) -> dict[str, list[tuple[str | None, date | None, str]]]:
     """Offenders by rule, of the rules that are broken."""
     refresh_actions(store, NOW)
-    return {
-        each.rule.name: [(one.symbol, one.day, one.detail) for one in each.worst]
-        for each in judge_actions(store)
-        if each.count
-    }
+    return offenders(judge_actions(store))
 
 
 def test_actions_that_prices_do_not_contradict_break_no_rule(market: Connection):

@@ -16,6 +16,7 @@ from universe_pipeline_tests.support.made_actions import (
     list_split,
     write_bars,
 )
+from universe_pipeline_tests.support.offenders import offenders
 
 LAST = DAYS[100]
 PAID = (DAYS[20], DAYS[40], DAYS[60], DAYS[80])
@@ -35,11 +36,7 @@ def payer(store: Connection) -> Connection:
 def found(store: Connection) -> dict[str, list[tuple[str | None, date | None, str]]]:
     """Offenders by rule, of the rules that are broken."""
     refresh_actions(store, NOW)
-    return {
-        each.rule.name: [(one.symbol, one.day, one.detail) for one in each.worst]
-        for each in judge_dividends(store)
-        if each.count
-    }
+    return offenders(judge_dividends(store))
 
 
 @pytest.mark.parametrize(("cash", "is_unlike"), [(1.04, False), (1.06, True), (0.043, False)])

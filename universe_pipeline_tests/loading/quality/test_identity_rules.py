@@ -17,6 +17,7 @@ from universe_pipeline_tests.support.made_actions import (
     write_bars,
 )
 from universe_pipeline_tests.support.made_listings import load, trade
+from universe_pipeline_tests.support.offenders import offenders
 
 SESSIONS = ("2024-01-02", "2024-06-28")
 
@@ -54,11 +55,7 @@ def listing(
 
 def found(store: Connection) -> dict[str, list[tuple[str | None, date | None, str]]]:
     """Offenders by rule, of the rules that are broken."""
-    return {
-        each.rule.name: [(one.symbol, one.day, one.detail) for one in each.worst]
-        for each in judge_identities(store)
-        if each.count
-    }
+    return offenders(judge_identities(store))
 
 
 def test_bars_without_any_listing_built_break_no_rule(market: Connection) -> None:

@@ -158,18 +158,26 @@ def lock_of(name: str) -> str:
 def stuck_jobs(connection: psycopg.Connection, now: datetime) -> list[tuple[str, datetime]]:
     """The jobs that `jobs` shows as stuck, with their last heartbeats; counts no progress."""
     silent = connection.execute(
-        "SELECT name, last_updated FROM load_jobs WHERE status = 'in_progress'"
-        " AND last_updated NOT BETWEEN %s AND %s ORDER BY name",
-        (now - STUCK_AFTER, now + STUCK_AFTER),
+        "SELECT name, last_updated FROM load_jobs"
+        f" WHERE status = 'in_progress' AND {_IS_SILENT} ORDER BY name",
+        _bounds(now),
     ).fetchall()
     return [(name, at) for name, at in silent if liveness.is_held(connection, lock_of(name))]
 
 
-_JOBS = """
+_IS_SILENT = "last_updated NOT BETWEEN %(stuck_before)s AND %(unlikely)s"
+
+
+def _bounds(now: datetime) -> dict[str, datetime]:
+    """Parameters of `_IS_SILENT`: a heartbeat that is ahead of the clock shows no life either."""
+    return {"stuck_before": now - STUCK_AFTER, "unlikely": now + STUCK_AFTER}
+
+
+_JOBS = f"""
 SELECT j.name, j.kind, j.start_date, j.end_date, j.symbols, j.sessions,
        CASE WHEN j.status <> 'in_progress' THEN j.status
             WHEN j.name = ANY (%(dead)s) THEN 'interrupted'
-            WHEN j.last_updated NOT BETWEEN %(stuck_before)s AND %(unlikely)s THEN 'stuck'
+            WHEN j.{_IS_SILENT} THEN 'stuck'
             ELSE j.status END,
        p.total, p.dates, coalesce(CASE WHEN j.symbols IS NULL THEN p.stored ELSE b.bars END, 0),
        j.last_updated, j.run_id
@@ -178,13 +186,13 @@ CROSS JOIN LATERAL (
     SELECT range_intersect_agg(one.days) AS of_all
     FROM unnest(j.symbols) AS s (symbol)
     CROSS JOIN LATERAL (
-        SELECT coalesce(range_agg(a.loaded), '{}') AS days FROM symbol_requests a
+        SELECT coalesce(range_agg(a.loaded), '{{}}') AS days FROM symbol_requests a
         WHERE a.symbol = s.symbol AND (j.fresh_since IS NULL OR a.fetched_at >= j.fresh_since)
     ) one
 ) asked
 CROSS JOIN LATERAL (
     SELECT count(*) AS total, sum(l.stored) FILTER (WHERE done.yes) AS stored,
-           coalesce(array_agg(k.date ORDER BY k.date) FILTER (WHERE done.yes), '{}') AS dates
+           coalesce(array_agg(k.date ORDER BY k.date) FILTER (WHERE done.yes), '{{}}') AS dates
     FROM nyse_sessions k
     LEFT JOIN session_loads l ON l.date = k.date AND l.status = ANY (%(committed)s)
         AND (j.fresh_since IS NULL OR l.fetched_at >= j.fresh_since)
@@ -210,10 +218,5 @@ def jobs(connection: psycopg.Connection, now: datetime) -> list[Job]:
         "SELECT name FROM load_jobs WHERE status = 'in_progress'"
     ).fetchall()
     dead = [name for (name,) in running if not liveness.is_held(connection, lock_of(name))]
-    given = {
-        "dead": dead,
-        "stuck_before": now - STUCK_AFTER,
-        "unlikely": now + STUCK_AFTER,
-        "committed": list(COMMITTED),
-    }
+    given = {"dead": dead, **_bounds(now), "committed": list(COMMITTED)}
     return [Job(*row) for row in connection.execute(_JOBS, given)]
