@@ -23,6 +23,17 @@ def can_be_read(connection: psycopg.Connection) -> bool:
     return connection.execute(_CAN_BE_READ).fetchone() is not None
 
 
+def unfinished_runs(connection: psycopg.Connection) -> list[str]:
+    """The ids of the runs that have not ended, oldest first; none where they cannot be read."""
+    if not can_be_read(connection):
+        return []
+    found = connection.execute(
+        "SELECT run_id FROM dagster.runs"
+        " WHERE status NOT IN ('SUCCESS', 'FAILURE', 'CANCELED') ORDER BY id"
+    )
+    return [run_id for (run_id,) in found]
+
+
 @dataclass(frozen=True, slots=True)
 class FailedRun:
     """A run that failed, and that nothing has made good for since."""

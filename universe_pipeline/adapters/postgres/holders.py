@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from universe_pipeline.adapters.postgres.connecting.application import Application, parsed
-from universe_pipeline.adapters.postgres.dagster_records import can_be_read
+from universe_pipeline.adapters.postgres.dagster_records import unfinished_runs
 from universe_pipeline.adapters.postgres.locks import DAEMON, FOR_A_TRANSACTION, URGENT, name_of
 
 
@@ -69,11 +69,6 @@ _NUMBERED = f"""
     WHERE {_OURS} ORDER BY a.backend_start, l.classid, l.objid
     """
 
-_UNFINISHED_RUNS = """
-    SELECT 'run ' || run_id FROM dagster.runs
-    WHERE status NOT IN ('SUCCESS', 'FAILURE', 'CANCELED') ORDER BY id
-    """
-
 _PACES = f"""
     SELECT 'pace', {_WHO}, a.backend_start FROM pg_stat_activity a
     WHERE a.datname = current_database() AND a.application_name ~ ' [0-9]+/min$'
@@ -95,18 +90,9 @@ def holders(connection: psycopg.Connection, what: Iterable[str]) -> list[Holder]
 def all_holders(connection: psycopg.Connection) -> list[Holder]:
     """Every lock that another process holds: pace, daemon, jobs and runs, then steps in hand."""
     jobs = connection.execute("SELECT 'job ' || name FROM load_jobs WHERE status = 'in_progress'")
-    what = [URGENT, DAEMON, *(row[0] for row in jobs), *_runs(connection)]
+    runs = [f"run {run_id}" for run_id in unfinished_runs(connection)]
+    what = [URGENT, DAEMON, *(row[0] for row in jobs), *runs]
     return [*holders(connection, what), *_in_hand(connection)]
-
-
-def _runs(connection: psycopg.Connection) -> list[str]:
-    """The locks of Dagster's runs that have not ended.
-
-    None where Dagster has no tables yet, or the role may not read them.
-    """
-    if not can_be_read(connection):
-        return []
-    return [row[0] for row in connection.execute(_UNFINISHED_RUNS)]
 
 
 def _in_hand(connection: psycopg.Connection) -> list[Holder]:
